@@ -1,1 +1,2 @@
-//! placeholder
+//! akacert: a Kubernetes operator that manages Akamai certificate enrollments as custom resources.
+pub mod api;

@@ -1,0 +1,15 @@
+//! The API `akacert.io/v1alpha1`: three kinds, their reasons and the names we put on objects.
+//!
+//! Here: types, schema, CEL rules, constants. Not here: anything that reads or writes a cluster.
+
+pub mod account;
+pub mod certificate;
+pub mod names;
+pub mod reason;
+mod schema;
+pub mod status;
+
+pub use account::{AkamaiAccount, ClusterAkamaiAccount};
+pub use certificate::AkamaiCertificate;
+pub use reason::Reason;
+pub use schema::crds;

@@ -1,0 +1,119 @@
+//! Every reason that a condition or an event of ours can carry, with what it means and what to do.
+//!
+//! `docs/reasons.md` is rendered from this table, held to it by a test. Not here: when a reason is given.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($name:ident: $meaning:literal, $action:literal;)*) => {
+        /// A machine-readable reason, stable across releases.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $(#[doc = $meaning] $name,)*
+        }
+
+        impl Reason {
+            /// All reasons, in the order in which the handbook shows them.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
+
+            /// The word that stands in the condition.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Reason::$name => stringify!($name),)* }
+            }
+
+            /// What it means, for the person on call.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Reason::$name => $meaning,)* }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub fn action(self) -> &'static str {
+                match self { $(Reason::$name => $action,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    // The good way, in its order.
+    AccountReady: "The account's credentials were accepted by Akamai.", "Nothing.";
+    Creating: "The enrollment is about to be created in CPS.", "Nothing; seconds.";
+    EnrollmentCreated: "CPS holds the enrollment of this certificate.", "Nothing.";
+    WaitingForChallenges: "CPS has not offered the challenges yet.", "Nothing; usually some two minutes. After an hour, look at the change in Akamai Control Center.";
+    ChallengesPublished: "Every token that CPS asks for is in the ConfigMap and has its Ingress path.", "Nothing.";
+    ChallengesReachable: "The operator fetched every token, from each solver replica and by its public URL.", "Nothing.";
+    SelfCheckOff: "The self-check is switched off for this certificate.", "Nothing.";
+    WaitingForValidation: "The challenges were acknowledged; CPS and the certificate authority are validating.", "Nothing; minutes. The message names the domains that are left.";
+    DomainsValidated: "The certificate authority has validated every name. The certificate is not deployed yet.", "Nothing.";
+    WaitingForDeployment: "CPS is deploying the certificate on its network.", "Nothing; CPS takes up to two hours.";
+    Deployed: "The certificate is deployed in production, chains, covers every name and has not expired.", "Nothing.";
+    ChallengesRemoved: "Nothing is published any more, because the change has completed.", "Nothing.";
+    Suspended: "`spec.suspend` is true: nothing is read from or written to CPS.", "Set `spec.suspend` to false to go on.";
+    Waiting: "An earlier step is not done yet.", "Look at the conditions before this one.";
+
+    // Waiting for somebody.
+    AccountNotFound: "The account that `spec.accountRef` names does not exist.", "Create the account; the certificate goes on by itself.";
+    AccountNotReady: "The account exists, but it is not Ready.", "Look at the account's own Ready condition.";
+    SelfCheckFailed: "A token could not be fetched as the certificate authority would; the acknowledgement waits.", "Follow the message: name resolution, the Ingress controller, a redirect or a firewall. `validation.selfCheck: Off` skips the check.";
+    SolverNotReady: "No replica of the solver is ready.", "Look at the solver's Deployment in the operator's namespace.";
+    NamespaceTerminating: "The namespace is being deleted; nothing is published into it.", "Nothing.";
+    Throttled: "Akamai's request limits are used up for now; calls go on later.", "Nothing; lower `requestBudget` if it lasts.";
+    CpsUnavailable: "CPS could not be reached or answered with a server error; it is tried again.", "Look at Akamai's status page and the operator's network if it lasts.";
+    ClusterError: "The Kubernetes API refused or failed a request of the operator; it is tried again.", "Follow the message; usually the operator's RBAC or an admission webhook.";
+    UncertainCreate: "The answer to the create was lost; the operator looks for the enrollment before it does anything else.", "Nothing; minutes.";
+    DeletionPending: "The enrollment is being removed from CPS.", "Nothing.";
+    CertificateInvalid: "What CPS reports as deployed does not chain, misses a name or has expired.", "Follow the message; look at the enrollment in Akamai Control Center.";
+    ChangeFailed: "CPS reports an error on the change.", "Read CPS's own text in the message; cancel the change in Akamai Control Center or call Akamai support.";
+    WarningsNeedApproval: "CPS waits until somebody has read its warnings.", "Read them in the message; acknowledge them in Akamai Control Center, if they are acceptable.";
+    InputNeeded: "CPS waits for an input that this version of the operator does not give.", "Give it in Akamai Control Center; the operator goes on afterwards.";
+
+    // A human has to change something.
+    ConfigurationInvalid: "A value in `spec` or in the account cannot work.", "Correct what the message names.";
+    ContactsMissing: "A contact, the organization or the network is set neither in the certificate nor in its account.", "Add what the message lists to the certificate or to the account's defaults.";
+    ContractUnknown: "The contract is none of those that the account's credentials can see, or there are several and none is chosen.", "Set `spec.contractId` (or the account's default) to one of the contracts in the account's status.";
+    NamespaceNotAllowed: "The account's `allowedNamespaces` does not select this namespace.", "Label the namespace or ask the owner of the account.";
+    DomainNotAllowed: "The account's `allowedDomains` does not allow a name.", "Remove the name or ask the owner of the account.";
+    CommonNameTaken: "The contract already has an enrollment with this common name, and it is not ours.", "Remove that enrollment, or choose another common name. Nothing was written to it.";
+    CommonNameElsewhere: "CPS says that the common name is taken, but the contract's list does not show by which enrollment.", "Look for it in the account's other contracts.";
+    Conflict: "The recorded enrollment is not of this certificate: its common name differs.", "Remove the annotation `akacert.io/enrollment-id` if it was copied from another certificate.";
+    EnrollmentGone: "The enrollment was removed from CPS by somebody else.", "Delete this resource and apply it again, to create a new enrollment.";
+    Immutable: "`spec` differs from the enrollment in something that CPS cannot change.", "Set the old value again, or make a new AkamaiCertificate and delete this one.";
+    UpdateUnsupported: "`spec` was changed after the enrollment was created; this version does not update enrollments.", "Set the old value again, or make the change in Akamai Control Center as well.";
+    EnrollmentRefused: "CPS refused to create the enrollment.", "Correct what CPS's own text in the message names.";
+    NameTaken: "An object of the name that we need exists and is not ours; it is left alone.", "Rename or delete that object.";
+    AnnotationNotAllowed: "An annotation for the Ingress is not on the operator's allow-list.", "Remove it, or ask the operator's owner for `--allow-ingress-annotation`.";
+    ForeignNames: "The enrollment carries names that the account does not allow; it is not written to.", "Remove the names from the enrollment in Akamai Control Center, or allow them in the account.";
+    DeletionRefused: "CPS refuses to remove the enrollment, because its certificate is live.", "Detach it from its edge hostnames first, or set `deletionPolicy: Retain` to leave it in CPS.";
+    DeletionBlocked: "`deletionPolicy: Delete` needs working credentials, and there are none.", "Mend the account, or set `deletionPolicy: Retain` to leave the enrollment in CPS.";
+
+    // Accounts.
+    CredentialsAccepted: "Akamai accepted the credentials.", "Nothing.";
+    SecretNotFound: "The credentials Secret does not exist.", "Create it; the account goes on by itself.";
+    SecretInvalid: "The credentials Secret lacks a key or holds an invalid value.", "Correct what the message names.";
+    EndpointNotAllowed: "The host in the Secret is not one of Akamai's, and no operator flag allows it.", "Correct the host, or start the operator with `--allow-endpoint`.";
+    CredentialsRejected: "Akamai refused the credentials.", "Check the API client in Akamai Control Center; rotate the Secret.";
+    PermissionMissing: "Akamai accepted the credentials, but the API client lacks a grant.", "Grant CPS read-write and Contracts read to the API client.";
+    AccountInUse: "The account is marked for deletion, but certificates still refer to it.", "Delete those certificates first.";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The page `docs/reasons.md`, rendered.
+#[must_use]
+pub fn handbook_page() -> String {
+    let mut page = String::from(
+        "# Reasons\n\nEvery reason that a condition or an event can carry. This page is rendered from `src/api/reason.rs`.\n\n\
+         | Reason | What it means | What to do |\n|---|---|---|\n",
+    );
+    for reason in Reason::ALL {
+        page.push_str(&format!("| `{reason}` | {} | {} |\n", reason.meaning(), reason.action()));
+    }
+    page
+}

@@ -1,0 +1,166 @@
+//! What the operator reports. Not here: how it is merged (`crate::status`) or decided (`crate::next`).
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Types of the conditions of an `AkamaiCertificate`.
+pub mod condition {
+    /// Summary, by kstatus rules.
+    pub const READY: &str = "Ready";
+    /// Present only while True: the operator is working towards `spec`.
+    pub const RECONCILING: &str = "Reconciling";
+    /// Present only while True: a human has to change something.
+    pub const STALLED: &str = "Stalled";
+    /// Step: the account exists, allows this certificate, and its credentials work.
+    pub const ACCOUNT_READY: &str = "AccountReady";
+    /// Step: CPS holds our enrollment.
+    pub const ENROLLMENT_CREATED: &str = "EnrollmentCreated";
+    /// Step: every token that CPS asks for is published.
+    pub const CHALLENGES_PUBLISHED: &str = "ChallengesPublished";
+    /// Step: every token was fetched as the authority would.
+    pub const CHALLENGES_REACHABLE: &str = "ChallengesReachable";
+    /// Step: the authority validated every name. Never taken for deployed.
+    pub const DOMAINS_VALIDATED: &str = "DomainsValidated";
+    /// Step: the certificate is deployed in production and was read back and verified.
+    pub const DEPLOYED: &str = "Deployed";
+}
+
+/// Observed state of an `AkamaiCertificate`. Written when a fact changes, not when a clock ticks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateStatus {
+    /// The generation of `spec` that this status is about; -1 before the first look.
+    #[serde(default = "not_observed")]
+    pub observed_generation: i64,
+    /// ID of our enrollment in CPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrollment_id: Option<i64>,
+    /// Contract of the enrollment, without the `ctr_` prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract_id: Option<String>,
+    /// The pending change of the enrollment; absent when none is pending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeStatus>,
+    /// The names under validation, while a change waits for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub domains: Vec<DomainStatus>,
+    /// What CPS reports as deployed on each network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployments: Option<DeploymentsStatus>,
+    /// `Ready`, `Reconciling`, `Stalled` (the last two only while True) and the steps `AccountReady`,
+    /// `EnrollmentCreated`, `ChallengesPublished`, `ChallengesReachable`, `DomainsValidated`, `Deployed`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// Observed state of an account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountStatus {
+    /// The generation of `spec` that this status is about; -1 before the first look.
+    #[serde(default = "not_observed")]
+    pub observed_generation: i64,
+    /// The contracts that the credentials can see, without the `ctr_` prefix.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contracts: Vec<String>,
+    /// `Ready`: the credentials were checked with one cheap call. `Stalled` only while True.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+fn not_observed() -> i64 {
+    -1
+}
+
+/// A change that CPS is working on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeStatus {
+    /// ID of the change in CPS.
+    pub id: i64,
+    /// `new-certificate`, `modify-certificate`, `modify-san` or `renewal`, when CPS says so.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub change_type: Option<String>,
+    /// CPS's coarse state: `running`, `awaiting-input`, `completed`, `error`, …
+    pub state: String,
+    /// CPS's fine status, such as `coodinate-domain-validation` (spelt as CPS spells it).
+    pub status: String,
+    /// CPS's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Since when the change has had this status, as far as the operator saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// When the challenges of this change were last acknowledged to CPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Time>,
+}
+
+/// One name under validation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DomainStatus {
+    /// The name.
+    pub name: String,
+    /// CPS's validation state of it: `VALIDATED`, `IN_PROGRESS`, `RESPONSE_ERROR`, …
+    pub state: String,
+    /// What stands in the way: CPS's own text, or the self-check's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When the token expires; CPS gives a new one afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
+    /// The challenges that CPS offers for the name. Token values are not shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub challenges: Vec<ChallengeStatus>,
+}
+
+/// One challenge of a name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChallengeStatus {
+    /// `http-01` or `dns-01`.
+    #[serde(rename = "type")]
+    pub challenge_type: String,
+    /// Where the authority looks: the URL of an http-01 token, or the name of a dns-01 record.
+    pub path: String,
+}
+
+/// What is deployed on each network.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentsStatus {
+    /// Deployed on the staging network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staging: Option<DeploymentStatus>,
+    /// Deployed on the production network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production: Option<DeploymentStatus>,
+}
+
+/// A deployed certificate, as read from its PEM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentStatus {
+    /// Serial number, hexadecimal.
+    pub serial_number: String,
+    /// SHA-256 of the DER certificate, hexadecimal.
+    pub fingerprint: String,
+    /// Distinguished name of the issuer.
+    pub issuer: String,
+    /// Start of the validity.
+    pub not_before: Time,
+    /// End of the validity.
+    pub not_after: Time,
+    /// The names it covers.
+    pub dns_names: Vec<String>,
+    /// `RSA` or `ECDSA`.
+    pub key_algorithm: String,
+    /// The algorithm by which the issuer signed it.
+    pub signature_algorithm: String,
+}
