@@ -1,0 +1,206 @@
+//! Enrollments: list, create, read, replace, remove (`cps.md` sections 3, 6, 7.1, 9).
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::{App, answer, id};
+use crate::enrollment::{Difference, accept, compare};
+use crate::media;
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::shared::{Shared, lock};
+use crate::state::{Change, ChangeKind, Enrollment};
+use crate::view;
+
+fn renewal_lead(shared: &Shared) -> SignedDuration {
+    SignedDuration::try_from(shared.config.renewal_lead).unwrap_or(SignedDuration::MAX)
+}
+
+/// The contract must be one of ours, without prefix.
+fn check_contract(shared: &Shared, contract: &str) -> Result<(), Problem> {
+    if shared.config.contracts.iter().any(|known| known == contract) {
+        Ok(())
+    } else {
+        Err(Problem::contract(contract))
+    }
+}
+
+pub(super) async fn list(
+    State(shared): App,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let media_type = media::accepted(&headers, &["enrollments.v11"])?;
+    let query = Query::parse(query.as_deref());
+    // Without a contract the list is of all that the client may see.
+    let contract = query.get("contractId");
+    if let Some(contract) = contract {
+        check_contract(&shared, contract)?;
+    }
+    let (quirks, lead) = (shared.quirks(), renewal_lead(&shared));
+    let enrollments: Vec<Value> = lock(&shared.state)
+        .enrollments
+        .values()
+        .filter(|e| contract.is_none_or(|contract| e.contract == contract))
+        .map(|e| view::enrollment(e, lead, quirks))
+        .collect();
+    Ok(answer(StatusCode::OK, media_type, &json!({"enrollments": enrollments})))
+}
+
+pub(super) async fn create(
+    State(shared): App,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let media_type = media::accepted(&headers, &["enrollment-status.v1"])?;
+    media::carried(&headers, &["enrollment.v11"])?;
+    let query = Query::parse(query.as_deref());
+    let contract = query.get("contractId").ok_or_else(|| Problem::invalid("contractId is required."))?;
+    check_contract(&shared, contract)?;
+    let body = accept(&body)?;
+    if !body["networkConfiguration"]["clientMutualAuthentication"].is_null() {
+        return Err(Problem::invalid(
+            "Invalid network configuration - Create enrollment request contains client mutual authentication configuration",
+        ));
+    }
+
+    let (enrollment, change) = {
+        let mut state = lock(&shared.state);
+        let common_name = body["csr"]["cn"].as_str().unwrap_or_default();
+        let taken = state.enrollments.values().any(|e| e.common_name().eq_ignore_ascii_case(common_name));
+        if taken && !query.is_true("allow-duplicate-cn") {
+            return Err(Problem::duplicate_common_name(common_name));
+        }
+        let (id, change_id) = (state.next_id(), state.next_id());
+        let mut enrollment = Enrollment {
+            id,
+            contract: contract.to_owned(),
+            body,
+            slot: id + 100_000,
+            slot_assigned: false,
+            live: false,
+            changes: Vec::new(),
+            staging: None,
+            production: None,
+        };
+        enrollment.changes.push(Change::new(change_id, ChangeKind::NewCertificate, &enrollment.names()));
+        state.enrollments.insert(id, enrollment);
+        (id, change_id)
+    };
+    shared.drive(enrollment, change);
+    let body = view::enrollment_status(enrollment, &[change], shared.quirks());
+    Ok(answer(StatusCode::ACCEPTED, media_type, &body))
+}
+
+pub(super) async fn read(
+    State(shared): App,
+    Path(enrollment): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let media_type = media::accepted(&headers, &["enrollment.v11"])?;
+    let state = lock(&shared.state);
+    let enrollment = state.enrollments.get(&id(&enrollment)?).ok_or_else(Problem::not_found)?;
+    let body = view::enrollment(enrollment, renewal_lead(&shared), shared.quirks());
+    Ok(answer(StatusCode::OK, media_type, &body))
+}
+
+pub(super) async fn replace(
+    State(shared): App,
+    Path(enrollment): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let media_type = media::accepted(&headers, &["enrollment-status.v1"])?;
+    media::carried(&headers, &["enrollment.v11"])?;
+    let query = Query::parse(query.as_deref());
+    let enrollment_id = id(&enrollment)?;
+
+    let change = {
+        let mut state = lock(&shared.state);
+        let enrollment = state.enrollments.get(&enrollment_id).ok_or_else(Problem::not_found)?;
+        let body = accept(&body)?;
+        let difference = compare(&enrollment.body, &body)?;
+        let pending: Vec<u64> = enrollment.pending().map(|change| change.id).collect();
+        if !pending.is_empty() && !query.is_true("allow-cancel-pending-changes") {
+            return Err(Problem::wrong_state("Enrollment has pending changes."));
+        }
+        let kind = match difference {
+            Difference::Metadata if query.is_true("force-renewal") => Some(ChangeKind::Renewal),
+            Difference::Metadata => None,
+            _ if enrollment.production.is_none() => Some(ChangeKind::NewCertificate),
+            Difference::Network => Some(ChangeKind::Network),
+            Difference::Certificate => Some(ChangeKind::ModifyCertificate),
+            Difference::Names => Some(ChangeKind::ModifySan),
+        };
+        let change_id = kind.map(|_| state.next_id());
+        let enrollment = state.enrollments.get_mut(&enrollment_id).ok_or_else(Problem::not_found)?;
+        let previous = std::mem::replace(&mut enrollment.body, body);
+        if let (Some(kind), Some(change_id)) = (kind, change_id) {
+            for change in pending {
+                shared.cancel(change);
+            }
+            enrollment.changes.retain(|change| change.finished);
+            let mut change = Change::new(change_id, kind, &enrollment.names());
+            change.previous = Some(previous);
+            enrollment.changes.push(change);
+        }
+        change_id
+    };
+    if let Some(change) = change {
+        shared.drive(enrollment_id, change);
+    }
+    let status = if change.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let changes: Vec<u64> = change.into_iter().collect();
+    Ok(answer(status, media_type, &view::enrollment_status(enrollment_id, &changes, shared.quirks())))
+}
+
+pub(super) async fn remove(
+    State(shared): App,
+    Path(enrollment): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let media_type = media::accepted(&headers, &["enrollment-status.v1"])?;
+    let query = Query::parse(query.as_deref());
+    let enrollment_id = id(&enrollment)?;
+
+    let change = {
+        let mut state = lock(&shared.state);
+        let change_id = state.last_id + 1;
+        let enrollment = state.enrollments.get_mut(&enrollment_id).ok_or_else(Problem::not_found)?;
+        if enrollment.live {
+            return Err(Problem::live(&enrollment.names()));
+        }
+        if let Some(removal) = enrollment.pending().find(|change| change.kind == ChangeKind::Removal) {
+            let body = view::enrollment_status(enrollment_id, &[removal.id], shared.quirks());
+            return Ok(answer(StatusCode::ACCEPTED, media_type, &body));
+        }
+        let pending: Vec<u64> = enrollment.pending().map(|change| change.id).collect();
+        if !pending.is_empty() && !query.is_true("allow-cancel-pending-changes") {
+            return Err(Problem::wrong_state("Enrollment has pending changes."));
+        }
+        for change in pending {
+            shared.cancel(change);
+        }
+        enrollment.changes.retain(|change| change.finished);
+        if enrollment.ever_deployed() {
+            enrollment.changes.push(Change::new(change_id, ChangeKind::Removal, &[]));
+            Some(state.next_id())
+        } else {
+            state.enrollments.remove(&enrollment_id);
+            None
+        }
+    };
+    if let Some(change) = change {
+        shared.drive(enrollment_id, change);
+    }
+    let status = if change.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let changes: Vec<u64> = change.into_iter().collect();
+    Ok(answer(status, media_type, &view::enrollment_status(enrollment_id, &changes, shared.quirks())))
+}

@@ -1,0 +1,59 @@
+//! The CPS operations and the contract list. Signatures, limits and faults come before it, in `gateway`.
+
+mod changes;
+mod deployments;
+mod enrollments;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::Value;
+
+use crate::media;
+use crate::problem::Problem;
+use crate::shared::Shared;
+
+type App = State<Arc<Shared>>;
+
+/// All operations.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let enrollment = "/cps/v2/enrollments/{enrollment}";
+    let change = format!("{enrollment}/changes/{{change}}");
+    Router::new()
+        .route("/cps/v2/enrollments", get(enrollments::list).post(enrollments::create))
+        .route(enrollment, get(enrollments::read).put(enrollments::replace).delete(enrollments::remove))
+        .route(&change, get(changes::read).delete(changes::cancel))
+        .route(&format!("{change}/input/info/lets-encrypt-challenges"), get(changes::challenges))
+        .route(
+            &format!("{change}/input/update/lets-encrypt-challenges-completed"),
+            post(changes::acknowledge),
+        )
+        .route(&format!("{enrollment}/deployments"), get(deployments::list))
+        .route(&format!("{enrollment}/deployments/{{network}}"), get(deployments::read))
+        .route("/contract-api/v1/contracts/identifiers", get(contracts))
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .with_state(shared)
+}
+
+async fn contracts(State(shared): App) -> axum::Json<Vec<String>> {
+    axum::Json(shared.config.contracts.clone())
+}
+
+/// A number from the path; what is none is not found.
+fn id(text: &str) -> Result<u64, Problem> {
+    text.parse().map_err(|_| Problem::not_found())
+}
+
+/// An answer of a CPS media type.
+fn answer(status: StatusCode, media_type: &str, body: &Value) -> Response {
+    let mut response = (status, body.to_string()).into_response();
+    if let Ok(value) = HeaderValue::from_str(&media::full(media_type)) {
+        response.headers_mut().insert(header::CONTENT_TYPE, value);
+    }
+    response
+}

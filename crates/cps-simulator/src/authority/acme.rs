@@ -1,0 +1,207 @@
+//! The ACME client: one account, one order for each change (RFC 8555). Retries what Pebble rejects on
+//! purpose (`badNonce`), beyond the retries of the library.
+
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewAccount, NewOrder, OrderStatus,
+};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+use super::{AuthorityError, Authorization, Failures};
+use crate::config::AcmeDirectory;
+use crate::fetch::Method;
+use crate::state::{Challenge, Domain};
+
+/// How often a rejected nonce is tried again; the library makes three attempts in each.
+const NONCE_TRIES: usize = 5;
+const FIRST_POLL: Duration = Duration::from_millis(50);
+const SLOWEST_POLL: Duration = Duration::from_secs(2);
+const VALIDATION_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// An ACME authority, with the account once there is one.
+pub(crate) struct Acme {
+    directory: AcmeDirectory,
+    account: Mutex<Option<Account>>,
+}
+
+impl Acme {
+    pub(crate) fn new(directory: AcmeDirectory) -> Self {
+        Self { directory, account: Mutex::new(None) }
+    }
+
+    async fn account(&self) -> Result<Account, Error> {
+        let mut account = self.account.lock().await;
+        if let Some(account) = &*account {
+            return Ok(account.clone());
+        }
+        let builder = match &self.directory.ca {
+            Some(ca) => Account::builder_with_root(ca)?,
+            None => Account::builder()?,
+        };
+        let terms = NewAccount { contact: &[], terms_of_service_agreed: true, only_return_existing: false };
+        let (created, _) = builder.create(&terms, self.directory.url.clone(), None).await?;
+        *account = Some(created.clone());
+        Ok(created)
+    }
+
+    pub(crate) async fn order(&self, names: &[String]) -> Result<AcmeOrder, AuthorityError> {
+        let account = self.account().await?;
+        let identifiers: Vec<_> = names.iter().cloned().map(Identifier::Dns).collect();
+        let mut tries = 0;
+        loop {
+            match account.new_order(&NewOrder::new(&identifiers)).await {
+                Ok(order) => {
+                    return Ok(AcmeOrder { order, thumbprint: account.key_thumbprint().to_owned() });
+                }
+                Err(error) if is_bad_nonce(&error) && tries < NONCE_TRIES => tries += 1,
+                Err(error) => {
+                    // An authority that was restarted does not know the account any more.
+                    *self.account.lock().await = None;
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+}
+
+fn is_bad_nonce(error: &Error) -> bool {
+    matches!(error, Error::Api(problem)
+        if problem.r#type.as_deref() == Some("urn:ietf:params:acme:error:badNonce"))
+}
+
+/// An order at the ACME authority.
+pub(crate) struct AcmeOrder {
+    order: instant_acme::Order,
+    thumbprint: String,
+}
+
+impl AcmeOrder {
+    pub(crate) async fn authorizations(&mut self) -> Result<Vec<Authorization>, AuthorityError> {
+        let mut tries = 0;
+        loop {
+            match self.try_authorizations().await {
+                Err(error) if is_bad_nonce(&error) && tries < NONCE_TRIES => tries += 1,
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    async fn try_authorizations(&mut self) -> Result<Vec<Authorization>, Error> {
+        let mut found = Vec::new();
+        let mut authorizations = self.order.authorizations();
+        while let Some(authorization) = authorizations.next().await {
+            let authorization = authorization?;
+            let challenge = |kind: ChallengeType| {
+                let offered = authorization.challenges.iter().find(|challenge| challenge.r#type == kind)?;
+                Some(Challenge::new(offered.token.clone(), &self.thumbprint, kind == ChallengeType::Dns01))
+            };
+            found.push(Authorization {
+                name: authorization.identifier().to_string(),
+                valid: authorization.status == AuthorizationStatus::Valid,
+                http01: challenge(ChallengeType::Http01),
+                dns01: challenge(ChallengeType::Dns01),
+            });
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn validate(
+        &mut self,
+        domains: &[(Domain, Method)],
+    ) -> Result<Failures, AuthorityError> {
+        let mut tries = 0;
+        loop {
+            match self.set_ready(domains).await {
+                Err(error) if is_bad_nonce(&error) && tries < NONCE_TRIES => tries += 1,
+                result => break result?,
+            }
+        }
+        match self.poll(|status| status != OrderStatus::Pending).await? {
+            OrderStatus::Invalid => self.failures().await,
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn set_ready(&mut self, domains: &[(Domain, Method)]) -> Result<(), Error> {
+        let mut authorizations = self.order.authorizations();
+        while let Some(authorization) = authorizations.next().await {
+            let mut authorization = authorization?;
+            let name = authorization.identifier().to_string();
+            let method = domains.iter().find(|(domain, _)| domain.name == name).map(|(_, method)| *method);
+            let kind = match method {
+                Some(Method::Dns01) => ChallengeType::Dns01,
+                _ => ChallengeType::Http01,
+            };
+            if authorization.status == AuthorizationStatus::Pending
+                && let Some(mut challenge) = authorization.challenge(kind)
+            {
+                challenge.set_ready().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the order's status is what is awaited. Ignores `Retry-After`: it is for clients that
+    /// poll a public authority, and this one is polled for tests.
+    async fn poll(&mut self, awaited: impl Fn(OrderStatus) -> bool) -> Result<OrderStatus, AuthorityError> {
+        let deadline = Instant::now() + VALIDATION_TIMEOUT;
+        let mut wait = FIRST_POLL;
+        while Instant::now() < deadline {
+            match self.order.refresh().await {
+                Ok(state) if awaited(state.status) => return Ok(state.status),
+                Ok(_) => {}
+                Err(error) if is_bad_nonce(&error) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            sleep(wait).await;
+            wait = (wait * 3 / 2).min(SLOWEST_POLL);
+        }
+        Err(AuthorityError::Timeout)
+    }
+
+    async fn failures(&mut self) -> Result<Failures, AuthorityError> {
+        let mut failures = Vec::new();
+        let mut authorizations = self.order.authorizations();
+        while let Some(authorization) = authorizations.next().await {
+            let mut authorization = authorization?;
+            let mut tries = 0;
+            while let Err(error) = authorization.refresh().await {
+                if !is_bad_nonce(&error) || tries == NONCE_TRIES {
+                    return Err(error.into());
+                }
+                tries += 1;
+            }
+            if authorization.status == AuthorizationStatus::Invalid {
+                let problem = authorization.challenges.iter().find_map(|c| c.error.as_ref());
+                let reason = problem.and_then(|problem| problem.detail.clone());
+                let reason = reason.unwrap_or_else(|| "The authority refused the challenge.".into());
+                failures.push((authorization.identifier().to_string(), reason));
+            }
+        }
+        Ok(failures)
+    }
+
+    pub(crate) async fn finalise(&mut self, csr: &[u8]) -> Result<String, AuthorityError> {
+        let mut tries = 0;
+        while let Err(error) = self.order.finalize_csr(csr).await {
+            if !is_bad_nonce(&error) || tries == NONCE_TRIES {
+                return Err(error.into());
+            }
+            tries += 1;
+        }
+        if self.poll(|status| status != OrderStatus::Processing).await? != OrderStatus::Valid {
+            return Err(AuthorityError::Invalid);
+        }
+        let mut tries = 0;
+        loop {
+            match self.order.certificate().await {
+                Ok(Some(chain)) => return Ok(chain),
+                Ok(None) => return Err(AuthorityError::Invalid),
+                Err(error) if is_bad_nonce(&error) && tries < NONCE_TRIES => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The simulator's own root and intermediate, for use without an ACME authority. It signs what it has
+//! validated itself. Keys live in memory only.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use futures::future::join_all;
+use jiff::{Timestamp, ToSpan, Zoned, tz::TimeZone};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertificateSigningRequest,
+    CertificateSigningRequestParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose,
+};
+
+use super::{AuthorityError, Authorization, Failures};
+use crate::fetch::{Fetcher, Method};
+use crate::state::{Challenge, Domain};
+
+/// Life of a certificate, as Let's Encrypt's.
+const LIFE_DAYS: i64 = 90;
+
+/// A root, and the intermediate that signs.
+pub(crate) struct OwnRoot {
+    root: Certificate,
+    intermediate: Certificate,
+    issuer: Issuer<'static, KeyPair>,
+    /// Stands for the thumbprint of the account key in key authorizations.
+    thumbprint: String,
+}
+
+impl OwnRoot {
+    pub(crate) fn generate() -> Result<Self, rcgen::Error> {
+        let root_key = KeyPair::generate()?;
+        let root_params = ca_params("CPS simulator root", 3650);
+        let root = root_params.self_signed(&root_key)?;
+        let root_issuer = Issuer::new(root_params, root_key);
+        let key = KeyPair::generate()?;
+        let params = ca_params("CPS simulator intermediate", 1825);
+        let intermediate = params.signed_by(&key, &root_issuer)?;
+        Ok(Self { root, intermediate, issuer: Issuer::new(params, key), thumbprint: random_text() })
+    }
+
+    /// The root as PEM, for clients that check the chain.
+    pub(crate) fn pem(&self) -> String {
+        self.root.pem()
+    }
+}
+
+fn ca_params(name: &str, days: i64) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    set_life(&mut params, days);
+    params
+}
+
+/// Valid from the start of yesterday (UTC), so that a clock that is behind accepts it.
+fn set_life(params: &mut CertificateParams, days: i64) {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC);
+    let day = |zoned: Result<Zoned, jiff::Error>| {
+        let date = zoned.map_or_else(|_| today.date(), |zoned| zoned.date());
+        rcgen::date_time_ymd(date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs())
+    };
+    params.not_before = day(today.checked_sub(1.day()));
+    params.not_after = day(today.checked_add(days.days()));
+}
+
+/// 43 characters, like a token or a thumbprint.
+fn random_text() -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+}
+
+/// An order with the simulator's own root.
+pub(crate) struct OwnOrder {
+    root: Arc<OwnRoot>,
+    names: Vec<String>,
+}
+
+impl OwnOrder {
+    pub(crate) fn new(root: Arc<OwnRoot>, names: &[String]) -> Self {
+        Self { root, names: names.to_vec() }
+    }
+
+    pub(crate) fn authorizations(&self) -> Vec<Authorization> {
+        let challenge = |dns| Challenge::new(random_text(), &self.root.thumbprint, dns);
+        let one = |name: &String| Authorization {
+            name: name.clone(),
+            valid: false,
+            http01: (!name.starts_with("*.")).then(|| challenge(false)),
+            dns01: Some(challenge(true)),
+        };
+        self.names.iter().map(one).collect()
+    }
+
+    pub(crate) async fn validate(&self, domains: &[(Domain, Method)], fetcher: &Fetcher) -> Failures {
+        let looks = domains.iter().map(|(domain, _)| fetcher.look(domain));
+        let found = join_all(looks).await;
+        domains
+            .iter()
+            .zip(found)
+            .filter_map(|((domain, _), found)| Some((domain.name.clone(), found.err()?)))
+            .collect()
+    }
+
+    pub(crate) fn sign(&self, csr: &CertificateSigningRequest) -> Result<String, AuthorityError> {
+        let mut request = CertificateSigningRequestParams::from_der(csr.der())?;
+        request.params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        request.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        request.params.use_authority_key_identifier_extension = true;
+        set_life(&mut request.params, LIFE_DAYS);
+        let certificate = request.signed_by(&self.root.issuer)?;
+        Ok(format!("{}{}", certificate.pem(), self.root.intermediate.pem()))
+    }
+}

@@ -1,0 +1,145 @@
+//! What a simulator is started with: addresses, accepted clients, contracts, authority and waits.
+//! Parsing of the command line is in `main.rs`; nothing here acts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::credentials::Credentials;
+
+/// Everything a [`Simulator`](crate::Simulator) is started with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Address of the CPS API; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Certificate and key of the CPS API; plain HTTP without them.
+    pub tls: Option<TlsFiles>,
+    /// The accepted API clients.
+    pub credentials: Vec<Credentials>,
+    /// The contracts of the account, without the `ctr_` prefix.
+    pub contracts: Vec<String>,
+    /// The ACME authority to issue from; a root of the simulator's own signs without it.
+    pub acme: Option<AcmeDirectory>,
+    /// DNS server for the simulator's own look-ups; the system's resolver without it.
+    pub dns: Option<SocketAddr>,
+    /// What every wait is divided by. Timestamps, token life and request limits are not affected.
+    pub speed: f64,
+    /// Whether the account's request limits (35 a minute, 20 in 2 seconds) apply.
+    pub request_limits: bool,
+    /// Address of the TLS port that serves deployed certificates by SNI.
+    pub edge_listen: Option<SocketAddr>,
+    /// Address of the token server that stands for `dcv.akamai.com`.
+    pub dcv_listen: Option<SocketAddr>,
+    /// Address of the control endpoint.
+    pub control_listen: Option<SocketAddr>,
+    /// Port at which the simulator fetches HTTP-01 tokens; 80 in the real world.
+    pub validation_port: u16,
+    /// Host of `redirectFullPath`.
+    pub dcv_host: String,
+    /// Life of a token before CPS replaces it (wall clock).
+    pub token_life: Duration,
+    /// How long before expiry a renewal starts (`autoRenewalStartTime`).
+    pub renewal_lead: Duration,
+    /// How far a request's timestamp may be off.
+    pub clock_skew: Duration,
+    /// The waits of a change at speed 1.
+    pub waits: Waits,
+}
+
+/// A PEM certificate chain and its key.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// PEM chain, leaf first.
+    pub cert: PathBuf,
+    /// PEM private key.
+    pub key: PathBuf,
+}
+
+/// An ACME authority (RFC 8555).
+#[derive(Debug, Clone)]
+pub struct AcmeDirectory {
+    /// URL of the directory.
+    pub url: String,
+    /// PEM file of the CA that the directory's TLS certificate chains to; the system's roots without it.
+    pub ca: Option<PathBuf>,
+}
+
+/// How long a change stays in each step at speed 1 (`cps.md` section 4.5).
+#[derive(Debug, Clone)]
+pub struct Waits {
+    /// `create-slot-files`.
+    pub create_slot_files: Duration,
+    /// `generate-csr`.
+    pub generate_csr: Duration,
+    /// `pre-verification-safety-checks`.
+    pub pre_verification: Duration,
+    /// `coodinate-domain-validation` with `allowedInput` still empty.
+    pub input_window: Duration,
+    /// Between two of CPS's own looks at the tokens.
+    pub self_check: Duration,
+    /// From an expired token to its successor.
+    pub rotation_gap: Duration,
+    /// From a failed authorisation to the next order.
+    pub failure_retry: Duration,
+    /// From a failed order to the next try, while the authority cannot be reached.
+    pub preparation_retry: Duration,
+    /// `check-for-cert`.
+    pub check_for_cert: Duration,
+    /// `deploy-cert-to-staging`.
+    pub staging: Duration,
+    /// `live-check-action`.
+    pub live_check: Duration,
+    /// `deploy-cert-to-production`.
+    pub production: Duration,
+    /// How long a finished change can still be read as `complete`.
+    pub complete_visible: Duration,
+    /// Each of the two steps of a removal.
+    pub removal: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self {
+            create_slot_files: Duration::from_secs(15),
+            generate_csr: Duration::from_secs(15),
+            pre_verification: Duration::from_secs(60),
+            input_window: Duration::from_secs(30),
+            self_check: Duration::from_secs(300),
+            rotation_gap: Duration::from_secs(30),
+            failure_retry: Duration::from_secs(60),
+            preparation_retry: Duration::from_secs(540),
+            check_for_cert: Duration::from_secs(60),
+            staging: Duration::from_secs(600),
+            live_check: Duration::from_secs(60),
+            production: Duration::from_secs(1200),
+            complete_visible: Duration::from_secs(30),
+            removal: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Config {
+    /// A simulator on `listen` with the defaults of the command line.
+    #[must_use]
+    pub fn new(listen: SocketAddr, credentials: Vec<Credentials>, contracts: Vec<String>) -> Self {
+        Self {
+            listen,
+            tls: None,
+            credentials,
+            contracts,
+            acme: None,
+            dns: None,
+            speed: 1.0,
+            request_limits: true,
+            edge_listen: None,
+            dcv_listen: None,
+            control_listen: None,
+            validation_port: 80,
+            dcv_host: "dcv.akamai.com".into(),
+            token_life: Duration::from_secs(7 * 24 * 3600),
+            renewal_lead: Duration::from_secs(20 * 24 * 3600),
+            clock_skew: Duration::from_secs(30),
+            waits: Waits::default(),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What stands before the API: faults, EdgeGrid, request limits, the log of calls, and the form of errors.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use serde_json::json;
+use tower::ServiceExt;
+
+use crate::auth::Signed;
+use crate::calls::Entry;
+use crate::faults::FaultKind;
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::serve::{NoAnswer, Peer};
+use crate::shared::Shared;
+
+/// More than any enrollment with 100 names takes.
+const MAX_REQUEST: usize = 1 << 20;
+
+#[derive(Clone)]
+struct Gateway {
+    shared: Arc<Shared>,
+    api: Router,
+    scheme: &'static str,
+}
+
+/// The whole API behind its gateway; `scheme` is what clients sign.
+pub(crate) fn router(shared: Arc<Shared>, scheme: &'static str) -> Router {
+    let api = crate::api::router(shared.clone());
+    Router::new().fallback(handle).with_state(Gateway { shared, api, scheme })
+}
+
+async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
+    let shared = &gateway.shared;
+    let (parts, body) = request.into_parts();
+    let path_and_query = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
+    let (method, host) = (parts.method.clone(), text(&parts, &header::HOST).to_owned());
+    let account = Query::parse(parts.uri.query()).get("accountSwitchKey").map(str::to_owned);
+
+    let fault = shared.faults.for_request(&method, &path_and_query);
+    if let Some(FaultKind::Latency { milliseconds }) = fault {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    }
+    if fault == Some(FaultKind::ConnectionReset) {
+        return no_answer();
+    }
+    let answer = match fault.as_ref().and_then(instead) {
+        Some(answer) => answer,
+        None => match to_bytes(body, MAX_REQUEST).await {
+            Ok(body) => gateway.admit_and_call(parts, &host, account.as_deref(), body).await,
+            Err(_) => Problem::invalid("The request body is too large or incomplete.").into_response(),
+        },
+    };
+    let (mut parts, body) = written_out(answer, &host).into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let status = parts.status.as_u16();
+    let account = account.as_deref();
+    shared.calls.record(&Entry {
+        method: &method,
+        path_and_query: &path_and_query,
+        account,
+        status,
+        body: &body,
+    });
+    tracing::info!(%method, path = path_and_query, status, "call");
+    if fault == Some(FaultKind::LostAnswer) {
+        return no_answer();
+    }
+    parts.headers.insert(header::DATE, http_date());
+    Response::from_parts(parts, Body::from(body))
+}
+
+impl Gateway {
+    async fn admit_and_call(&self, parts: Parts, host: &str, account: Option<&str>, body: Bytes) -> Response {
+        let signed = Signed {
+            method: parts.method.as_str(),
+            scheme: self.scheme,
+            host,
+            path_and_query: parts.uri.path_and_query().map_or("/", |p| p.as_str()),
+            body: &body,
+            authorization: parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()),
+        };
+        if let Err(error) = self.shared.verifier.verify(&signed, Timestamp::now()) {
+            return self.refused(&parts, host, &error.to_string()).into_response();
+        }
+        if self.shared.config.request_limits && parts.uri.path().starts_with("/cps/") {
+            let account = account.unwrap_or("home");
+            if let Err(wait) = self.shared.limits.admit(account, Instant::now()) {
+                return too_many_requests(account, wait).into_response();
+            }
+        }
+        let request = Request::from_parts(parts, Body::from(body));
+        match self.api.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    fn refused(&self, parts: &Parts, host: &str, detail: &str) -> Problem {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string());
+        Problem::unauthorized(
+            detail,
+            json!({
+                "instance": format!("{}://{host}{}", self.scheme, parts.uri),
+                "method": parts.method.as_str(),
+                "serverIp": self.shared.config.listen.ip().to_string(),
+                "clientIp": peer,
+                "requestId": format!("{:08x}", rand::random::<u32>()),
+                "requestTime": Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            }),
+        )
+    }
+}
+
+fn text<'a>(parts: &'a Parts, name: &header::HeaderName) -> &'a str {
+    parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// RFC 9110 date: clients subtract it from `X-RateLimit-Next`.
+fn http_date() -> HeaderValue {
+    let date = Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    HeaderValue::from_str(&date).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn no_answer() -> Response {
+    let mut response = Response::default();
+    response.extensions_mut().insert(NoAnswer);
+    response
+}
+
+fn too_many_requests(account: &str, wait: Duration) -> Problem {
+    let next = Timestamp::now() + wait;
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    Problem::too_many_requests(account, seconds, &next.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+}
+
+/// Writes out a problem, now that the host is known.
+fn written_out(mut answer: Response, host: &str) -> Response {
+    match answer.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem.render(host),
+        None => answer,
+    }
+}
+
+/// The answer of faults that replace the call.
+fn instead(fault: &FaultKind) -> Option<Response> {
+    match fault {
+        FaultKind::TooManyRequests { seconds } => {
+            Some(too_many_requests("home", Duration::from_secs(*seconds)).into_response())
+        }
+        FaultKind::BurstBlock => {
+            let html = "<HTML><HEAD><TITLE>Bad Request</TITLE></HEAD><BODY><H1>Bad Request</H1>Your request was blocked by deny rule IPBLOCK-BURST4-54013</BODY></HTML>";
+            let html_type = [(header::CONTENT_TYPE, "text/html")];
+            Some((StatusCode::BAD_REQUEST, html_type, html).into_response())
+        }
+        FaultKind::LimitText { seconds } => {
+            let next = Timestamp::now() + Duration::from_secs(*seconds);
+            let next = next.strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
+            let text = format!(
+                "Your request did not succeed as this operation has reached the limit for your account. Please try after {next}"
+            );
+            Some(
+                (StatusCode::SERVICE_UNAVAILABLE, [(header::CONTENT_TYPE, "text/plain")], text)
+                    .into_response(),
+            )
+        }
+        FaultKind::ServerError { status } => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            Some(Problem::server_error(status).into_response())
+        }
+        FaultKind::Latency { .. }
+        | FaultKind::LostAnswer
+        | FaultKind::ConnectionReset
+        | FaultKind::FailedAuthorization => None,
+    }
+}

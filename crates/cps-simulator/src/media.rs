@@ -1,0 +1,46 @@
+//! CPS media types: which of them a request accepts (406) and carries (415). `cps.md` section 2.
+
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE};
+
+use crate::problem::Problem;
+
+/// `enrollment.v11` as CPS writes it.
+pub(crate) fn full(name: &str) -> String {
+    format!("application/vnd.akamai.cps.{name}+json")
+}
+
+/// The first of `offered` that the request accepts.
+///
+/// # Errors
+/// 406 when it accepts none of them; `*/*` and unversioned types are not enough.
+pub(crate) fn accepted(headers: &HeaderMap, offered: &[&'static str]) -> Result<&'static str, Problem> {
+    let wanted: Vec<String> = values(headers, &ACCEPT);
+    offered
+        .iter()
+        .copied()
+        .find(|name| wanted.contains(&full(name)))
+        .ok_or_else(|| Problem::not_acceptable(&offered.iter().map(|n| full(n)).collect::<Vec<_>>()))
+}
+
+/// Checks the type of the request's body.
+///
+/// # Errors
+/// 415 when it is none of `understood`.
+pub(crate) fn carried(headers: &HeaderMap, understood: &[&'static str]) -> Result<&'static str, Problem> {
+    let sent: Vec<String> = values(headers, &CONTENT_TYPE);
+    understood.iter().copied().find(|name| sent == [full(name)]).ok_or_else(|| {
+        Problem::unsupported_media_type(&understood.iter().map(|n| full(n)).collect::<Vec<_>>())
+    })
+}
+
+/// The media types of a header, without parameters such as `charset=utf-8`.
+fn values(headers: &HeaderMap, name: &http::HeaderName) -> Vec<String> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+        .collect()
+}

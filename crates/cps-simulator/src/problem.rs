@@ -1,0 +1,163 @@
+//! Error answers in CPS's problem+json form (`cps.md` section 10.1) and the texts of the known ones.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+/// An error answer. Its `type` names the host the client called, so it is written out at the very end.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    pub status: StatusCode,
+    kind: Kind,
+    title: String,
+    detail: Option<String>,
+    /// What the gateway before CPS adds about the request.
+    gateway: Option<Box<Value>>,
+    /// Seconds and time of the next try.
+    retry: Option<Box<(u64, String)>>,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// Last segment of `…/cps/v2/error-types/…`.
+    Slug(&'static str),
+    /// The `type` as it stands.
+    Literal(&'static str),
+}
+
+impl Problem {
+    fn slug(status: StatusCode, slug: &'static str, title: impl Into<String>) -> Self {
+        Self { status, kind: Kind::Slug(slug), title: title.into(), detail: None, gateway: None, retry: None }
+    }
+
+    fn literal(status: StatusCode, kind: &'static str, title: impl Into<String>) -> Self {
+        Self { kind: Kind::Literal(kind), ..Self::slug(status, "", title) }
+    }
+
+    fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// 404 with the exact title by which clients tell a removed enrollment.
+    pub(crate) fn not_found() -> Self {
+        Self::slug(StatusCode::NOT_FOUND, "not-found", "Not Found")
+    }
+
+    /// 400 for a body or parameter that breaks a rule.
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::slug(StatusCode::BAD_REQUEST, "invalid-request", "Invalid request").detail(detail)
+    }
+
+    /// The odd 400 that packs the real error into the title (`cps.md` section 3.3).
+    pub(crate) fn contract(contract: &str) -> Self {
+        let title = format!(
+            "ApiError(type=Forbidden, title=Invalid Contract, detail=The current contract does not belong to ACG list., source=Contract ID: {contract})"
+        );
+        Self::literal(StatusCode::BAD_REQUEST, "", title).detail("")
+    }
+
+    /// 409: another enrollment has the common name.
+    pub(crate) fn duplicate_common_name(name: &str) -> Self {
+        Self::slug(StatusCode::CONFLICT, "duplicate-cn", "Duplicate common name")
+            .detail(format!("An enrollment with the common name [{name}] already exists."))
+    }
+
+    /// 409: the change or enrollment is in a state that does not allow this.
+    pub(crate) fn wrong_state(detail: impl Into<String>) -> Self {
+        Self::slug(StatusCode::CONFLICT, "invalid-enrollment-state", "Invalid enrollment state")
+            .detail(detail)
+    }
+
+    /// 409: the certificate is still served (`cps.md` section 7.3).
+    pub(crate) fn live(names: &[String]) -> Self {
+        Self::slug(
+            StatusCode::CONFLICT,
+            "certificate-live-on-network",
+            "Cannot deprovision certificate(s). Certificate(s) are still live.",
+        )
+        .detail(format!(
+            "All Domains Inactive failure. Live certificates found on network: [{}]",
+            names.join(", ")
+        ))
+    }
+
+    /// 406.
+    pub(crate) fn not_acceptable(offered: &[String]) -> Self {
+        Self::slug(StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not Acceptable")
+            .detail(format!("Supported media types: {}", offered.join(", ")))
+    }
+
+    /// 415.
+    pub(crate) fn unsupported_media_type(understood: &[String]) -> Self {
+        Self::slug(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported Media Type")
+            .detail(format!("Supported media types: {}", understood.join(", ")))
+    }
+
+    /// 405.
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::slug(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method Not Allowed")
+    }
+
+    /// 401 of the gateway; `request` holds what it says about the request.
+    pub(crate) fn unauthorized(detail: impl Into<String>, request: Value) -> Self {
+        let kind = "https://problems.luna.akamaiapis.net/-/pep-authn/deny";
+        let problem = Self::literal(StatusCode::UNAUTHORIZED, kind, "Not authorized").detail(detail);
+        Self { gateway: Some(Box::new(request)), ..problem }
+    }
+
+    /// 429 with `Retry-After` (seconds) and `X-RateLimit-Next` (RFC 3339).
+    pub(crate) fn too_many_requests(account: &str, seconds: u64, next: &str) -> Self {
+        let title = "HTTP 429 - Too many requests";
+        let problem = Self::literal(StatusCode::TOO_MANY_REQUESTS, "Too many Requests", title)
+            .detail(format!("You have exhausted your API Request Quota using Account: <{account}>"));
+        Self { retry: Some(Box::new((seconds, next.to_owned()))), ..problem }
+    }
+
+    /// 5xx on demand.
+    pub(crate) fn server_error(status: StatusCode) -> Self {
+        Self::slug(status, "internal-server-error", status.canonical_reason().unwrap_or("Server error"))
+            .detail("Fault injected through the control endpoint.")
+    }
+
+    /// The answer for a client that called `https://{host}`.
+    pub(crate) fn render(self, host: &str) -> Response {
+        let mut body = json!({"title": self.title});
+        match &self.kind {
+            Kind::Slug(slug) => {
+                let kind = format!("https://{host}/cps/v2/error-types/{slug}");
+                body["instance"] = format!("{kind}?id={:032x}", rand::random::<u128>()).into();
+                body["type"] = kind.into();
+            }
+            Kind::Literal(kind) => body["type"] = (*kind).into(),
+        }
+        if let Some(detail) = self.detail {
+            body["detail"] = detail.into();
+        }
+        if let Some(Value::Object(request)) = self.gateway.map(|request| *request) {
+            for (key, value) in request {
+                body[key] = value;
+            }
+            body["status"] = self.status.as_u16().into();
+        }
+        let mut response = (self.status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some((seconds, next)) = self.retry.as_deref() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+            if let Ok(next) = HeaderValue::from_str(next) {
+                headers.insert("x-ratelimit-next", next);
+            }
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Leaves the body open: `gateway` writes it once the host is known.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

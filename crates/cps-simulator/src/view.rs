@@ -1,0 +1,211 @@
+//! How CPS writes enrollments, changes, challenges and deployments as JSON (`cps.md` sections 3, 4, 5, 8).
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::quirks::Quirks;
+use crate::state::{Challenge, Change, ChangeKind, Deployment, Domain, Enrollment, Offer, Step, Validation};
+
+/// `/cps/v2/…` form of a change's link, used in answers to writes and in `allowedInput`.
+pub(crate) fn change_link(enrollment: u64, change: u64) -> String {
+    format!("/cps/v2/enrollments/{enrollment}/changes/{change}")
+}
+
+/// `enrollment-status.v1`.
+pub(crate) fn enrollment_status(enrollment: u64, changes: &[u64], quirks: Quirks) -> Value {
+    let changes: Vec<_> = changes.iter().map(|change| change_link(enrollment, *change)).collect();
+    quirks.finish(json!({"enrollment": format!("/cps/v2/enrollments/{enrollment}"), "changes": changes}))
+}
+
+/// `enrollment.v11`; `renewal_lead` is how long before expiry a renewal starts.
+pub(crate) fn enrollment(e: &Enrollment, renewal_lead: SignedDuration, quirks: Quirks) -> Value {
+    let location = format!("/cps-api/enrollments/{}", e.id);
+    let pending: Vec<Value> = e
+        .pending()
+        .map(|change| {
+            json!({"location": format!("{location}/changes/{}", change.id), "changeType": change_type(change.kind)})
+        })
+        .collect();
+    let slots = |present: bool| if present { json!([e.slot]) } else { json!([]) };
+    let renewal = e.production.as_ref().map(|d| d.issued.not_after - renewal_lead);
+    let mut body = e.body.clone();
+    if quirks.string_ids
+        && let Some(Value::Number(id)) = body.get("orgId")
+    {
+        body.insert("orgId".into(), id.to_string().into());
+    }
+    let read_only = json!({
+        "id": quirks.id(e.id),
+        "location": location,
+        "pendingChanges": pending,
+        "assignedSlots": slots(e.slot_assigned),
+        "stagingSlots": slots(e.staging.is_some()),
+        "productionSlots": slots(e.production.is_some()),
+        "maxAllowedSanNames": 100,
+        "maxAllowedWildcardSanNames": 25,
+        "autoRenewalStartTime": renewal.map(|time| quirks.time(time)),
+    });
+    if let Value::Object(read_only) = read_only {
+        body.extend(read_only);
+    }
+    quirks.finish(Value::Object(body))
+}
+
+fn change_type(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::NewCertificate => "new-certificate",
+        // The enum of the document has no entry for network settings and removal.
+        ChangeKind::ModifyCertificate | ChangeKind::Network | ChangeKind::Removal => "modify-certificate",
+        ChangeKind::ModifySan => "modify-san",
+        ChangeKind::Renewal => "renewal",
+    }
+}
+
+/// `status` and `description` of a step; the misspelling is CPS's own.
+fn status(step: Step) -> (&'static str, &'static str) {
+    match step {
+        Step::CreateSlotFiles => ("create-slot-files", "Assembling deployment information."),
+        Step::GenerateCsr => ("generate-csr", "Generating certificate signing request."),
+        Step::PreVerification => {
+            ("pre-verification-safety-checks", "Running pre-verification safety checks.")
+        }
+        Step::DomainValidation => ("coodinate-domain-validation", "Coordinating domain name validation."),
+        Step::CheckForCert => ("check-for-cert", "Checking for the certificate."),
+        Step::CheckForCertError => ("check-for-cert-error", "The certificate order is in error."),
+        Step::DeployStaging => ("deploy-cert-to-staging", "Deploying certificate to staging."),
+        Step::LiveCheck => ("live-check-action", "Validating deployment information."),
+        Step::DeployProduction => ("deploy-cert-to-production", "Deploying certificate to production."),
+        Step::Complete => ("complete", "Complete."),
+        Step::DeprovisionCert => ("deprovision-cert", "Removing certificate."),
+        Step::AbandonSlots => ("abandon-slots-action", "Releasing slots."),
+    }
+}
+
+/// `change.v2`.
+pub(crate) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
+    let link = change_link(enrollment, c.id);
+    let offered = c.offer != Offer::None;
+    let state = match c.step {
+        Step::Complete => "completed",
+        Step::CheckForCertError => "error",
+        Step::DomainValidation if offered => "awaiting-input",
+        _ => "running",
+    };
+    let allowed_input = if offered {
+        json!([{
+            "type": "lets-encrypt-challenges",
+            "requiredToProceed": true,
+            "info": format!("{link}/input/info/lets-encrypt-challenges"),
+            "update": format!("{link}/input/update/lets-encrypt-challenges-completed"),
+        }])
+    } else {
+        json!([])
+    };
+    let error = c.error.as_ref().map(|error| {
+        json!({"code": error.code, "description": error.description, "timestamp": quirks.time(error.timestamp)})
+    });
+    let (status, description) = status(c.step);
+    quirks.finish(json!({
+        "statusInfo": {
+            "status": status,
+            "state": state,
+            "description": description,
+            "error": error,
+            "deploymentSchedule": {"notBefore": null, "notAfter": null},
+        },
+        "allowedInput": allowed_input,
+    }))
+}
+
+/// `dv-challenges.v2`.
+pub(crate) fn challenges(c: &Change, dcv_host: &str, quirks: Quirks) -> Value {
+    let dv: Vec<Value> = c.domains.iter().map(|d| domain(d, dcv_host, quirks)).collect();
+    quirks.finish(json!({"dv": dv}))
+}
+
+fn domain(d: &Domain, dcv_host: &str, quirks: Quirks) -> Value {
+    let (status, validation_status) = match d.validation {
+        Validation::Preparing => ("Preparing", Value::Null),
+        Validation::AwaitingUser => ("Awaiting user", json!("DATA_NOT_READY")),
+        Validation::NotReady => ("Awaiting user", json!("RESPONSE_ERROR")),
+        Validation::InProgress => ("Pending", json!("IN_PROGRESS")),
+        Validation::Validated => ("Valid", json!("VALIDATED")),
+        Validation::Failed => ("Error", json!("RESPONSE_ERROR")),
+        Validation::Expired => ("Error", json!("EXPIRED")),
+    };
+    let one = |kind: &str, challenge: &Challenge, path: String, redirect: String| {
+        let status = match d.validation {
+            Validation::Validated => "valid",
+            Validation::Failed | Validation::Expired => "invalid",
+            _ => "pending",
+        };
+        json!({
+            "type": kind,
+            "status": status,
+            "error": null,
+            "token": challenge.token,
+            "fullPath": path,
+            "redirectFullPath": redirect,
+            "responseBody": challenge.response,
+            "validationRecords": [],
+        })
+    };
+    let http01 = d.http01.as_ref().map(|challenge| {
+        let path = format!("/.well-known/acme-challenge/{}", challenge.token);
+        one("http-01", challenge, format!("http://{}{path}", d.name), format!("http://{dcv_host}{path}"))
+    });
+    let dns01 = d.dns01.as_ref().map(|challenge| {
+        let base = d.name.strip_prefix("*.").unwrap_or(&d.name);
+        one("dns-01", challenge, format!("_acme-challenge.{base}."), String::new())
+    });
+    let time = |time: Option<Timestamp>| time.map(|time| quirks.time(time));
+    json!({
+        "domain": d.name,
+        "status": status,
+        "validationStatus": validation_status,
+        "error": d.error,
+        "requestTimestamp": quirks.time(d.requested),
+        "validatedTimestamp": time(d.validated),
+        "expires": time(d.expires),
+        "challenges": http01.into_iter().chain(dns01).collect::<Vec<_>>(),
+    })
+}
+
+/// `deployment.v7`.
+pub(crate) fn deployment(d: &Deployment, quirks: Quirks) -> Value {
+    quirks.finish(deployment_body(d, quirks))
+}
+
+fn deployment_body(d: &Deployment, quirks: Quirks) -> Value {
+    let network = |key: &str| d.network[key].clone();
+    json!({
+        "ocspStapled": false,
+        "ocspUris": [],
+        "networkConfiguration": {
+            "geography": network("geography"),
+            "secureNetwork": network("secureNetwork"),
+            "mustHaveCiphers": network("mustHaveCiphers"),
+            "preferredCiphers": network("preferredCiphers"),
+            "ocspStapling": network("ocspStapling"),
+            "sniOnly": network("sniOnly"),
+            "quicEnabled": network("quicEnabled"),
+            "disallowedTlsVersions": d.network["disallowedTlsVersions"].as_array().cloned().unwrap_or_default(),
+            "dnsNames": d.network["dnsNameSettings"]["dnsNames"].as_array().cloned().unwrap_or_default(),
+        },
+        "primaryCertificate": {
+            "certificate": d.issued.certificate,
+            "trustChain": d.issued.chain,
+            "expiry": quirks.time(d.issued.not_after),
+            "keyAlgorithm": "ECDSA",
+            "signatureAlgorithm": "SHA-256",
+        },
+        "multiStackedCertificates": [],
+    })
+}
+
+/// `deployments.v7`: `null` where nothing is deployed.
+pub(crate) fn deployments(e: &Enrollment, quirks: Quirks) -> Value {
+    // `finish` is not for the two keys themselves: they are there even when their value is null.
+    let one = |d: &Option<Deployment>| d.as_ref().map(|d| deployment(d, quirks));
+    json!({"production": one(&e.production), "staging": one(&e.staging)})
+}
