@@ -1,1 +1,50 @@
-//! placeholder
+//! A client for the Akamai Certificate Provisioning System (CPS) API v2.
+//!
+//! Nothing in this crate knows about Kubernetes. It has four layers, each usable without those above it:
+//!
+//! - [`edgegrid`]: credentials (`.edgerc`, environment) and EG1-HMAC-SHA256 signatures, for any HTTP client.
+//! - [`budget`]: the request budget that all users of one Akamai account share, with priorities and fairness.
+//! - [`types`]: what CPS sends and takes. Unknown fields and values are kept, not refused.
+//! - [`Client`]: the operations. [`Client::with`] gives a [`Cps`] handle that carries the priority and the flow
+//!   (which certificate the call is for) under which its calls queue in the budget.
+//!
+//! ```no_run
+//! use akamai_cps::{Budget, Client, Credentials, Error, Priority};
+//! use akamai_cps::types::{ContractId, Csr, Enrollment, NetworkConfiguration};
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let credentials = Credentials::from_edgerc("[default]\nhost = …", "default")?;
+//! let client = Client::builder(credentials).budget(Budget::new(25, 10)).build()?;
+//!
+//! let cps = client.with(Priority::Publish, "uid-of-the-certificate");
+//! let csr = Csr { cn: "www.example.com".into(), ..Csr::default() };
+//! let enrollment = Enrollment::domain_validated(csr, NetworkConfiguration::new("core", "enhanced-tls", true));
+//! match cps.create_enrollment(&ContractId::new("1-1TJZH5"), &enrollment, &Default::default()).await {
+//!     Ok(created) => println!("enrollment {}", created.enrollment),
+//!     // CPS may have it: list the enrollments and look for ours before trying again.
+//!     Err(error) if error.is_outcome_unknown() => {}
+//!     Err(Error::Throttled { retry_after, .. }) => println!("come back in {retry_after:?}"),
+//!     Err(error) => return Err(error.into()),
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! Only reads (GET) are repeated, a few times within seconds. A write is sent once: when its answer is lost the
+//! result is [`Error::OutcomeUnknown`], and the caller has to look before it acts again. Waits longer than a couple
+//! of seconds are never slept inside a call; they come back as [`Error::Throttled`].
+
+pub mod budget;
+pub mod client;
+mod cps;
+pub mod edgegrid;
+mod error;
+mod operation;
+mod problem;
+pub mod types;
+
+pub use budget::{Budget, Budgets, Priority};
+pub use client::{BuildError, CallRecord, Client, ClientBuilder, Observer};
+pub use cps::{Cps, CreateParams, DeleteParams, Network, Removal, UpdateParams};
+pub use edgegrid::Credentials;
+pub use error::Error;
+pub use operation::{Operation, operations};
+pub use problem::Problem;

@@ -1,0 +1,203 @@
+//! The request budget of an Akamai account: everything that uses the account waits here for its turn.
+//!
+//! CPS allows 35 requests a minute and 20 in 2 seconds for a whole account, and others use the account too. A budget
+//! is one token bucket with priorities; within a priority the flows (one for each certificate) take turns, so that no
+//! certificate can keep the others waiting. Reading CPS's answers for hints to pause is the client's business.
+
+mod bucket;
+mod queue;
+mod registry;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::Rng as _;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use bucket::{Bucket, Limits};
+use queue::{Queue, Ticket};
+pub use registry::Budgets;
+
+/// The longest a resume is spread by.
+const LONGEST_JITTER: Duration = Duration::from_secs(5);
+
+/// What goes first when requests have to wait. A lower one waits as long as a higher one has anything to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Publishing and acknowledging: somebody waits for it.
+    Publish = 0,
+    /// Following what CPS does.
+    Poll = 1,
+    /// Everything that can wait: checking accounts, looking for drift.
+    Housekeeping = 2,
+}
+
+/// Akamai wants a pause longer than the caller is ready to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the request budget of the Akamai account is paused")]
+pub struct Paused {
+    /// How long the pause still takes.
+    pub remaining: Duration,
+}
+
+/// The request budget of an account, to be shared by all of its users.
+#[derive(Debug)]
+pub struct Budget {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    bucket: Bucket,
+    queue: Queue,
+    next_ticket: Ticket,
+}
+
+impl Budget {
+    /// A budget of so many requests a minute, of which so many may go out at once. Never more than 20 go out within
+    /// 2 seconds.
+    pub fn new(per_minute: u32, burst: u32) -> Arc<Self> {
+        Self::with(Some(Limits::new(per_minute, burst)))
+    }
+
+    /// A budget without limits, for a CPS that has none. Pauses that CPS asks for are still kept.
+    pub fn unlimited() -> Arc<Self> {
+        Self::with(None)
+    }
+
+    fn with(limits: Option<Limits>) -> Arc<Self> {
+        let state =
+            State { bucket: Bucket::new(limits, Instant::now()), queue: Queue::default(), next_ticket: 0 };
+        Arc::new(Self { state: Mutex::new(state), changed: Notify::new() })
+    }
+
+    /// Waits until a request may go out, however long. A dropped wait gives up its place.
+    pub async fn acquire(&self, priority: Priority, flow: &str) {
+        // Never refused, since no pause is longer than the longest duration.
+        let _ = self.acquire_unless_paused(priority, flow, Duration::MAX).await;
+    }
+
+    /// Waits until a request may go out, unless the account is paused, now or while waiting, for longer than
+    /// `longest`. Waiting for one's turn is not limited. A dropped wait gives up its place.
+    ///
+    /// # Errors
+    /// The account is paused for longer.
+    pub async fn acquire_unless_paused(
+        &self,
+        priority: Priority,
+        flow: &str,
+        longest: Duration,
+    ) -> Result<(), Paused> {
+        let mut place = Place::take(self, priority, Arc::from(flow));
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            match place.try_go(longest)? {
+                Turn::Now => return Ok(()),
+                Turn::At(time) => {
+                    let _ = tokio::time::timeout_at(time, changed).await;
+                }
+                Turn::AfterOthers => changed.await,
+            }
+        }
+    }
+
+    /// Holds all requests back until `resume` and a little longer, at random, so that not all users of the account
+    /// come back at the same moment. A pause that ends later stays.
+    pub fn pause_until(&self, resume: Instant) {
+        let now = Instant::now();
+        let wait = resume.saturating_duration_since(now);
+        let jitter = (wait / 10).min(LONGEST_JITTER).mul_f64(rand::rng().random());
+        self.lock().bucket.pause(resume + jitter, now);
+        self.changed.notify_waiters();
+    }
+
+    /// How long the pause still takes; none when there is none.
+    pub fn paused_for(&self) -> Option<Duration> {
+        self.lock().bucket.paused_for(Instant::now())
+    }
+
+    /// How many requests could go out at once; none when the budget has no limits.
+    pub fn remaining(&self) -> Option<u32> {
+        self.lock().bucket.remaining(Instant::now())
+    }
+
+    /// How many requests wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.lock().queue.len()
+    }
+
+    /// Changes the rate for everybody, those who wait included.
+    pub fn set_limits(&self, per_minute: u32, burst: u32) {
+        self.lock().bucket.set_limits(Some(Limits::new(per_minute, burst)), Instant::now());
+        self.changed.notify_waiters();
+    }
+
+    /// The state is consistent after every step, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// When a waiting call may go.
+enum Turn {
+    Now,
+    At(Instant),
+    AfterOthers,
+}
+
+/// A place in the queue, given up when dropped.
+struct Place<'a> {
+    budget: &'a Budget,
+    priority: Priority,
+    flow: Arc<str>,
+    ticket: Ticket,
+    waiting: bool,
+}
+
+impl<'a> Place<'a> {
+    fn take(budget: &'a Budget, priority: Priority, flow: Arc<str>) -> Self {
+        let mut state = budget.lock();
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        state.queue.push(priority, &flow, ticket);
+        drop(state);
+        // Whoever was next may not be any more.
+        budget.changed.notify_waiters();
+        Self { budget, priority, flow, ticket, waiting: true }
+    }
+
+    fn try_go(&mut self, longest: Duration) -> Result<Turn, Paused> {
+        let now = Instant::now();
+        let mut state = self.budget.lock();
+        if let Some(remaining) = state.bucket.paused_for(now).filter(|remaining| *remaining > longest) {
+            return Err(Paused { remaining });
+        }
+        if state.queue.head() != Some(self.ticket) {
+            return Ok(Turn::AfterOthers);
+        }
+        let ready = state.bucket.ready_at(now);
+        if ready > now {
+            return Ok(Turn::At(ready));
+        }
+        state.bucket.take(now);
+        state.queue.remove(self.priority, &self.flow, self.ticket, true);
+        drop(state);
+        self.waiting = false;
+        self.budget.changed.notify_waiters();
+        Ok(Turn::Now)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.waiting {
+            self.budget.lock().queue.remove(self.priority, &self.flow, self.ticket, false);
+            self.budget.changed.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The budgets of a process by the name of their account group, so that all credentials of one Akamai account share one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Budget;
+
+/// Budgets by group. Cheap to clone; clones share the budgets.
+#[derive(Clone, Debug, Default)]
+pub struct Budgets {
+    groups: Arc<Mutex<HashMap<String, Arc<Budget>>>>,
+    unlimited: bool,
+}
+
+impl Budgets {
+    /// No budgets yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Budgets without limits, whatever is asked for: for a CPS that has none.
+    pub fn unlimited() -> Self {
+        Self { unlimited: true, ..Self::default() }
+    }
+
+    /// The budget of a group, made if there is none, with its rate changed if it had another.
+    pub fn get(&self, group: &str, per_minute: u32, burst: u32) -> Arc<Budget> {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(budget) = groups.get(group) {
+            if !self.unlimited {
+                budget.set_limits(per_minute, burst);
+            }
+            return budget.clone();
+        }
+        let budget = if self.unlimited { Budget::unlimited() } else { Budget::new(per_minute, burst) };
+        groups.insert(group.to_owned(), budget.clone());
+        budget
+    }
+
+    /// All groups with their budgets, by name: for metrics.
+    pub fn all(&self) -> Vec<(String, Arc<Budget>)> {
+        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = groups.iter().map(|(group, budget)| (group.clone(), budget.clone())).collect();
+        all.sort_by(|left, right| left.0.cmp(&right.0));
+        all
+    }
+}

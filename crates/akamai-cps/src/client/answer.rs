@@ -1,0 +1,75 @@
+//! Reading an answer, bounded, and telling how one was lost.
+
+use http::{HeaderMap, StatusCode};
+
+/// The largest answer that is read: a contract with thousands of enrollments.
+const LARGEST: usize = 64 * 1024 * 1024;
+/// The largest error answer that is read.
+const LARGEST_ERROR: usize = 64 * 1024;
+
+/// A complete answer, of whatever status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) struct Loss {
+    /// What failed, without the URL, which may hold the account key.
+    pub(super) reason: String,
+    /// Whether the request may have been carried out.
+    pub(super) sent: bool,
+    /// Whether trying again can help.
+    pub(super) may_pass: bool,
+}
+
+/// Reads the whole answer; an error answer passes through `redact` first.
+pub(super) async fn read(
+    response: reqwest::Result<reqwest::Response>,
+    redact: impl Fn(&str) -> String,
+) -> Result<Answer, Loss> {
+    let mut response = response.map_err(|error| {
+        let sent = !(error.is_connect() || error.is_builder());
+        Loss { reason: reason(&error), sent, may_pass: true }
+    })?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let largest = if status.is_success() { LARGEST } else { LARGEST_ERROR };
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= largest => body.extend_from_slice(&chunk),
+            // The beginning of an error says enough.
+            Ok(Some(_)) if !status.is_success() => break,
+            Ok(Some(_)) => {
+                let reason = format!("the answer is larger than {} MiB", LARGEST >> 20);
+                return Err(Loss { reason, sent: true, may_pass: false });
+            }
+            Ok(None) => break,
+            Err(error) => return Err(Loss { reason: reason(&error), sent: true, may_pass: true }),
+        }
+    }
+    if !status.is_success() {
+        body = redact(&String::from_utf8_lossy(&body)).into_bytes();
+    }
+    Ok(Answer { status, headers, body })
+}
+
+/// What went wrong, in words that are the same each time. reqwest's own text may hold the URL and with it the account key.
+pub(super) fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return if error.is_connect() { "no connection in time" } else { "no answer in time" }.to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let kind = if error.is_connect() { "no connection" } else { "the connection was lost" };
+    // Without a cause the text is reqwest's own.
+    if std::ptr::addr_eq(cause, error) {
+        return kind.to_owned();
+    }
+    format!("{kind}: {cause}").chars().take(200).collect()
+}

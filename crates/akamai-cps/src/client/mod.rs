@@ -1,0 +1,225 @@
+//! The client: how a request is signed, sent, timed, repeated and judged. What the operations are is in `cps` and
+//! `operation`; what an answer's hints to wait mean is in `throttle`.
+
+mod answer;
+mod builder;
+mod throttle;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Method, header};
+use rand::Rng as _;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::budget::{Budget, Priority};
+use crate::cps::Cps;
+use crate::edgegrid::{Credentials, Signer};
+use crate::error::Error;
+use crate::operation::Operation;
+use crate::problem::Problem;
+pub(crate) use answer::Answer;
+use answer::Loss;
+pub use builder::{BuildError, ClientBuilder};
+
+/// How often a read is sent at most.
+const ATTEMPTS: u32 = 3;
+/// The longest wait inside a call; longer ones are returned.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+
+/// One request that went out and how it ended, for metrics.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct CallRecord<'a> {
+    /// The operation's name, one of [`crate::operations`].
+    pub operation: &'static str,
+    /// The flow it was for.
+    pub flow: &'a str,
+    /// The HTTP status; none when there was no answer.
+    pub status: Option<u16>,
+    /// From sending the request to the end of the answer.
+    pub duration: Duration,
+}
+
+/// Told of every request that went out, repeated ones included.
+pub type Observer = Arc<dyn Fn(&CallRecord<'_>) + Send + Sync>;
+
+/// A client for CPS with one set of credentials. Cheap to clone; clones share connections and budget.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    http: reqwest::Client,
+    signer: Signer,
+    base: Url,
+    budget: Arc<Budget>,
+    observer: Option<Observer>,
+    fallback_pause: Duration,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("base", &self.inner.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// What is to be sent: an operation with everything filled in.
+pub(crate) struct Call<'a> {
+    pub(crate) operation: &'static Operation,
+    pub(crate) path: String,
+    pub(crate) query: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) priority: Priority,
+    pub(crate) flow: &'a str,
+}
+
+impl Client {
+    /// Starts to build a client for these credentials.
+    pub fn builder(credentials: Credentials) -> ClientBuilder {
+        ClientBuilder::new(credentials)
+    }
+
+    /// The operations of CPS, queued in the budget under this priority and flow. The flow is what fairness is kept
+    /// between: the UID of the certificate the calls are for.
+    pub fn with(&self, priority: Priority, flow: impl Into<Arc<str>>) -> Cps {
+        Cps::new(self.clone(), priority, flow.into())
+    }
+
+    /// The budget its calls queue in.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.inner.budget
+    }
+
+    /// Sends a call. A read is repeated a few times when that can help within seconds; a write is sent once.
+    pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer, Error> {
+        let operation = call.operation.name;
+        let url = self.url(&call);
+        let mut backoff = FIRST_BACKOFF;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let may_repeat = call.operation.method == Method::GET && attempt < ATTEMPTS;
+            let budget = &self.inner.budget;
+            budget
+                .acquire_unless_paused(call.priority, call.flow, LONGEST_WAIT)
+                .await
+                .map_err(|paused| Error::Throttled { operation, retry_after: paused.remaining })?;
+
+            let result = self.attempt(&call, url.clone()).await?;
+            if let Ok(answer) = &result
+                && let Some(wait) = throttle::wait(answer, jiff::Timestamp::now())
+            {
+                let retry_after = wait.unwrap_or(self.inner.fallback_pause);
+                budget.pause_until(Instant::now() + retry_after);
+                if may_repeat && retry_after <= LONGEST_WAIT {
+                    continue;
+                }
+                return Err(Error::Throttled { operation, retry_after });
+            }
+            let helps = match &result {
+                Ok(answer) => answer.status.is_server_error(),
+                Err(loss) => loss.may_pass,
+            };
+            if helps && may_repeat {
+                tokio::time::sleep(jittered(backoff)).await;
+                backoff = (backoff * 2).min(LONGEST_WAIT);
+                continue;
+            }
+            return judge(call.operation, result);
+        }
+    }
+
+    /// Signs and sends once. The inner result is the answer or how it was lost.
+    async fn attempt(&self, call: &Call<'_>, url: Url) -> Result<Result<Answer, Loss>, Error> {
+        let Inner { http, signer, observer, .. } = &*self.inner;
+        let invalid = |reason: String| Error::InvalidRequest { operation: call.operation.name, reason };
+
+        let mut request =
+            http.request(call.operation.method.clone(), url).header(header::ACCEPT, call.operation.accept);
+        if let Some(content_type) = call.operation.content_type {
+            request = request.header(header::CONTENT_TYPE, content_type).body(call.body.clone());
+        }
+        let mut request = request.build().map_err(|error| invalid(answer::reason(&error)))?;
+        let authorization = sign(signer, &request, &call.body).map_err(|error| invalid(error.to_string()))?;
+        request.headers_mut().insert(header::AUTHORIZATION, authorization);
+
+        let sent = Instant::now();
+        let result =
+            answer::read(http.execute(request).await, |text| signer.credentials().redact(text)).await;
+        let status = result.as_ref().ok().map(|answer| answer.status.as_u16());
+        let duration = sent.elapsed();
+        tracing::debug!(
+            operation = call.operation.name,
+            flow = call.flow,
+            ?status,
+            ?duration,
+            "called Akamai"
+        );
+        if let Some(observer) = observer {
+            observer(&CallRecord { operation: call.operation.name, flow: call.flow, status, duration });
+        }
+        Ok(result)
+    }
+
+    fn url(&self, call: &Call<'_>) -> Url {
+        let mut url = self.inner.base.clone();
+        url.set_path(&call.path);
+        let account_key = self.inner.signer.credentials().account_key.as_deref();
+        let account_key = account_key.map(|key| ("accountSwitchKey", key));
+        let query: Vec<_> =
+            call.query.iter().map(|(name, value)| (*name, value.as_str())).chain(account_key).collect();
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+}
+
+/// Signs exactly what will be sent: reqwest takes `Host` and the request line from this URL. Timestamp and nonce are
+/// new each time.
+fn sign(
+    signer: &Signer,
+    request: &reqwest::Request,
+    body: &[u8],
+) -> Result<HeaderValue, Box<dyn std::error::Error + Send + Sync>> {
+    let parts = http::Request::builder()
+        .method(request.method())
+        .uri(request.url().as_str())
+        .body(())?
+        .into_parts()
+        .0;
+    let nonce = uuid::Uuid::new_v4().to_string();
+    Ok(signer.sign(&parts, body, jiff::Timestamp::now(), &nonce)?)
+}
+
+/// What a final result means. A write whose answer does not tell has an unknown outcome.
+fn judge(operation: &'static Operation, result: Result<Answer, Loss>) -> Result<Answer, Error> {
+    let name = operation.name;
+    let is_read = operation.method == Method::GET;
+    match result {
+        Ok(answer) if answer.status.is_success() => Ok(answer),
+        Ok(answer) => {
+            let (status, problem) = (answer.status.as_u16(), Problem::parse(&answer.body));
+            if answer.status.is_server_error() && !is_read {
+                let said = problem.summary().unwrap_or_else(|| "no explanation".to_owned());
+                let reason = format!("HTTP {status}: {said}");
+                return Err(Error::OutcomeUnknown { operation: name, status: Some(status), reason });
+            }
+            Err(Error::Api { operation: name, status, problem: Box::new(problem) })
+        }
+        Err(Loss { reason, sent: true, .. }) if !is_read => {
+            Err(Error::OutcomeUnknown { operation: name, status: None, reason })
+        }
+        Err(Loss { reason, .. }) => Err(Error::Unreachable { operation: name, reason }),
+    }
+}
+
+/// Between half of it and all of it.
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(rand::rng().random_range(0.5..1.0))
+}

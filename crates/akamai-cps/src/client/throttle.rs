@@ -1,0 +1,113 @@
+//! How Akamai says "not now": 429 with `Retry-After` or `X-RateLimit-Next`, 503 with a time in its text, and
+//! 400 from the firewall (`IPBLOCK-BURST`). Reads answers only; waiting is the client's and the budget's business.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use jiff::Timestamp;
+
+use super::answer::Answer;
+
+/// A wait that an answer asks for is kept within these, whatever it says.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// Whether the request was turned away and how long to wait, if that was said. An answer that is no refusal by a
+/// limit gives none.
+pub(super) fn wait(answer: &Answer, now: Timestamp) -> Option<Option<Duration>> {
+    let text = || String::from_utf8_lossy(&answer.body);
+    let said = match answer.status {
+        StatusCode::TOO_MANY_REQUESTS => retry_after(answer, now).or_else(|| rate_limit_next(answer, now)),
+        StatusCode::SERVICE_UNAVAILABLE => match retry_after(answer, now) {
+            Some(wait) => Some(wait),
+            None => {
+                let text = text();
+                if !text.contains("reached the limit") {
+                    return None;
+                }
+                // A second more, since our clock is not Akamai's.
+                time_in(&text).map(|time| until(time, now) + SHORTEST)
+            }
+        },
+        StatusCode::BAD_REQUEST if text().contains("IPBLOCK-BURST") => None,
+        _ => return None,
+    };
+    Some(said.map(|wait| wait.clamp(SHORTEST, LONGEST)))
+}
+
+/// `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date.
+fn retry_after(answer: &Answer, now: Timestamp) -> Option<Duration> {
+    let text = header(answer, "retry-after")?;
+    let seconds = text.parse().map(Duration::from_secs);
+    seconds.ok().or_else(|| http_date(text).map(|time| until(time, server_now(answer, now))))
+}
+
+/// `X-RateLimit-Next`: when the next request is allowed, on Akamai's clock. A second more, as other clients do.
+fn rate_limit_next(answer: &Answer, now: Timestamp) -> Option<Duration> {
+    let text = header(answer, "x-ratelimit-next").or_else(|| header(answer, "akamai-ratelimit-next"))?;
+    let next: Timestamp = text.parse().ok()?;
+    Some(until(next, server_now(answer, now)) + SHORTEST)
+}
+
+/// The time by Akamai's clock, which is the one its answers count by; else ours.
+fn server_now(answer: &Answer, now: Timestamp) -> Timestamp {
+    header(answer, "date").and_then(http_date).unwrap_or(now)
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::parse(text).ok().map(|time| time.timestamp())
+}
+
+/// The first RFC 3339 time in a text.
+fn time_in(text: &str) -> Option<Timestamp> {
+    text.split_whitespace().find_map(|word| word.trim_matches(['.', ',', '"']).parse().ok())
+}
+
+fn until(time: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(time.duration_since(now)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
+        let headers =
+            headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
+        let status = StatusCode::from_u16(status).unwrap();
+        Answer { status, headers: headers.collect(), body: body.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn every_form_of_not_now_is_understood() {
+        let now = "2024-01-16T15:20:00Z".parse().unwrap();
+        let date = ("date", "Tue, 16 Jan 2024 15:19:00 GMT");
+        let limit_text = "Your request did not succeed as this operation has reached the limit for your account. \
+                          Please try after 2024-01-16T15:20:55.945Z";
+        let seconds = |seconds: f64| Some(Some(Duration::from_secs_f64(seconds)));
+        let cases = [
+            (answer(429, &[("retry-after", "30")], ""), seconds(30.0)),
+            (answer(429, &[date, ("retry-after", "Tue, 16 Jan 2024 15:19:20 GMT")], ""), seconds(20.0)),
+            (answer(429, &[date, ("x-ratelimit-next", "2024-01-16T15:19:10Z")], ""), seconds(11.0)),
+            (answer(429, &[("akamai-ratelimit-next", "2024-01-16T15:20:05Z")], ""), seconds(6.0)),
+            (answer(429, &[("retry-after", "0")], ""), seconds(1.0)),
+            (answer(429, &[("retry-after", "9999999")], ""), seconds(3600.0)),
+            (answer(429, &[("retry-after", "soon")], "{}"), Some(None)),
+            (answer(503, &[], limit_text), seconds(56.945)),
+            (answer(503, &[("retry-after", "5")], "<html>"), seconds(5.0)),
+            (answer(503, &[], "has reached the limit"), Some(None)),
+            (answer(503, &[], "maintenance"), None),
+            (answer(400, &[], "<html>deny rule IPBLOCK-BURST4-54013</html>"), Some(None)),
+            (answer(400, &[], "bad name"), None),
+            (answer(200, &[("retry-after", "5")], ""), None),
+            (answer(500, &[], ""), None),
+        ];
+        for (answer, expected) in cases {
+            assert_eq!(wait(&answer, now), expected, "{answer:?}");
+        }
+    }
+}
