@@ -1,0 +1,344 @@
+//! I/O: does one step, once, and remembers what came of it. Every side effect of the operator on a certificate is here.
+//!
+//! A crash before a side effect is a step not done; a crash after it is a step that the next look finds done. Where that
+//! needs a trace, the trace comes first: the intent before the create. Not here: which step (`crate::next`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use akamai_cps::types::{ContractId, EnrollmentId};
+use akamai_cps::{Cps, CreateParams, DeleteParams, Error as CpsError, Priority};
+use jiff::Timestamp;
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Resource, ResourceExt};
+use serde_json::json;
+
+use crate::accounts::Account;
+use crate::api::AkamaiCertificate;
+use crate::api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, FIELD_MANAGER, INTENT_ANNOTATION};
+use crate::api::reason::Reason;
+use crate::controller::Context;
+use crate::failpoint;
+use crate::next::Step;
+use crate::next::snapshot::{Acknowledged, ChangeReading, Created, Memory, Probe, Reading};
+use crate::next::step::Warnings;
+use crate::publish::{SolverEndpoint, Token};
+
+/// A step that failed: what to report, and when to try again.
+#[derive(Debug)]
+pub struct Trouble {
+    /// What to report.
+    pub reason: Reason,
+    /// What to report.
+    pub message: String,
+    /// Whether a human has to do something.
+    pub stalled: bool,
+    /// When to try again, if not by the usual back-off.
+    pub retry_after: Option<Duration>,
+    /// The resource itself does not exist any more.
+    pub gone: bool,
+}
+
+/// What a step works on.
+pub struct Subject<'a> {
+    /// The resource; replaced by what the API server answered to a write.
+    pub certificate: &'a mut Arc<AkamaiCertificate>,
+    /// Its account, where there is one.
+    pub account: Option<&'a Arc<Account>>,
+    /// The solver's ready replicas.
+    pub solver: &'a [SolverEndpoint],
+    /// What was read so far.
+    pub memory: &'a mut Memory,
+}
+
+/// Does a step.
+///
+/// # Errors
+/// [`Trouble`], to be reported; the same step is tried again later.
+pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Result<(), Trouble> {
+    match step {
+        Step::Wait { .. } => Ok(()),
+        Step::RecordIntent(intent) => {
+            let intent = serde_json::to_string(intent).map_err(|error| internal(&error))?;
+            record(subject, ctx, "record the intent", &[(INTENT_ANNOTATION, intent)]).await
+        }
+        Step::RecordEnrollment(id) => {
+            record(subject, ctx, "record the enrollment", &[(ENROLLMENT_ID_ANNOTATION, id.to_string())]).await
+        }
+        Step::RemoveFinalizer => remove_finalizer(subject, ctx).await,
+        Step::Publish(write) => {
+            failpoint::reach("before publishing");
+            ctx.publisher.perform(write).await?;
+            failpoint::reach("after publishing");
+            Ok(())
+        }
+        Step::Probe { tokens, hash } => {
+            probe(subject, ctx, tokens, hash).await;
+            Ok(())
+        }
+        other => cps_step(other, subject, ctx).await,
+    }
+}
+
+async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Result<(), Trouble> {
+    let account = subject.account.cloned().ok_or_else(no_account)?;
+    let uid = subject.certificate.uid().unwrap_or_default();
+    let cps = |priority| account.client.with(priority, uid.as_str());
+    let now = Timestamp::now();
+    let memory = &mut *subject.memory;
+    match step {
+        Step::ListEnrollments { contract, after } => {
+            let list = ctx.lists.get(&account.budget_group, contract, *after, &cps(Priority::Poll)).await?;
+            let name = &subject.certificate.spec.common_name;
+            let value = list.enrollments.iter().filter(|listed| listed.has_common_name(name)).cloned().collect();
+            memory.list = Some(Reading { at: list.begun, value });
+        }
+        Step::ReadEnrollment(id) => {
+            let value = found(cps(Priority::Poll).get_enrollment(*id).await)?.map(Box::new);
+            memory.enrollment = Some(Reading { at: now, value });
+        }
+        Step::ReadChange(id, change_id) => {
+            let change = found(cps(Priority::Poll).get_change(*id, *change_id).await)?;
+            let before = memory.change.as_ref().filter(|before| before.id == *change_id);
+            let unchanged = match before {
+                Some(before) if before.change == change => before.unchanged.saturating_add(1),
+                _ => 0,
+            };
+            if unchanged == 0 {
+                // What belonged to the change's previous step says nothing about this one.
+                memory.warnings = None;
+                memory.deployments = None;
+                memory.deployment_reads = 0;
+            }
+            if change.as_ref().is_none_or(|change| change.status_info.is_cancelled()) {
+                memory.enrollment = None;
+            }
+            memory.change = Some(ChangeReading { id: *change_id, at: now, change, unchanged });
+        }
+        Step::ReadChallenges(id, change) => {
+            let dv = found(cps(Priority::Publish).get_dv_challenges(*id, *change).await)?;
+            let value = Arc::new(dv.map(|challenges| challenges.dv).unwrap_or_default());
+            memory.challenges = Some(Reading { at: now, value });
+        }
+        Step::ReadWarnings(id, change, which) => {
+            let cps = cps(Priority::Poll);
+            let answer = match which {
+                Warnings::PreVerification => cps.get_pre_verification_warnings(*id, *change).await,
+                Warnings::PostVerification => cps.get_post_verification_warnings(*id, *change).await,
+            };
+            let value = found(answer)?.map(|warnings| warnings.warnings).unwrap_or_default();
+            memory.warnings = Some(Reading { at: now, value });
+        }
+        Step::ReadDeployments(id) => {
+            let value = found(cps(Priority::Poll).get_deployments(*id).await)?.unwrap_or_default();
+            memory.deployments = Some(Reading { at: now, value: Arc::new(value) });
+            memory.deployment_reads = memory.deployment_reads.saturating_add(1);
+        }
+        Step::CreateEnrollment { contract, body } => {
+            let generation = subject.certificate.metadata.generation.unwrap_or_default();
+            create(&cps(Priority::Publish), contract, body, generation, memory).await?;
+        }
+        Step::Acknowledge { enrollment, change, tokens } => {
+            failpoint::reach("before the acknowledgement");
+            let answer = cps(Priority::Publish).acknowledge_challenges(*enrollment, *change).await;
+            failpoint::reach("after the acknowledgement");
+            acknowledged(answer)?;
+            memory.acknowledged = Some(Acknowledged { change: *change, tokens: tokens.clone(), at: now });
+            // The names were looked at for this write; the next write looks again.
+            memory.enrollment = None;
+            if let Some(reading) = &mut memory.change {
+                reading.at = now;
+                reading.unchanged = 0;
+            }
+        }
+        Step::DeleteEnrollment(id) => delete(&cps(Priority::Publish), *id, memory).await?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The create. Whatever its answer, the list has to be read again before another one.
+async fn create(
+    cps: &Cps,
+    contract: &str,
+    body: &akamai_cps::types::Enrollment,
+    generation: i64,
+    memory: &mut Memory,
+) -> Result<(), Trouble> {
+    memory.list = None;
+    memory.duplicate = false;
+    failpoint::reach("before the create");
+    let answer = cps.create_enrollment(&ContractId::new(contract), body, &CreateParams::default()).await;
+    failpoint::reach("after the create");
+    match answer {
+        Ok(created) => {
+            memory.uncertain_create = None;
+            let change = created.changes.last().copied();
+            memory.created = Some(Created { enrollment: created.enrollment, change, generation });
+            Ok(())
+        }
+        Err(error) if error.is_outcome_unknown() => {
+            memory.uncertain_create = Some(Timestamp::now());
+            Ok(())
+        }
+        Err(error) if error.status() == Some(409) => {
+            memory.duplicate = true;
+            Ok(())
+        }
+        Err(error) if error.status().is_some_and(|status| status == 400 || status == 422) && !error.is_transient() => {
+            Err(Trouble {
+                reason: Reason::EnrollmentRefused,
+                message: format!("CPS refused to create the enrollment: {error}"),
+                stalled: true,
+                retry_after: Some(Duration::from_secs(3600)),
+                gone: false,
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// CPS may have gone on by itself, and then refuses the acknowledgement: the next look at the change tells.
+fn acknowledged<T>(answer: Result<T, CpsError>) -> Result<(), Trouble> {
+    match answer {
+        Err(error) if error.status() == Some(404) || error.status() == Some(409) || error.is_outcome_unknown() => {
+            tracing::info!(%error, "the acknowledgement was not taken; the change is looked at again");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+async fn delete(cps: &Cps, id: EnrollmentId, memory: &mut Memory) -> Result<(), Trouble> {
+    failpoint::reach("before the removal of the enrollment");
+    let answer = cps.delete_enrollment(id, &DeleteParams { allow_cancel_pending_changes: true, ..DeleteParams::default() }).await;
+    failpoint::reach("after the removal of the enrollment");
+    memory.enrollment = None;
+    match answer {
+        Err(error) if error.is_conflict("certificate-live-on-network") => Err(Trouble {
+            reason: Reason::DeletionRefused,
+            message: format!(
+                "CPS refuses to remove enrollment {id}, because its certificate is live: detach it from its edge hostnames, \
+                 or set deletionPolicy: Retain to leave it in CPS ({error})"
+            ),
+            stalled: true,
+            retry_after: None,
+            gone: false,
+        }),
+        Err(error) if !error.is_not_found() && !error.is_outcome_unknown() => Err(error.into()),
+        _ => {
+            memory.removal = Some(Timestamp::now());
+            Ok(())
+        }
+    }
+}
+
+/// Sets our finalizer and annotations, on the very version that was looked at.
+async fn record(
+    subject: &mut Subject<'_>,
+    ctx: &Context,
+    what: &'static str,
+    annotations: &[(&str, String)],
+) -> Result<(), Trouble> {
+    let mut finalizers = subject.certificate.metadata.finalizers.clone().unwrap_or_default();
+    if !finalizers.iter().any(|finalizer| finalizer == CERTIFICATE_FINALIZER) {
+        finalizers.push(CERTIFICATE_FINALIZER.to_owned());
+    }
+    let annotations: BTreeMap<_, _> = annotations.iter().cloned().collect();
+    patch_metadata(subject, ctx, what, json!({"finalizers": finalizers, "annotations": annotations})).await
+}
+
+async fn remove_finalizer(subject: &mut Subject<'_>, ctx: &Context) -> Result<(), Trouble> {
+    let mut finalizers = subject.certificate.metadata.finalizers.clone().unwrap_or_default();
+    finalizers.retain(|finalizer| finalizer != CERTIFICATE_FINALIZER);
+    patch_metadata(subject, ctx, "remove the finalizer", json!({"finalizers": finalizers})).await
+}
+
+async fn patch_metadata(
+    subject: &mut Subject<'_>,
+    ctx: &Context,
+    what: &'static str,
+    mut metadata: serde_json::Value,
+) -> Result<(), Trouble> {
+    let name = subject.certificate.name_any();
+    let api: Api<AkamaiCertificate> =
+        Api::namespaced(ctx.client.clone(), &subject.certificate.namespace().unwrap_or_default());
+    metadata["resourceVersion"] = json!(subject.certificate.meta().resource_version);
+    let patch = Patch::Merge(json!({"metadata": metadata}));
+    failpoint::reach(&format!("before: {what}"));
+    let answer = api.patch(&name, &PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() }, &patch).await;
+    failpoint::reach(&format!("after: {what}"));
+    ctx.metrics.api_write(what, answer.is_ok());
+    match answer {
+        Ok(certificate) => {
+            *subject.certificate = Arc::new(certificate);
+            Ok(())
+        }
+        // Somebody else wrote first: look at what it is now, and decide again.
+        Err(kube::Error::Api(status)) if status.is_conflict() => {
+            *subject.certificate = Arc::new(api.get(&name).await?);
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn probe(subject: &mut Subject<'_>, ctx: &Context, tokens: &[Token], hash: &str) {
+    let failures: BTreeMap<String, String> = ctx
+        .prober
+        .check_all(tokens, subject.solver)
+        .await
+        .into_iter()
+        .map(|(host, failure)| (host, failure.to_string()))
+        .collect();
+    let before = subject.memory.probe.as_ref().filter(|before| before.tokens == hash).map_or(0, |before| before.failed);
+    let failed = if failures.is_empty() { 0 } else { before + 1 };
+    subject.memory.probe = Some(Probe { at: Timestamp::now(), tokens: hash.to_owned(), failures, failed });
+}
+
+/// CPS's own "not found" is an answer, not an error.
+fn found<T>(answer: Result<T, CpsError>) -> Result<Option<T>, CpsError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn no_account() -> Trouble {
+    Trouble {
+        reason: Reason::AccountNotReady,
+        message: "The account went away while it was used".into(),
+        stalled: false,
+        retry_after: None,
+        gone: false,
+    }
+}
+
+fn internal(error: &dyn std::error::Error) -> Trouble {
+    Trouble { reason: Reason::ClusterError, message: error.to_string(), stalled: false, retry_after: None, gone: false }
+}
+
+impl From<CpsError> for Trouble {
+    fn from(error: CpsError) -> Self {
+        let reason = match &error {
+            CpsError::Throttled { .. } => Reason::Throttled,
+            error if error.is_unauthorized() || error.is_forbidden() => Reason::AccountNotReady,
+            _ => Reason::CpsUnavailable,
+        };
+        Trouble { reason, retry_after: error.retry_after(), message: error.to_string(), stalled: false, gone: false }
+    }
+}
+
+impl From<kube::Error> for Trouble {
+    fn from(error: kube::Error) -> Self {
+        let gone = matches!(&error, kube::Error::Api(status) if status.is_not_found());
+        let message = match &error {
+            kube::Error::Api(status) => format!("The Kubernetes API refused a request: {}", status.message),
+            other => format!("The Kubernetes API cannot be reached: {other}"),
+        };
+        Trouble { reason: Reason::ClusterError, message, stalled: false, retry_after: None, gone }
+    }
+}

@@ -1,0 +1,242 @@
+//! The loop: observe a certificate, decide, report, do one step, observe again, until there is nothing to do but wait.
+//!
+//! Start reading at [`reconcile`]. Not here: what to do (`crate::next`), how (`crate::act`).
+
+use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use jiff::Timestamp;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::controller::{self, Action};
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::{Controller, watcher};
+use kube::{Client, Resource, ResourceExt};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::act::{self, Subject, Trouble};
+use crate::api::AkamaiCertificate;
+use crate::api::names::FIELD_MANAGER;
+use crate::api::status::{CertificateStatus, condition};
+use crate::lists::Lists;
+use crate::metrics::Metrics;
+use crate::next::schedule::Schedule;
+use crate::next::snapshot::Failure;
+use crate::next::{Decision, Snapshot, Step, next};
+use crate::observe::{Knowledge, Known};
+use crate::probe::Prober;
+use crate::publish::Publisher;
+use crate::{accounts, events, failpoint, publish, status};
+
+/// A certificate takes some thirty steps in its life; one that takes this many in one go runs in a circle.
+const MOST_STEPS: usize = 500;
+
+/// What a reconcile works with.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// The accounts.
+    pub accounts: Arc<accounts::Registry>,
+    /// Publishes tokens, and knows what is published.
+    pub publisher: Publisher,
+    /// Settings of the publisher.
+    pub publishing: publish::Settings,
+    /// Fetches tokens.
+    pub prober: Prober,
+    /// Lists of enrollments, shared.
+    pub lists: Lists,
+    /// What is known of each certificate.
+    pub knowledge: Knowledge,
+    /// Sends events.
+    pub recorder: Recorder,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Scale of all intervals; 1 for the real CPS.
+    pub interval_scale: f64,
+}
+
+/// Looks at one certificate and does what can be done now.
+///
+/// # Errors
+/// None: trouble becomes a condition, and another look.
+pub async fn reconcile(certificate: Arc<AkamaiCertificate>, ctx: Arc<Context>) -> Result<Action, Infallible> {
+    let uid = certificate.uid().unwrap_or_default();
+    let span = tracing::info_span!(
+        "reconcile",
+        certificate = %format!("{}/{}", certificate.namespace().unwrap_or_default(), certificate.name_any()),
+        enrollment = certificate.status.as_ref().and_then(|status| status.enrollment_id),
+    );
+    async {
+        let mut known = ctx.knowledge.take(&uid);
+        let again = look(certificate, &mut known, &ctx).await;
+        ctx.knowledge.put(&uid, known);
+        Ok(again.map_or_else(Action::await_change, Action::requeue))
+    }
+    .instrument(span)
+    .await
+}
+
+/// Observe, decide, report, act; again and again, until the decision is to wait. Answers for how long.
+async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context) -> Option<Duration> {
+    let mut certificate = known.newest(watched);
+    for _ in 0..MOST_STEPS {
+        known.for_generation(certificate.metadata.generation.unwrap_or_default());
+        let account = ctx.accounts.view(&certificate);
+        let published = ctx.publisher.observe(&certificate);
+        let Decision { step, status } = next(&Snapshot {
+            certificate: &certificate,
+            account: &account,
+            published: &published,
+            memory: &known.memory,
+            publishing: &ctx.publishing,
+            schedule: schedule(&certificate, ctx.interval_scale),
+            now: Timestamp::now(),
+        });
+        if is_worth_a_write(&certificate, &status, &step) {
+            match report(&certificate, status, ctx).await {
+                Ok(reported) => certificate = reported,
+                Err(trouble) if trouble.gone => return None,
+                Err(trouble) => return Some(postpone(&step, &trouble, known, ctx)),
+            }
+            known.written = Some(certificate.clone());
+        }
+        if let Step::Wait { again } = step {
+            return again;
+        }
+        tracing::debug!(%step, "step");
+        let mut subject = Subject {
+            certificate: &mut certificate,
+            account: account.ready(),
+            solver: &published.solver,
+            memory: &mut known.memory,
+        };
+        match act::perform(&step, &mut subject, ctx).await {
+            Ok(()) => {
+                if step.is_side_effect() {
+                    tracing::info!(%step, "done");
+                }
+                if known.memory.failure.as_ref().is_some_and(|failure| failure.step == step.name()) {
+                    known.memory.failure = None;
+                }
+            }
+            Err(trouble) if trouble.gone => return None,
+            Err(trouble) => {
+                postpone(&step, &trouble, known, ctx);
+            }
+        }
+        known.written = Some(certificate.clone());
+    }
+    tracing::error!("the certificate does not settle; this is a bug of the operator");
+    Some(Duration::from_secs(60))
+}
+
+/// The status is written when there is nothing to do but wait, or when the verdict flips: not between two steps.
+fn is_worth_a_write(certificate: &AkamaiCertificate, wanted: &CertificateStatus, step: &Step) -> bool {
+    let current = certificate.status.clone().unwrap_or_default();
+    let ready = |status: &CertificateStatus| status::is_true(&status.conditions, condition::READY);
+    let untouched = certificate.metadata.finalizers.is_none() && certificate.metadata.deletion_timestamp.is_some();
+    let moment = matches!(step, Step::Wait { .. }) || ready(&current) != ready(wanted);
+    moment && current != *wanted && !untouched
+}
+
+async fn report(
+    certificate: &Arc<AkamaiCertificate>,
+    status: CertificateStatus,
+    ctx: &Context,
+) -> Result<Arc<AkamaiCertificate>, Trouble> {
+    let name = certificate.name_any();
+    let api: Api<AkamaiCertificate> = Api::namespaced(ctx.client.clone(), &certificate.namespace().unwrap_or_default());
+    let patch = Patch::Apply(json!({
+        "apiVersion": AkamaiCertificate::api_version(&()),
+        "kind": AkamaiCertificate::kind(&()),
+        // A resource of the same name that came in the meantime is another one.
+        "metadata": {"name": name, "uid": certificate.uid()},
+        "status": status,
+    }));
+    failpoint::reach("before the status");
+    let answer = api.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &patch).await;
+    failpoint::reach("after the status");
+    ctx.metrics.api_write("report the status", answer.is_ok());
+    let reported = answer?;
+    for event in events::between(&certificate.status.clone().unwrap_or_default(), &status) {
+        failpoint::reach("before an event");
+        if let Err(error) = ctx.recorder.publish(&event, &certificate.object_ref(&())).await {
+            tracing::warn!(%error, reason = event.reason, "an event could not be sent");
+        }
+        failpoint::reach("after an event");
+    }
+    if let Some(ready) = status::find(&status.conditions, condition::READY) {
+        tracing::info!(ready = ready.status, reason = ready.reason, message = ready.message, "status");
+    }
+    Ok(Arc::new(reported))
+}
+
+/// Remembers a failure; the next decision reports it and waits.
+fn postpone(step: &Step, trouble: &Trouble, known: &mut Known, ctx: &Context) -> Duration {
+    let before = known.memory.failure.as_ref().filter(|failure| failure.step == step.name());
+    let count = before.map_or(0, |failure| failure.count) + 1;
+    let schedule = Schedule { scale: ctx.interval_scale, seed: u64::from(count) };
+    let delay = trouble.retry_after.unwrap_or_else(|| schedule.after_failure(count));
+    tracing::warn!(%step, reason = %trouble.reason, retry_in = ?delay, "{}", trouble.message);
+    known.memory.failure = Some(Failure {
+        step: step.name(),
+        reason: trouble.reason,
+        message: trouble.message.clone(),
+        stalled: trouble.stalled,
+        count,
+        retry_at: Timestamp::now().checked_add(delay).unwrap_or(Timestamp::MAX),
+    });
+    delay
+}
+
+fn schedule(certificate: &AkamaiCertificate, scale: f64) -> Schedule {
+    let mut hasher = DefaultHasher::new();
+    certificate.uid().hash(&mut hasher);
+    Schedule { scale, seed: hasher.finish() }
+}
+
+/// The controller of certificates, and its store.
+pub struct Certificates {
+    controller: Controller<AkamaiCertificate>,
+}
+
+impl Certificates {
+    /// Watches all certificates.
+    #[must_use]
+    pub fn new(client: &Client) -> Self {
+        let api: Api<AkamaiCertificate> = Api::all(client.clone());
+        let config = controller::Config::default().concurrency(128);
+        Self { controller: Controller::new(api, watcher::Config::default()).with_config(config) }
+    }
+
+    /// The certificates, as watched.
+    #[must_use]
+    pub fn store(&self) -> Store<AkamaiCertificate> {
+        self.controller.store()
+    }
+
+    /// Runs until shutdown: certificates that change, and those that `wake` names.
+    pub async fn run(
+        self,
+        ctx: Arc<Context>,
+        wake: impl Stream<Item = ObjectRef<AkamaiCertificate>> + Send + 'static,
+        shutdown: CancellationToken,
+    ) {
+        let failed = |_: Arc<AkamaiCertificate>, error: &Infallible, _: Arc<Context>| match *error {};
+        self.controller
+            .reconcile_on(wake)
+            .graceful_shutdown_on(async move { shutdown.cancelled().await })
+            .run(reconcile, failed, ctx)
+            .for_each(|result| async move {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "watch");
+                }
+            })
+            .await;
+    }
+}

@@ -1,0 +1,105 @@
+//! PURE: which events a change of status is worth. Not here: sending them (`crate::controller`).
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::runtime::events::{Event, EventType};
+
+use crate::api::reason::Reason;
+use crate::api::status::{CertificateStatus, condition};
+use crate::status;
+
+/// Steps whose completion is news, with the reason of the event.
+const NEWS: [(&str, Reason, &str); 4] = [
+    (condition::ENROLLMENT_CREATED, Reason::EnrollmentCreated, "Create"),
+    (condition::CHALLENGES_PUBLISHED, Reason::ChallengesPublished, "Publish"),
+    (condition::DOMAINS_VALIDATED, Reason::DomainsValidated, "Validate"),
+    (condition::READY, Reason::Deployed, "Deploy"),
+];
+
+/// Reasons for not being Ready that are waiting, not trouble.
+const PATIENCE: [Reason; 9] = [
+    Reason::Creating,
+    Reason::WaitingForChallenges,
+    Reason::ChallengesPublished,
+    Reason::WaitingForValidation,
+    Reason::WaitingForDeployment,
+    Reason::Suspended,
+    Reason::Waiting,
+    Reason::DeletionPending,
+    Reason::Throttled,
+];
+
+/// The events that lead from one status to another: each step once, each new trouble once.
+#[must_use]
+pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (type_, reason, action) in NEWS {
+        if let Some(done) = turned_true(old, new, type_).filter(|done| done.reason == reason.as_str()) {
+            events.push(event(EventType::Normal, reason.as_str(), action, &done.message));
+        }
+    }
+    let ready = status::find(&new.conditions, condition::READY).filter(|ready| ready.status == "False");
+    if let Some(trouble) = ready {
+        let known = status::find(&old.conditions, condition::READY).map(|ready| ready.reason.as_str());
+        let patience = PATIENCE.iter().any(|reason| reason.as_str() == trouble.reason);
+        // The first self-check nearly always comes before the Ingress controller has caught up.
+        let first_check = trouble.reason == Reason::SelfCheckFailed.as_str() && known != Some(Reason::SelfCheckFailed.as_str());
+        if known != Some(trouble.reason.as_str()) && !patience && !first_check {
+            events.push(event(EventType::Warning, &trouble.reason, "Reconcile", &trouble.message));
+        }
+    }
+    events
+}
+
+fn turned_true<'a>(old: &CertificateStatus, new: &'a CertificateStatus, type_: &str) -> Option<&'a Condition> {
+    let was = status::is_true(&old.conditions, type_);
+    status::find(&new.conditions, type_).filter(|condition| !was && condition.status == "True")
+}
+
+fn event(type_: EventType, reason: &str, action: &str, note: &str) -> Event {
+    // events.k8s.io limits a note to 1 kB.
+    let note = note.char_indices().take_while(|(at, _)| *at < 1000).map(|(_, letter)| letter).collect();
+    Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    fn status(conditions: &[(&str, &str, Reason)]) -> CertificateStatus {
+        CertificateStatus {
+            conditions: conditions
+                .iter()
+                .map(|(type_, status, reason)| {
+                    crate::status::condition(type_, status, reason.as_str(), "message", 1, Timestamp::UNIX_EPOCH)
+                })
+                .collect(),
+            ..CertificateStatus::default()
+        }
+    }
+
+    fn reasons(old: &CertificateStatus, new: &CertificateStatus) -> Vec<String> {
+        between(old, new).into_iter().map(|event| event.reason).collect()
+    }
+
+    #[test]
+    fn a_step_that_is_done_is_told_once() {
+        let before = status(&[("Ready", "False", Reason::Creating)]);
+        let after = status(&[
+            ("Ready", "False", Reason::WaitingForChallenges),
+            ("EnrollmentCreated", "True", Reason::EnrollmentCreated),
+        ]);
+        assert_eq!(reasons(&before, &after), ["EnrollmentCreated"]);
+        assert_eq!(reasons(&after, &after), Vec::<String>::new());
+    }
+
+    #[test]
+    fn new_trouble_is_a_warning_and_patience_is_not() {
+        let before = status(&[("Ready", "False", Reason::Creating)]);
+        let after = status(&[("Ready", "False", Reason::CommonNameTaken)]);
+        let events = between(&before, &after);
+        assert_eq!(events.len(), 1);
+        assert!(matches!(events[0].type_, EventType::Warning));
+        assert_eq!(reasons(&before, &status(&[("Ready", "False", Reason::WaitingForChallenges)])), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,83 @@
+//! What the operator counts: every CPS call and every write to the API server. Not here: serving them (`crate::admin`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use akamai_cps::{Budgets, CallRecord};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Call {
+    operation: &'static str,
+    code: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Write {
+    what: String,
+    result: &'static str,
+}
+
+/// The operator's counters.
+pub struct Metrics {
+    calls: Family<Call, Counter>,
+    latency: Histogram,
+    writes: Family<Write, Counter>,
+}
+
+impl Metrics {
+    /// Counters, registered.
+    #[must_use]
+    pub fn new(registry: &mut Registry) -> Arc<Self> {
+        let metrics = Self {
+            calls: Family::default(),
+            latency: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
+            writes: Family::default(),
+        };
+        registry.register("akacert_cps_requests", "Requests to Akamai, by operation and answer", metrics.calls.clone());
+        registry.register("akacert_cps_request_duration_seconds", "How long Akamai took to answer", metrics.latency.clone());
+        registry.register("akacert_api_writes", "Writes to the Kubernetes API, by what was written", metrics.writes.clone());
+        Arc::new(metrics)
+    }
+
+    /// A request to Akamai was answered, or was not.
+    pub fn cps_call(&self, record: &CallRecord<'_>) {
+        let code = record.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        self.calls.get_or_create(&Call { operation: record.operation, code }).inc();
+        self.latency.observe(record.duration.as_secs_f64());
+    }
+
+    /// A write to the API server was made.
+    pub fn api_write(&self, what: &str, succeeded: bool) {
+        let result = if succeeded { "success" } else { "error" };
+        self.writes.get_or_create(&Write { what: what.to_owned(), result }).inc();
+    }
+}
+
+/// The request budgets, read when somebody asks.
+#[derive(Debug)]
+pub struct BudgetCollector(pub Arc<Budgets>);
+
+impl Collector for BudgetCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        for (group, budget) in self.0.all() {
+            let Some(remaining) = budget.remaining() else { continue };
+            let gauge = ConstGauge::new(i64::from(remaining));
+            let mut family = encoder.encode_descriptor(
+                "akacert_cps_budget_remaining",
+                "Requests to Akamai that may be made at once, by budget group",
+                None,
+                prometheus_client::metrics::MetricType::Gauge,
+            )?;
+            gauge.encode(family.encode_family(&[("group", group)])?)?;
+        }
+        Ok(())
+    }
+}
+

@@ -1,0 +1,159 @@
+//! PURE: from nothing to an enrollment in CPS that is recorded as ours: intent, list, POST, record.
+//! Not here: what the enrollment looks like (`crate::desired`).
+
+use akamai_cps::types::{Enrollment, EnrollmentId};
+use jiff::Timestamp;
+
+use super::draft::{Draft, Progress};
+use super::snapshot::Intent;
+use super::{Snapshot, Step};
+use crate::accounts::Account;
+use crate::api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION};
+use crate::api::reason::Reason;
+use crate::desired;
+
+/// A list this young serves for a create: CPS itself refuses a common name that was taken in between.
+const FRESH_LIST: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// CPS holds our enrollment, and its ID is recorded.
+pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<EnrollmentId, Step> {
+    if let Some(id) = s.recorded_enrollment().or(s.memory.created.as_ref().map(|created| created.enrollment)) {
+        if !is_recorded(s) {
+            return Err(Step::RecordEnrollment(id));
+        }
+        d.status.enrollment_id = i64::try_from(id.0).ok();
+        d.status.contract_id = s.intent().map(|intent| intent.contract_id).or(d.status.contract_id.take());
+        d.done(Progress::EnrollmentCreated, Reason::EnrollmentCreated, format!("CPS has it as enrollment {id}"));
+        return Ok(id);
+    }
+    let (contract, body) = wanted(s, d, account)?;
+    let hash = desired::body_hash(&body);
+    d.waiting(
+        Progress::EnrollmentCreated,
+        Reason::Creating,
+        format!("The enrollment is about to be created under contract {contract}"),
+    );
+    let intent = s.intent().filter(|intent| intent.common_name == s.spec().common_name);
+    let list = listed(s, intent.as_ref().map_or(&contract, |intent| &intent.contract_id))?;
+
+    if let Some(found) = intent.as_ref().and_then(|intent| intended(list, intent, &body, intent.body_hash == hash)) {
+        return Err(Step::RecordEnrollment(found));
+    }
+    if let Some(foreign) = list.first() {
+        let id = foreign.enrollment_id().map_or("without an ID".into(), |id| id.to_string());
+        d.stalled(
+            Progress::EnrollmentCreated,
+            Reason::CommonNameTaken,
+            format!(
+                "Contract {contract} already has enrollment {id} with the common name {}, and it is not ours: remove it, \
+                 or choose another common name. Nothing was written to it",
+                s.spec().common_name
+            ),
+        );
+        return Err(list_again(s, &contract));
+    }
+    let recorded = intent.is_some_and(|intent| intent.body_hash == hash && intent.contract_id == contract);
+    if !recorded || !has_finalizer(s) {
+        return Err(Step::RecordIntent(Intent {
+            contract_id: contract,
+            common_name: s.spec().common_name.clone(),
+            body_hash: hash,
+            time: s.now,
+            existing: list.iter().filter_map(Enrollment::enrollment_id).collect(),
+        }));
+    }
+    certain(s, d, &contract)?;
+    Err(Step::CreateEnrollment { contract, body: Box::new(body) })
+}
+
+/// Contract and body of the create, from the certificate and the account's defaults as they are now.
+fn wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<(String, Enrollment), Step> {
+    let contract = desired::contract(s.spec(), &account.defaults, &account.contracts).map_err(|problem| {
+        d.stalled(Progress::EnrollmentCreated, Reason::ContractUnknown, problem.to_string());
+        Step::Wait { again: None }
+    })?;
+    let body = desired::enrollment(s.spec(), &account.defaults).map_err(|missing| {
+        d.stalled(Progress::EnrollmentCreated, Reason::ContactsMissing, missing.to_string());
+        Step::Wait { again: None }
+    })?;
+    Ok((contract, body))
+}
+
+/// The contract's enrollments with our common name. After a create whose answer was lost, only a list begun later counts.
+fn listed<'a>(s: &'a Snapshot<'_>, contract: &str) -> Result<&'a [Enrollment], Step> {
+    match &s.memory.list {
+        Some(list) => Ok(&list.value),
+        None => Err(Step::ListEnrollments { contract: contract.to_owned(), after: fresh_enough(s) }),
+    }
+}
+
+fn fresh_enough(s: &Snapshot<'_>) -> Timestamp {
+    let recent = s.now.checked_sub(FRESH_LIST).unwrap_or(s.now);
+    if s.memory.uncertain_create.is_some() || s.memory.duplicate { s.now } else { recent }
+}
+
+/// The enrollment that an earlier create of ours made: it was not there before, and it is what we intended.
+fn intended(list: &[Enrollment], intent: &Intent, body: &Enrollment, same_body: bool) -> Option<EnrollmentId> {
+    list.iter()
+        .filter(|listed| match same_body {
+            true => desired::matches_intent(listed, body),
+            // The spec or the account's defaults changed since; the names still tell.
+            false => listed.csr.names() == body.csr.names(),
+        })
+        .filter_map(Enrollment::enrollment_id)
+        .find(|id| !intent.existing.contains(id))
+}
+
+/// Nothing is in flight: a create whose answer was lost would have shown in the list by now.
+fn certain(s: &Snapshot<'_>, d: &mut Draft, contract: &str) -> Result<(), Step> {
+    if let Some(lost) = s.memory.uncertain_create.filter(|lost| !s.is_due(*lost, s.schedule.uncertain_create())) {
+        d.waiting(
+            Progress::EnrollmentCreated,
+            Reason::UncertainCreate,
+            format!("The answer to the create was lost at {lost:.0}; looking for the enrollment before anything else"),
+        );
+        let interval = s.schedule.uncertain_create() / 5;
+        return Err(again_by_list_age(s, contract, interval));
+    }
+    if s.memory.duplicate {
+        d.stalled(
+            Progress::EnrollmentCreated,
+            Reason::CommonNameElsewhere,
+            format!(
+                "CPS says that the common name {} is taken, but contract {contract} does not list it: look for the \
+                 enrollment in the account's other contracts",
+                s.spec().common_name
+            ),
+        );
+        let read_at = s.memory.list.as_ref().map_or(s.now, |list| list.at);
+        let again = s.until(read_at, s.schedule.while_stalled());
+        if !again.is_zero() {
+            return Err(Step::Wait { again: Some(again) });
+        }
+    }
+    Ok(())
+}
+
+fn list_again(s: &Snapshot<'_>, contract: &str) -> Step {
+    again_by_list_age(s, contract, s.schedule.while_stalled())
+}
+
+fn again_by_list_age(s: &Snapshot<'_>, contract: &str, interval: std::time::Duration) -> Step {
+    let read_at = s.memory.list.as_ref().map_or(s.now, |list| list.at);
+    let again = s.until(read_at, interval);
+    if again.is_zero() {
+        Step::ListEnrollments { contract: contract.to_owned(), after: s.now }
+    } else {
+        Step::Wait { again: Some(again) }
+    }
+}
+
+fn is_recorded(s: &Snapshot<'_>) -> bool {
+    let annotations = s.certificate.metadata.annotations.as_ref();
+    has_finalizer(s) && annotations.is_some_and(|all| all.contains_key(ENROLLMENT_ID_ANNOTATION))
+}
+
+/// Whether our finalizer is there: nothing is made outside the resource before.
+pub fn has_finalizer(s: &Snapshot<'_>) -> bool {
+    s.certificate.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == CERTIFICATE_FINALIZER)
+}

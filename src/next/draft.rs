@@ -1,0 +1,239 @@
+//! PURE: the status that a decision leads to. Steps are reported in their order; kstatus's three conditions follow
+//! from them. Not here: what is decided.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use crate::api::AkamaiCertificate;
+use crate::api::reason::Reason;
+use crate::api::status::{CertificateStatus, condition};
+use crate::status;
+
+/// The steps, in the order of a certificate's life. Each is a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// The account can be used.
+    AccountReady,
+    /// CPS holds our enrollment.
+    EnrollmentCreated,
+    /// Tokens are published.
+    ChallengesPublished,
+    /// Tokens were fetched.
+    ChallengesReachable,
+    /// The authority validated every name.
+    DomainsValidated,
+    /// The certificate is deployed.
+    Deployed,
+}
+
+const STEPS: [(Progress, &str); 6] = [
+    (Progress::AccountReady, condition::ACCOUNT_READY),
+    (Progress::EnrollmentCreated, condition::ENROLLMENT_CREATED),
+    (Progress::ChallengesPublished, condition::CHALLENGES_PUBLISHED),
+    (Progress::ChallengesReachable, condition::CHALLENGES_REACHABLE),
+    (Progress::DomainsValidated, condition::DOMAINS_VALIDATED),
+    (Progress::Deployed, condition::DEPLOYED),
+];
+
+struct Report {
+    done: bool,
+    reason: Reason,
+    message: String,
+}
+
+/// A status in the making. Facts (IDs, change, deployments) start as they are recorded; conditions start empty.
+pub struct Draft {
+    /// The facts.
+    pub status: CertificateStatus,
+    reports: [Option<Report>; STEPS.len()],
+    obstacle: Option<Obstacle>,
+    kept: bool,
+    previous: Vec<Condition>,
+    generation: i64,
+    now: Timestamp,
+}
+
+struct Obstacle {
+    stalled: bool,
+    reason: Reason,
+    message: String,
+}
+
+impl Draft {
+    /// A draft for a certificate as it stands.
+    #[must_use]
+    pub fn new(certificate: &AkamaiCertificate, now: Timestamp) -> Self {
+        let status = certificate.status.clone().unwrap_or_default();
+        let previous = status.conditions.clone();
+        let generation = certificate.metadata.generation.unwrap_or_default();
+        Self { status, reports: Default::default(), obstacle: None, kept: false, previous, generation, now }
+    }
+
+    /// A step is done.
+    pub fn done(&mut self, step: Progress, reason: Reason, message: impl Into<String>) {
+        self.reports[step as usize] = Some(Report { done: true, reason, message: message.into() });
+    }
+
+    /// A step waits for CPS, the cluster or the network.
+    pub fn waiting(&mut self, step: Progress, reason: Reason, message: impl Into<String>) {
+        self.not_done(step, reason, message.into(), false);
+    }
+
+    /// A step is not done any more, which does not change the verdict on the whole.
+    pub fn noted(&mut self, step: Progress, reason: Reason, message: impl Into<String>) {
+        self.reports[step as usize] = Some(Report { done: false, reason, message: message.into() });
+    }
+
+    /// A step waits for a human.
+    pub fn stalled(&mut self, step: Progress, reason: Reason, message: impl Into<String>) {
+        self.not_done(step, reason, message.into(), true);
+    }
+
+    /// `spec` cannot be followed, whatever the steps say.
+    pub fn refused(&mut self, reason: Reason, message: String) {
+        self.kept = false;
+        self.obstacle = Some(Obstacle { stalled: true, reason, message });
+    }
+
+    fn not_done(&mut self, step: Progress, reason: Reason, message: String, stalled: bool) {
+        self.kept = false;
+        self.reports[step as usize] = Some(Report { done: false, reason, message: message.clone() });
+        // The first obstacle is the one to report, unless a later one needs a human.
+        if self.obstacle.as_ref().is_none_or(|first| stalled && !first.stalled) {
+            self.obstacle = Some(Obstacle { stalled, reason, message });
+        }
+    }
+
+    /// What was tried failed: it is reported at the first step that is not done.
+    pub fn blocked(&mut self, reason: Reason, message: &str, stalled: bool) {
+        let step = STEPS
+            .iter()
+            .map(|(step, _)| *step)
+            .find(|step| !self.is_done(*step))
+            .unwrap_or(Progress::Deployed);
+        self.obstacle = None;
+        self.not_done(step, reason, message.to_owned(), stalled);
+    }
+
+    /// Steps reported as done so far, or as done by the recorded status when this draft has not looked at them.
+    #[must_use]
+    pub fn is_done(&self, step: Progress) -> bool {
+        match &self.reports[step as usize] {
+            Some(report) => report.done,
+            None => status::is_true(&self.previous, STEPS[step as usize].1),
+        }
+    }
+
+    /// Nothing has changed: the recorded conditions stay, but for the steps reported here.
+    pub fn keep(&mut self) {
+        self.kept = true;
+    }
+
+    /// The finished status.
+    #[must_use]
+    pub fn finish(mut self) -> CertificateStatus {
+        self.status.observed_generation = self.generation;
+        let mut wanted = Vec::with_capacity(STEPS.len() + 2);
+        match (&self.obstacle, self.kept) {
+            (_, true) => self.carry(&[condition::READY, condition::RECONCILING, condition::STALLED], &mut wanted),
+            (None, false) => {
+                wanted.push(self.condition(condition::READY, "True", Reason::Deployed, &self.message(Progress::Deployed)));
+            }
+            (Some(obstacle), false) => {
+                wanted.push(self.condition(condition::READY, "False", obstacle.reason, &obstacle.message));
+                let present = if obstacle.stalled { condition::STALLED } else { condition::RECONCILING };
+                wanted.push(self.condition(present, "True", obstacle.reason, &obstacle.message));
+            }
+        }
+        for (step, type_) in STEPS {
+            match &self.reports[step as usize] {
+                Some(report) => {
+                    let status = if report.done { "True" } else { "False" };
+                    wanted.push(self.condition(type_, status, report.reason, &report.message));
+                }
+                None if self.kept => self.carry(&[type_], &mut wanted),
+                None => wanted.push(self.condition(
+                    type_,
+                    "False",
+                    Reason::Waiting,
+                    "An earlier step is not done yet.",
+                )),
+            }
+        }
+        self.status.conditions = status::merged(&self.previous, wanted);
+        self.status
+    }
+
+    fn carry(&self, types: &[&str], wanted: &mut Vec<Condition>) {
+        wanted.extend(types.iter().filter_map(|type_| status::find(&self.previous, type_).cloned()));
+    }
+
+    fn message(&self, step: Progress) -> String {
+        self.reports[step as usize].as_ref().map(|report| report.message.clone()).unwrap_or_default()
+    }
+
+    fn condition(&self, type_: &str, status: &str, reason: Reason, message: &str) -> Condition {
+        status::condition(type_, status, reason.as_str(), message, self.generation, self.now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::next::fixtures::certificate;
+
+    fn draft() -> Draft {
+        Draft::new(&certificate(), Timestamp::from_second(1_000).unwrap())
+    }
+
+    fn summary(status: &CertificateStatus) -> Vec<(String, String, String)> {
+        status.conditions.iter().map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone())).collect()
+    }
+
+    fn of(status: &CertificateStatus, type_: &str) -> Option<(String, String)> {
+        status::find(&status.conditions, type_).map(|c| (c.status.clone(), c.reason.clone()))
+    }
+
+    #[test]
+    fn a_waiting_step_makes_the_certificate_reconciling() {
+        let mut draft = draft();
+        draft.done(Progress::AccountReady, Reason::AccountReady, "");
+        draft.waiting(Progress::EnrollmentCreated, Reason::Creating, "about to");
+        let status = draft.finish();
+        assert_eq!(of(&status, "Ready"), Some(("False".into(), "Creating".into())));
+        assert_eq!(of(&status, "Reconciling"), Some(("True".into(), "Creating".into())));
+        assert_eq!(of(&status, "Stalled"), None);
+        assert_eq!(of(&status, "Deployed"), Some(("False".into(), "Waiting".into())));
+        assert_eq!(status.observed_generation, 1);
+    }
+
+    #[test]
+    fn a_step_that_needs_a_human_makes_the_certificate_stalled() {
+        let mut draft = draft();
+        draft.stalled(Progress::EnrollmentCreated, Reason::CommonNameTaken, "taken");
+        let status = draft.finish();
+        assert_eq!(of(&status, "Stalled"), Some(("True".into(), "CommonNameTaken".into())));
+        assert_eq!(of(&status, "Reconciling"), None);
+    }
+
+    #[test]
+    fn a_finished_certificate_is_neither_reconciling_nor_stalled() {
+        let mut draft = draft();
+        for (step, _) in STEPS {
+            draft.done(step, Reason::Deployed, "in production");
+        }
+        let status = draft.finish();
+        assert_eq!(summary(&status)[0], ("Ready".into(), "True".into(), "Deployed".into()));
+        assert_eq!(status.conditions.len(), 7);
+    }
+
+    #[test]
+    fn a_failure_is_reported_at_the_first_step_that_is_not_done() {
+        let mut draft = draft();
+        draft.done(Progress::AccountReady, Reason::AccountReady, "");
+        draft.blocked(Reason::CpsUnavailable, "CPS does not answer", false);
+        let status = draft.finish();
+        assert_eq!(of(&status, "EnrollmentCreated"), Some(("False".into(), "CpsUnavailable".into())));
+        assert_eq!(of(&status, "Ready"), Some(("False".into(), "CpsUnavailable".into())));
+    }
+}

@@ -1,0 +1,154 @@
+//! PURE: what to do next for a certificate, and what to report.
+//!
+//! [`next`] looks at a [`Snapshot`] and answers with one [`Step`] and the status that goes with it. A step is one read
+//! or one side effect; after it the certificate is looked at again. [`life`] is the whole life of a certificate.
+//!
+//! Not here: reading (`crate::observe`), doing (`crate::act`), the loop (`crate::controller`).
+
+mod creating;
+pub mod draft;
+mod ending;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod following;
+pub mod schedule;
+pub mod snapshot;
+pub mod step;
+#[cfg(test)]
+mod tests;
+mod validating;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::accounts::{self, Account};
+use crate::api::reason::Reason;
+use crate::api::status::{CertificateStatus, condition};
+use crate::publish;
+use crate::status;
+
+use draft::{Draft, Progress};
+pub use snapshot::Snapshot;
+pub use step::Step;
+
+/// What to do, and what to report.
+pub struct Decision {
+    /// One read or one side effect, or to wait.
+    pub step: Step,
+    /// The status to report.
+    pub status: CertificateStatus,
+}
+
+/// What to do next for a certificate.
+#[must_use]
+pub fn next(snapshot: &Snapshot<'_>) -> Decision {
+    let mut draft = Draft::new(snapshot.certificate, snapshot.now);
+    let step = match life(snapshot, &mut draft) {
+        Err(step) => hold_back(snapshot, &mut draft, step),
+        Ok(again) => Step::Wait { again },
+    };
+    Decision { step, status: draft.finish() }
+}
+
+/// The life of a certificate. Each line either finds its part done, or answers with the step that it needs.
+fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
+    if s.certificate.metadata.deletion_timestamp.is_some() {
+        return ending::removed(s, d);
+    }
+    not_suspended(s, d)?;
+    if let Some(again) = settled(s, d) {
+        return Ok(Some(again));
+    }
+    let account = account_ready(s, d)?;
+    let enrollment = creating::enrollment_created(s, d, &account)?;
+    following::unchanged_by_the_user(s, d, enrollment)?;
+    following::change_completed(s, d, &account, enrollment)?;
+    let again = following::deployed(s, d, enrollment)?;
+    nothing_published(s)?;
+    Ok(Some(again))
+}
+
+/// The user's switch: nothing is read from CPS and nothing is written.
+fn not_suspended(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
+    if s.spec().suspend != Some(true) {
+        return Ok(());
+    }
+    let live = is_ready(s);
+    d.keep();
+    if !live {
+        d.blocked(Reason::Suspended, "spec.suspend is true: nothing is read from or written to CPS", false);
+    }
+    Err(Step::Wait { again: None })
+}
+
+/// The steady state: deployed, valid, nothing pending, nothing published. It costs neither a call nor a write.
+fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Option<Duration> {
+    let status = s.certificate.status.as_ref()?;
+    let expiry = status.deployments.as_ref()?.production.as_ref()?.not_after.0;
+    let settled = is_ready(s)
+        && status.observed_generation == s.generation()
+        && status.change.is_none()
+        && expiry > s.now
+        && publish::plan_removal(s.certificate, s.published, s.publishing).is_empty();
+    if !settled {
+        return None;
+    }
+    d.keep();
+    match s.account {
+        accounts::View::Ready(_) => d.done(Progress::AccountReady, Reason::AccountReady, "The account can be used"),
+        view => {
+            let (reason, message, _) = account_problem(view);
+            d.noted(Progress::AccountReady, reason, message);
+        }
+    }
+    Some(s.until(expiry, Duration::ZERO))
+}
+
+fn is_ready(s: &Snapshot<'_>) -> bool {
+    s.certificate.status.as_ref().is_some_and(|status| status::is_true(&status.conditions, condition::READY))
+}
+
+/// The account exists, allows this certificate, and its credentials were accepted.
+fn account_ready(s: &Snapshot<'_>, d: &mut Draft) -> Result<Arc<Account>, Step> {
+    if let accounts::View::Ready(account) = s.account {
+        d.done(Progress::AccountReady, Reason::AccountReady, "The account can be used");
+        return Ok(account.clone());
+    }
+    let (reason, message, stalled) = account_problem(s.account);
+    if stalled {
+        d.stalled(Progress::AccountReady, reason, message);
+    } else {
+        d.waiting(Progress::AccountReady, reason, message);
+    }
+    // A change of the account, of its Secret or of the namespace wakes this certificate.
+    Err(Step::Wait { again: None })
+}
+
+fn account_problem(view: &accounts::View) -> (Reason, String, bool) {
+    match view {
+        accounts::View::Ready(_) => (Reason::AccountReady, String::new(), false),
+        accounts::View::Missing { message } => (Reason::AccountNotFound, message.clone(), false),
+        accounts::View::NotReady { message } => (Reason::AccountNotReady, message.clone(), false),
+        accounts::View::NamespaceNotAllowed { message } => (Reason::NamespaceNotAllowed, message.clone(), true),
+        accounts::View::DomainNotAllowed { message } => (Reason::DomainNotAllowed, message.clone(), true),
+    }
+}
+
+/// The change is over: what was published for it goes.
+fn nothing_published(s: &Snapshot<'_>) -> Result<(), Step> {
+    match publish::plan_removal(s.certificate, s.published, s.publishing).into_iter().next() {
+        Some(write) => Err(Step::Publish(Box::new(write))),
+        None => Ok(()),
+    }
+}
+
+/// A step that failed is not tried again before its time; the failure is what is reported meanwhile.
+fn hold_back(s: &Snapshot<'_>, d: &mut Draft, step: Step) -> Step {
+    match &s.memory.failure {
+        Some(failure) if failure.step == step.name() && s.now < failure.retry_at => {
+            d.blocked(failure.reason, &failure.message, failure.stalled);
+            Step::Wait { again: Some(s.until(failure.retry_at, Duration::ZERO)) }
+        }
+        _ => step,
+    }
+}

@@ -1,0 +1,207 @@
+//! What a decision rests on: one certificate as observed in the cluster and in CPS, and the clock. Plain data.
+//! Not here: how it is observed (`crate::observe`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use akamai_cps::types::{Change, ChangeId, Deployments, DomainValidation, Enrollment, EnrollmentId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::schedule::Schedule;
+use crate::accounts;
+use crate::api::AkamaiCertificate;
+use crate::api::certificate::CertificateSpec;
+use crate::api::names::{ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
+use crate::api::reason::Reason;
+use crate::publish;
+
+/// One certificate, as observed.
+pub struct Snapshot<'a> {
+    /// The resource.
+    pub certificate: &'a AkamaiCertificate,
+    /// Its account.
+    pub account: &'a accounts::View,
+    /// What is published for it.
+    pub published: &'a publish::Observed,
+    /// What was read from CPS and from the network since the operator started.
+    pub memory: &'a Memory,
+    /// Settings of the publisher.
+    pub publishing: &'a publish::Settings,
+    /// When to look again.
+    pub schedule: Schedule,
+    /// The clock.
+    pub now: Timestamp,
+}
+
+impl Snapshot<'_> {
+    /// What the user wants.
+    #[must_use]
+    pub fn spec(&self) -> &CertificateSpec {
+        &self.certificate.spec
+    }
+
+    /// The generation of the spec.
+    #[must_use]
+    pub fn generation(&self) -> i64 {
+        self.certificate.metadata.generation.unwrap_or_default()
+    }
+
+    /// The recorded intent of a create.
+    #[must_use]
+    pub fn intent(&self) -> Option<Intent> {
+        serde_json::from_str(annotation(self.certificate, INTENT_ANNOTATION)?).ok()
+    }
+
+    /// The recorded ID of our enrollment: in an annotation, or in the status.
+    #[must_use]
+    pub fn recorded_enrollment(&self) -> Option<EnrollmentId> {
+        let annotated = annotation(self.certificate, ENROLLMENT_ID_ANNOTATION).and_then(|id| id.parse().ok());
+        let in_status = || self.certificate.status.as_ref()?.enrollment_id.and_then(|id| u64::try_from(id).ok());
+        annotated.or_else(in_status).map(EnrollmentId)
+    }
+
+    /// Whether a time plus an interval has come.
+    #[must_use]
+    pub fn is_due(&self, since: Timestamp, interval: Duration) -> bool {
+        self.until(since, interval).is_zero()
+    }
+
+    /// How long until a time plus an interval.
+    #[must_use]
+    pub fn until(&self, since: Timestamp, interval: Duration) -> Duration {
+        let due = since.checked_add(interval).unwrap_or(Timestamp::MAX);
+        Duration::try_from(due.duration_since(self.now)).unwrap_or(Duration::ZERO)
+    }
+}
+
+fn annotation<'a>(certificate: &'a AkamaiCertificate, key: &str) -> Option<&'a str> {
+    certificate.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+/// The recorded intent to create an enrollment. Written before the POST, so that a crash in between leaves a trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// The contract, without `ctr_`.
+    pub contract_id: String,
+    /// The common name.
+    pub common_name: String,
+    /// SHA-256 of the body.
+    pub body_hash: String,
+    /// When the intent was recorded.
+    pub time: Timestamp,
+    /// Enrollments with this common name that were there before; none of them can be ours.
+    #[serde(default)]
+    pub existing: Vec<EnrollmentId>,
+}
+
+/// Something read at a time.
+#[derive(Clone, Debug)]
+pub struct Reading<T> {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub value: T,
+}
+
+/// What was read for one certificate since the operator started. Losing it costs some calls and nothing else.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The generation of `spec` that the readings were made for.
+    pub generation: i64,
+    /// Enrollments of the contract with our common name.
+    pub list: Option<Reading<Vec<Enrollment>>>,
+    /// When the answer to a create was lost.
+    pub uncertain_create: Option<Timestamp>,
+    /// CPS refused a create because the common name is taken.
+    pub duplicate: bool,
+    /// The answer to our create.
+    pub created: Option<Created>,
+    /// Our enrollment; None inside when CPS does not have it.
+    pub enrollment: Option<Reading<Option<Box<Enrollment>>>>,
+    /// The pending change.
+    pub change: Option<ChangeReading>,
+    /// The challenges of the pending change.
+    pub challenges: Option<Reading<Arc<Vec<DomainValidation>>>>,
+    /// The warnings of the pending change.
+    pub warnings: Option<Reading<String>>,
+    /// What is deployed.
+    pub deployments: Option<Reading<Arc<Deployments>>>,
+    /// How often the deployments were read since the change was over.
+    pub deployment_reads: u32,
+    /// The last self-check.
+    pub probe: Option<Probe>,
+    /// The last acknowledgement, with the hash of the tokens that it was about.
+    pub acknowledged: Option<Acknowledged>,
+    /// The removal of the enrollment was accepted.
+    pub removal: Option<Timestamp>,
+    /// The last step failed.
+    pub failure: Option<Failure>,
+}
+
+/// The answer to a create.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Created {
+    /// The enrollment.
+    pub enrollment: EnrollmentId,
+    /// Its first change.
+    pub change: Option<ChangeId>,
+    /// The generation of `spec` that it was made from.
+    pub generation: i64,
+}
+
+/// A change as read.
+#[derive(Clone, Debug)]
+pub struct ChangeReading {
+    /// Its ID.
+    pub id: ChangeId,
+    /// When it was read.
+    pub at: Timestamp,
+    /// The change; None when CPS does not know it any more.
+    pub change: Option<Change>,
+    /// How often it was read and found as before.
+    pub unchanged: u32,
+}
+
+/// A self-check.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// When.
+    pub at: Timestamp,
+    /// Hash of the tokens that were looked for.
+    pub tokens: String,
+    /// What failed, by host. Empty: everything was reachable.
+    pub failures: BTreeMap<String, String>,
+    /// How many self-checks failed in a row, this one included.
+    pub failed: u32,
+}
+
+/// An acknowledgement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Acknowledged {
+    /// The change.
+    pub change: ChangeId,
+    /// Hash of the tokens.
+    pub tokens: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A step that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// Which step, by its name.
+    pub step: &'static str,
+    /// What to report.
+    pub reason: Reason,
+    /// What to report.
+    pub message: String,
+    /// Whether a human has to do something.
+    pub stalled: bool,
+    /// How often in a row.
+    pub count: u32,
+    /// Not before this time again.
+    pub retry_at: Timestamp,
+}

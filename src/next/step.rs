@@ -1,0 +1,127 @@
+//! The steps: each is one read, one side effect, or waiting. Not here: when (`crate::next`) and how (`crate::act`).
+
+use std::fmt;
+use std::time::Duration;
+
+use akamai_cps::types::{ChangeId, Enrollment, EnrollmentId};
+use jiff::Timestamp;
+
+use super::snapshot::Intent;
+use crate::publish::{Token, Write};
+
+/// One read, one side effect, or waiting.
+#[derive(Debug)]
+pub enum Step {
+    /// Nothing can be done now. None: until something changes in the cluster.
+    Wait {
+        /// When to look again.
+        again: Option<Duration>,
+    },
+    /// Read: the contract's enrollments with our common name, from a list begun after a time.
+    ListEnrollments {
+        /// The contract.
+        contract: String,
+        /// The list must be younger than this.
+        after: Timestamp,
+    },
+    /// Read: our enrollment.
+    ReadEnrollment(EnrollmentId),
+    /// Read: a change.
+    ReadChange(EnrollmentId, ChangeId),
+    /// Read: the challenges of a change.
+    ReadChallenges(EnrollmentId, ChangeId),
+    /// Read: the warnings of a change, before or after verification.
+    ReadWarnings(EnrollmentId, ChangeId, Warnings),
+    /// Read: what is deployed.
+    ReadDeployments(EnrollmentId),
+    /// Read: fetch every token as the authority would.
+    Probe {
+        /// The tokens.
+        tokens: Vec<Token>,
+        /// Their hash.
+        hash: String,
+    },
+    /// Write, cluster: finalizer and intent, before the create.
+    RecordIntent(Intent),
+    /// Write, CPS: the create.
+    CreateEnrollment {
+        /// The contract.
+        contract: String,
+        /// The body.
+        body: Box<Enrollment>,
+    },
+    /// Write, cluster: the ID of our enrollment.
+    RecordEnrollment(EnrollmentId),
+    /// Write, cluster: one object that publishes tokens.
+    Publish(Box<Write>),
+    /// Write, CPS: the challenges are published.
+    Acknowledge {
+        /// The enrollment.
+        enrollment: EnrollmentId,
+        /// The change.
+        change: ChangeId,
+        /// Hash of the tokens.
+        tokens: String,
+    },
+    /// Write, CPS: remove the enrollment, cancelling what is pending.
+    DeleteEnrollment(EnrollmentId),
+    /// Write, cluster: let the resource go.
+    RemoveFinalizer,
+}
+
+/// Which warnings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warnings {
+    /// Before the order.
+    PreVerification,
+    /// After the certificate was issued.
+    PostVerification,
+}
+
+impl Step {
+    /// A name for logs, metrics and the memory of failures.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Wait { .. } => "Wait",
+            Step::ListEnrollments { .. } => "ListEnrollments",
+            Step::ReadEnrollment(_) => "ReadEnrollment",
+            Step::ReadChange(..) => "ReadChange",
+            Step::ReadChallenges(..) => "ReadChallenges",
+            Step::ReadWarnings(..) => "ReadWarnings",
+            Step::ReadDeployments(_) => "ReadDeployments",
+            Step::Probe { .. } => "Probe",
+            Step::RecordIntent(_) => "RecordIntent",
+            Step::CreateEnrollment { .. } => "CreateEnrollment",
+            Step::RecordEnrollment(_) => "RecordEnrollment",
+            Step::Publish(_) => "Publish",
+            Step::Acknowledge { .. } => "Acknowledge",
+            Step::DeleteEnrollment(_) => "DeleteEnrollment",
+            Step::RemoveFinalizer => "RemoveFinalizer",
+        }
+    }
+
+    /// Whether it changes something outside the operator.
+    #[must_use]
+    pub fn is_side_effect(&self) -> bool {
+        matches!(
+            self,
+            Step::RecordIntent(_)
+                | Step::CreateEnrollment { .. }
+                | Step::RecordEnrollment(_)
+                | Step::Publish(_)
+                | Step::Acknowledge { .. }
+                | Step::DeleteEnrollment(_)
+                | Step::RemoveFinalizer
+        )
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Publish(write) => write!(f, "Publish: {write}"),
+            other => f.write_str(other.name()),
+        }
+    }
+}
