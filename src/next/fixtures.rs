@@ -1,0 +1,187 @@
+//! Certificates, accounts and readings for the tests of the decision. Compiled for tests only.
+
+use std::sync::Arc;
+
+use akamai_cps::types::{Change, ChangeId, Deployments, DomainValidation, Enrollment, EnrollmentId};
+use akamai_cps::{Client, Credentials};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::snapshot::{ChangeReading, Intent, Memory, Reading};
+use super::{Decision, Snapshot, next, schedule::Schedule};
+use crate::accounts::{Account, AccountKey, View};
+use crate::api::AkamaiCertificate;
+use crate::api::certificate::AccountKind;
+use crate::api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
+use crate::{desired, publish};
+
+/// The clock of the tests.
+pub fn noon() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+/// Two names, everything else from the account's defaults.
+pub fn certificate() -> AkamaiCertificate {
+    serde_json::from_value(json!({
+        "apiVersion": "akacert.io/v1alpha1", "kind": "AkamaiCertificate",
+        "metadata": {"name": "www", "namespace": "shop", "uid": "5a8e5f2e-0c67-4b4e-9e7b-6f0a3f1d2c11", "generation": 1, "resourceVersion": "10"},
+        "spec": {
+            "accountRef": {"kind": "ClusterAkamaiAccount", "name": "production"},
+            "commonName": "www.example.com", "dnsNames": ["api.example.com"],
+            "validation": {"http01": {"ingress": {"className": "traefik"}}}
+        },
+        "status": {"observedGeneration": -1}
+    }))
+    .unwrap()
+}
+
+/// An account that allows `*.example.com`, with one contract and all defaults.
+pub fn account() -> Account {
+    let credentials = Credentials::from_edgerc(
+        "[default]\nhost = akab-test.luna.akamaiapis.net\nclient_token = t\nclient_secret = s\naccess_token = a\n",
+        "default",
+    )
+    .unwrap();
+    Account {
+        key: AccountKey { kind: AccountKind::ClusterAkamaiAccount, namespace: None, name: "production".into() },
+        client: Client::builder(credentials).build().unwrap(),
+        contracts: vec!["1-1TJZH5".into()],
+        defaults: serde_json::from_value(json!({
+            "organization": {"name": "Example"},
+            "adminContact": {"firstName": "A", "lastName": "B", "email": "a@example.com", "phone": "617-555-0111"},
+            "techContact": {"firstName": "C", "lastName": "D", "email": "c@akamai.com", "phone": "617-555-0112"},
+            "network": {"secureNetwork": "StandardTLS"}
+        }))
+        .unwrap(),
+        allowed_namespaces: None,
+        allowed_domains: Some(vec!["*.example.com".into()]),
+        budget_group: "production".into(),
+    }
+}
+
+/// A certificate in its surroundings, as the decision sees them.
+pub struct Scene {
+    pub certificate: AkamaiCertificate,
+    pub view: View,
+    pub published: publish::Observed,
+    pub memory: Memory,
+    pub publishing: publish::Settings,
+    pub now: Timestamp,
+}
+
+impl Scene {
+    /// Just applied; the account is ready.
+    pub fn new() -> Self {
+        Self {
+            certificate: certificate(),
+            view: View::Ready(Arc::new(account())),
+            published: publish::Observed::default(),
+            memory: Memory { generation: 1, ..Memory::default() },
+            publishing: publish::Settings {
+                operator_namespace: "akacert-system".into(),
+                allowed_ingress_annotations: Default::default(),
+                solver_service: "akacert-solver".into(),
+            },
+            now: noon(),
+        }
+    }
+
+    /// The enrollment is created and recorded; its first change is known from the answer.
+    pub fn created() -> Self {
+        let mut scene = Self::new();
+        scene.intend();
+        scene.annotate(ENROLLMENT_ID_ANNOTATION, "10002");
+        scene.memory.created =
+            Some(super::snapshot::Created { enrollment: EnrollmentId(10002), change: Some(ChangeId(20003)), generation: 1 });
+        scene
+    }
+
+    /// The intent is recorded.
+    pub fn intend(&mut self) {
+        let body = desired::enrollment(&self.certificate.spec, &account().defaults).unwrap();
+        let intent = Intent {
+            contract_id: "1-1TJZH5".into(),
+            common_name: "www.example.com".into(),
+            body_hash: desired::body_hash(&body),
+            time: noon().checked_sub(std::time::Duration::from_secs(3600)).unwrap(),
+            existing: vec![],
+        };
+        self.annotate(INTENT_ANNOTATION, &serde_json::to_string(&intent).unwrap());
+        self.certificate.metadata.finalizers = Some(vec![CERTIFICATE_FINALIZER.into()]);
+    }
+
+    pub fn annotate(&mut self, key: &str, value: &str) {
+        self.certificate.metadata.annotations.get_or_insert_default().insert(key.into(), value.into());
+    }
+
+    /// CPS lists these enrollments with our common name.
+    pub fn listed(&mut self, enrollments: Vec<Enrollment>) {
+        self.memory.list = Some(Reading { at: self.now, value: enrollments });
+    }
+
+    /// The pending change, as just read.
+    pub fn change(&mut self, status: &str, state: &str, inputs: &[&str]) {
+        self.memory.change =
+            Some(ChangeReading { id: ChangeId(20003), at: self.now, change: Some(change(status, state, inputs)), unchanged: 0 });
+    }
+
+    /// CPS offers these challenges.
+    pub fn challenges(&mut self, domains: Vec<DomainValidation>) {
+        self.memory.challenges = Some(Reading { at: self.now, value: Arc::new(domains) });
+    }
+
+    /// CPS has our enrollment with these names.
+    pub fn enrollment(&mut self, names: &[&str]) {
+        self.memory.enrollment = Some(Reading { at: self.now, value: Some(Box::new(enrollment(10002, names))) });
+    }
+
+    /// CPS shows this as deployed.
+    pub fn deployments(&mut self, deployments: Deployments) {
+        self.memory.deployments = Some(Reading { at: self.now, value: Arc::new(deployments) });
+        self.memory.deployment_reads = 1;
+    }
+
+    pub fn next(&self) -> Decision {
+        next(&Snapshot {
+            certificate: &self.certificate,
+            account: &self.view,
+            published: &self.published,
+            memory: &self.memory,
+            publishing: &self.publishing,
+            schedule: Schedule { scale: 1.0, seed: 0 },
+            now: self.now,
+        })
+    }
+}
+
+/// An enrollment as CPS would return ours: the common name first among the names.
+pub fn enrollment(id: u64, names: &[&str]) -> Enrollment {
+    let spec = certificate().spec;
+    let mut enrollment = desired::enrollment(&spec, &account().defaults).unwrap();
+    enrollment.id = Some(EnrollmentId(id));
+    enrollment.csr.cn = names[0].into();
+    enrollment.csr.sans = Some(names.iter().rev().map(|name| (*name).to_owned()).collect());
+    enrollment
+}
+
+pub fn change(status: &str, state: &str, inputs: &[&str]) -> Change {
+    let inputs: Vec<Value> = inputs.iter().map(|kind| json!({"type": kind, "requiredToProceed": true})).collect();
+    serde_json::from_value(json!({
+        "statusInfo": {"status": status, "state": state, "description": "words of CPS"}, "allowedInput": inputs
+    }))
+    .unwrap()
+}
+
+/// A name with an http-01 and a dns-01 challenge.
+pub fn domain(name: &str, token: &str, validation: &str) -> DomainValidation {
+    serde_json::from_value(json!({
+        "domain": name, "status": "Awaiting user", "validationStatus": validation, "expires": "2026-11-30T12:00:00Z",
+        "challenges": [
+            {"type": "http-01", "status": "pending", "token": token,
+             "fullPath": format!("http://{name}/.well-known/acme-challenge/{token}"), "responseBody": format!("{token}.thumb")},
+            {"type": "dns-01", "status": "pending", "token": token,
+             "fullPath": format!("_acme-challenge.{name}."), "responseBody": "digest"}
+        ]
+    }))
+    .unwrap()
+}
