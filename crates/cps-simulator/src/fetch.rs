@@ -79,6 +79,7 @@ impl Fetcher {
         let options: &mut ResolverOpts = builder.options_mut();
         // A record that was just published must be seen at the next look.
         options.cache_size = 0;
+        options.timeout = Duration::from_secs(2);
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
         let resolver = builder.build()?;
         let client = reqwest::Client::builder()

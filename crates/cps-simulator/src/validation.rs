@@ -22,6 +22,8 @@ enum Outcome {
     Rotate,
 }
 
+/// At high speeds the looks would else be a flood of requests.
+const FASTEST_LOOK: Duration = Duration::from_millis(500);
 const NOT_READY: &str = "The domain is not ready for validation.";
 
 /// Goes on until every name is validated; `None` when the change is gone.
@@ -105,7 +107,7 @@ fn publish(driver: &Driver<'_>, authorizations: Vec<Authorization>) -> Option<()
 
 async fn wait_for_tokens(driver: &Driver<'_>) -> Option<Outcome> {
     let config = &driver.shared.config;
-    let interval = driver.shared.scaled(config.waits.self_check).max(Duration::from_millis(10));
+    let interval = driver.shared.scaled(config.waits.self_check).max(FASTEST_LOOK);
     let expiry = Instant::now() + config.token_life;
     let mut next_look = Instant::now() + interval;
     loop {

@@ -1,12 +1,13 @@
 //! The ACME client: one account, one order for each change (RFC 8555). Retries what Pebble rejects on
 //! purpose (`badNonce`), beyond the retries of the library.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use instant_acme::{
     Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewAccount, NewOrder, OrderStatus,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 use tokio::time::{Instant, sleep};
 
 use super::{AuthorityError, Authorization, Failures};
@@ -24,11 +25,17 @@ const VALIDATION_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) struct Acme {
     directory: AcmeDirectory,
     account: Mutex<Option<Account>>,
+    gate: Gate,
 }
+
+/// Pebble 2.10 locks up when an authorization is read while an order is placed: reading holds the
+/// authorization and wants the store, placing holds the store and wants every authorization. So orders are
+/// placed under the write lock, authorizations read under the read lock.
+type Gate = Arc<RwLock<()>>;
 
 impl Acme {
     pub(crate) fn new(directory: AcmeDirectory) -> Self {
-        Self { directory, account: Mutex::new(None) }
+        Self { directory, account: Mutex::new(None), gate: Gate::default() }
     }
 
     async fn account(&self) -> Result<Account, Error> {
@@ -51,9 +58,14 @@ impl Acme {
         let identifiers: Vec<_> = names.iter().cloned().map(Identifier::Dns).collect();
         let mut tries = 0;
         loop {
-            match account.new_order(&NewOrder::new(&identifiers)).await {
+            let placed = {
+                let _alone = self.gate.write().await;
+                account.new_order(&NewOrder::new(&identifiers)).await
+            };
+            match placed {
                 Ok(order) => {
-                    return Ok(AcmeOrder { order, thumbprint: account.key_thumbprint().to_owned() });
+                    let (gate, thumbprint) = (self.gate.clone(), account.key_thumbprint().to_owned());
+                    return Ok(AcmeOrder { order, thumbprint, gate });
                 }
                 Err(error) if is_bad_nonce(&error) && tries < NONCE_TRIES => tries += 1,
                 Err(error) => {
@@ -75,6 +87,7 @@ fn is_bad_nonce(error: &Error) -> bool {
 pub(crate) struct AcmeOrder {
     order: instant_acme::Order,
     thumbprint: String,
+    gate: Gate,
 }
 
 impl AcmeOrder {
@@ -91,7 +104,9 @@ impl AcmeOrder {
     async fn try_authorizations(&mut self) -> Result<Vec<Authorization>, Error> {
         let mut found = Vec::new();
         let mut authorizations = self.order.authorizations();
-        while let Some(authorization) = authorizations.next().await {
+        loop {
+            let _shared = self.gate.read().await;
+            let Some(authorization) = authorizations.next().await else { break };
             let authorization = authorization?;
             let challenge = |kind: ChallengeType| {
                 let offered = authorization.challenges.iter().find(|challenge| challenge.r#type == kind)?;
@@ -167,6 +182,7 @@ impl AcmeOrder {
         while let Some(authorization) = authorizations.next().await {
             let mut authorization = authorization?;
             let mut tries = 0;
+            let _shared = self.gate.read().await;
             while let Err(error) = authorization.refresh().await {
                 if !is_bad_nonce(&error) || tries == NONCE_TRIES {
                     return Err(error.into());
