@@ -1,0 +1,243 @@
+//! The objects that publish tokens, as they should be: names, labels, contents. Pure.
+//! Not here: whether one has to be written (`compare`, `plan`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServicePort, ServiceSpec};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
+use k8s_openapi::api::networking::v1::{
+    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend,
+    IngressSpec, ServiceBackendPort,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::{Resource, ResourceExt};
+use sha2::{Digest, Sha256};
+
+use super::{Settings, SolverEndpoint, Token};
+use crate::api::AkamaiCertificate;
+use crate::api::certificate::PathType;
+use crate::api::names::{
+    CERTIFICATE_UID_LABEL, CHALLENGES_COMPONENT, COMPONENT_LABEL, ENDPOINT_SLICE_MANAGED_BY,
+    ENDPOINT_SLICE_MANAGED_BY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, SERVICE_NAME_LABEL, SOLVER_COMPONENT,
+};
+
+/// Key of a ConfigMap under which its tokens are.
+pub const CHALLENGES_KEY: &str = "challenges.json";
+
+/// Name of the Service that the certificates of a namespace share.
+pub const SHARED_SERVICE: &str = "akacert-solver";
+
+/// Annotation on a ConfigMap: the certificate's namespace, since an owner reference cannot cross namespaces.
+pub(super) const CERTIFICATE_NAMESPACE_ANNOTATION: &str = "akacert.io/certificate-namespace";
+
+/// Annotation on a ConfigMap: the certificate's name.
+pub(super) const CERTIFICATE_NAME_ANNOTATION: &str = "akacert.io/certificate-name";
+
+/// Name of the port, in the Service, its EndpointSlices and the solver's own Service.
+pub(super) const PORT_NAME: &str = "http";
+
+/// Longest name of an object.
+const LONGEST_NAME: usize = 253;
+
+/// More replicas of the solver than this make nothing better.
+const MOST_ENDPOINTS: usize = 100;
+
+/// Name of the ConfigMap with a certificate's tokens.
+#[must_use]
+pub fn config_map_name(certificate: &AkamaiCertificate) -> String {
+    format!("akacert-{}", certificate.uid().unwrap_or_default())
+}
+
+/// Name of a certificate's Ingress: stable, and bounded by a hash where the certificate's name is very long.
+#[must_use]
+pub fn ingress_name(certificate: &AkamaiCertificate) -> String {
+    let name = format!("akacert-{}", certificate.name_any());
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let hash = Sha256::digest(name.as_bytes());
+    let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let kept: String = name.chars().take(LONGEST_NAME - hash.len() - 1).collect();
+    format!("{}-{hash}", kept.trim_end_matches(['.', '-']))
+}
+
+/// Whether a certificate's Ingress goes straight to the solver's own Service, because it is in the same namespace.
+pub(super) fn uses_own_service(certificate: &AkamaiCertificate, settings: &Settings) -> bool {
+    certificate.metadata.namespace.as_deref() == Some(settings.operator_namespace.as_str())
+}
+
+fn label_map<const N: usize>(labels: [(&str, &str); N]) -> BTreeMap<String, String> {
+    labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// The ConfigMap that the solver serves.
+pub(super) fn config_map(
+    certificate: &AkamaiCertificate,
+    tokens: &[Token],
+    settings: &Settings,
+) -> ConfigMap {
+    let tokens: BTreeSet<_> = tokens.iter().collect();
+    // A list of strings cannot fail to become JSON.
+    let json = serde_json::to_string(&tokens).unwrap_or_default();
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(config_map_name(certificate)),
+            namespace: Some(settings.operator_namespace.clone()),
+            labels: Some(label_map([
+                (MANAGED_BY_LABEL, MANAGED_BY),
+                (COMPONENT_LABEL, CHALLENGES_COMPONENT),
+                (CERTIFICATE_UID_LABEL, &certificate.uid().unwrap_or_default()),
+            ])),
+            annotations: Some(label_map([
+                (CERTIFICATE_NAMESPACE_ANNOTATION, &certificate.namespace().unwrap_or_default()),
+                (CERTIFICATE_NAME_ANNOTATION, &certificate.name_any()),
+            ])),
+            ..ObjectMeta::default()
+        },
+        data: Some(BTreeMap::from([(CHALLENGES_KEY.to_owned(), json)])),
+        ..ConfigMap::default()
+    }
+}
+
+/// The Ingress: a rule a host, a path a token.
+pub(super) fn ingress(certificate: &AkamaiCertificate, tokens: &[Token], settings: &Settings) -> Ingress {
+    let route = &certificate.spec.validation.http01.ingress;
+    let path_type = route.path_type.unwrap_or(PathType::Exact).as_str();
+    let service =
+        if uses_own_service(certificate, settings) { &settings.solver_service } else { SHARED_SERVICE };
+    let mut paths: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for token in tokens {
+        paths.entry(&token.host).or_default().insert(&token.path);
+    }
+    let rule = |(host, paths): (&str, BTreeSet<&str>)| IngressRule {
+        host: Some(host.to_owned()),
+        http: Some(HTTPIngressRuleValue {
+            paths: paths.into_iter().map(|path| ingress_path(path, path_type, service)).collect(),
+        }),
+    };
+    let mut labels: BTreeMap<_, _> = route.labels.clone().unwrap_or_default();
+    labels.retain(|key, _| !belongs_to_deployer(key));
+    labels.extend(label_map([
+        (MANAGED_BY_LABEL, MANAGED_BY),
+        (CERTIFICATE_UID_LABEL, &certificate.uid().unwrap_or_default()),
+    ]));
+    let mut annotations = route.annotations.clone().unwrap_or_default();
+    annotations.retain(|key, _| !belongs_to_deployer(key));
+    Ingress {
+        metadata: ObjectMeta {
+            name: Some(ingress_name(certificate)),
+            namespace: certificate.namespace(),
+            labels: Some(labels),
+            annotations: (!annotations.is_empty()).then_some(annotations),
+            owner_references: certificate.controller_owner_ref(&()).map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        },
+        spec: Some(IngressSpec {
+            ingress_class_name: Some(route.class_name.clone()),
+            rules: Some(paths.into_iter().map(rule).collect()),
+            ..IngressSpec::default()
+        }),
+        ..Ingress::default()
+    }
+}
+
+/// What Argo CD and Helm track their own objects by: with it, they would take ours for theirs and prune it.
+fn belongs_to_deployer(key: &str) -> bool {
+    key == "app.kubernetes.io/instance"
+        || key.starts_with("argocd.argoproj.io/")
+        || key.starts_with("meta.helm.sh/")
+}
+
+fn ingress_path(path: &str, path_type: &str, service: &str) -> HTTPIngressPath {
+    HTTPIngressPath {
+        path: Some(path.to_owned()),
+        path_type: path_type.to_owned(),
+        backend: IngressBackend {
+            service: Some(IngressServiceBackend {
+                name: service.to_owned(),
+                port: Some(ServiceBackendPort { name: Some(PORT_NAME.to_owned()), number: None }),
+            }),
+            resource: None,
+        },
+    }
+}
+
+fn shared_labels() -> BTreeMap<String, String> {
+    label_map([(MANAGED_BY_LABEL, MANAGED_BY), (COMPONENT_LABEL, SOLVER_COMPONENT)])
+}
+
+/// The headless Service, without selector, that the certificates of a namespace share.
+pub(super) fn service(namespace: &str) -> Service {
+    Service {
+        metadata: ObjectMeta {
+            name: Some(SHARED_SERVICE.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            labels: Some(shared_labels()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(ServiceSpec {
+            cluster_ip: Some("None".to_owned()),
+            ports: Some(vec![ServicePort {
+                name: Some(PORT_NAME.to_owned()),
+                port: 80,
+                protocol: Some("TCP".to_owned()),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}
+
+/// The EndpointSlices of the shared Service: one for each address family and port that the solver answers on.
+///
+/// The Service owns them, so that garbage collection removes them with it, without a request of ours.
+pub(super) fn endpoint_slices(service: &Service, solver: &[SolverEndpoint]) -> Vec<EndpointSlice> {
+    let mut groups: BTreeMap<(&str, u16), BTreeSet<IpAddr>> = BTreeMap::new();
+    for endpoint in solver {
+        let family = if endpoint.ip.is_ipv4() { "IPv4" } else { "IPv6" };
+        groups.entry((family, endpoint.port)).or_default().insert(endpoint.ip);
+    }
+    let owner = service.owner_ref(&());
+    groups
+        .into_iter()
+        .map(|((family, port), ips)| endpoint_slice(service, &owner, family, port, &ips))
+        .collect()
+}
+
+fn endpoint_slice(
+    service: &Service,
+    owner: &Option<OwnerReference>,
+    family: &str,
+    port: u16,
+    ips: &BTreeSet<IpAddr>,
+) -> EndpointSlice {
+    let mut labels = shared_labels();
+    labels.extend(label_map([
+        (SERVICE_NAME_LABEL, SHARED_SERVICE),
+        (ENDPOINT_SLICE_MANAGED_BY_LABEL, ENDPOINT_SLICE_MANAGED_BY),
+    ]));
+    let endpoint = |ip: &IpAddr| Endpoint {
+        addresses: vec![ip.to_string()],
+        conditions: Some(EndpointConditions { ready: Some(true), ..EndpointConditions::default() }),
+        ..Endpoint::default()
+    };
+    EndpointSlice {
+        metadata: ObjectMeta {
+            name: Some(format!("{SHARED_SERVICE}-{}-{port}", family.to_ascii_lowercase())),
+            namespace: service.metadata.namespace.clone(),
+            labels: Some(labels),
+            owner_references: owner.clone().map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        },
+        address_type: family.to_owned(),
+        endpoints: ips.iter().take(MOST_ENDPOINTS).map(endpoint).collect(),
+        ports: Some(vec![EndpointPort {
+            name: Some(PORT_NAME.to_owned()),
+            port: Some(i32::from(port)),
+            protocol: Some("TCP".to_owned()),
+            ..EndpointPort::default()
+        }]),
+    }
+}

@@ -1,0 +1,1 @@
+//! What publishing does, as tables of cases.
