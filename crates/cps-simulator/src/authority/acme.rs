@@ -10,6 +10,7 @@ use instant_acme::{
 use tokio::sync::{Mutex, RwLock};
 use tokio::time::{Instant, sleep};
 
+use super::transport::Transport;
 use super::{AuthorityError, Authorization, Failures};
 use crate::config::AcmeDirectory;
 use crate::fetch::Method;
@@ -43,10 +44,7 @@ impl Acme {
         if let Some(account) = &*account {
             return Ok(account.clone());
         }
-        let builder = match &self.directory.ca {
-            Some(ca) => Account::builder_with_root(ca)?,
-            None => Account::builder()?,
-        };
+        let builder = Account::builder_with_http(Box::new(Transport::new(&self.directory)?));
         let terms = NewAccount { contact: &[], terms_of_service_agreed: true, only_return_existing: false };
         let (created, _) = builder.create(&terms, self.directory.url.clone(), None).await?;
         *account = Some(created.clone());

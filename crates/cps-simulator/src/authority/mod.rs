@@ -3,6 +3,7 @@
 
 mod acme;
 mod own;
+mod transport;
 
 use std::sync::Arc;
 
