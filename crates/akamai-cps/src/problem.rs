@@ -43,7 +43,7 @@ impl Problem {
         }
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
-        let is_html = text.get(..1) == Some("<") || text.to_ascii_lowercase().contains("<html");
+        let is_html = text.starts_with('<') || text.to_ascii_lowercase().contains("<html");
         let text = if is_html { html_summary(text) } else { (!text.is_empty()).then(|| text.to_owned()) };
         Self { text, ..Self::default() }
     }
@@ -212,6 +212,23 @@ mod tests {
         assert_eq!(summary("aa0e8400-e29b-41d4-a716-446655440000"), Some("Internal error: see …".to_owned()));
         let text = Problem::parse(b"Denied. Reference #18.5c0a1602.1700000000.1a2b3c").summary();
         assert_eq!(text.as_deref(), Some("Denied. Reference …"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_is_too_odd_to_be_summarised(
+            pieces in proptest::collection::vec(proptest::prop_oneof![
+                proptest::strategy::Just("<html><title>".to_owned()),
+                proptest::strategy::Just("</TITLE>".to_owned()),
+                proptest::strategy::Just("{\"title\":\"ApiError(type=, title=".to_owned()),
+                proptest::strategy::Just(", detail=)\"}".to_owned()),
+                ".{0,20}",
+            ], 0..6),
+        ) {
+            let summary = Problem::parse(pieces.concat().as_bytes()).summary().unwrap_or_default();
+            proptest::prop_assert!(summary.chars().count() <= LONGEST + 1);
+            proptest::prop_assert!(!summary.contains(char::is_control));
+        }
     }
 
     #[test]

@@ -41,8 +41,8 @@ pub(super) async fn read(
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= largest => body.extend_from_slice(&chunk),
-            // The beginning of an error says enough.
-            Ok(Some(_)) if !status.is_success() => break,
+            // The beginning of an error says enough, and its status says the most.
+            Ok(Some(_)) | Err(_) if !status.is_success() => break,
             Ok(Some(_)) => {
                 let reason = format!("the answer is larger than {} MiB", LARGEST >> 20);
                 return Err(Loss { reason, sent: true, may_pass: false });

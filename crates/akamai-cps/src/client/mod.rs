@@ -112,14 +112,18 @@ impl Client {
 
             let result = self.attempt(&call, url.clone()).await?;
             if let Ok(answer) = &result
-                && let Some(wait) = throttle::wait(answer, jiff::Timestamp::now())
+                && let Some(not_now) = throttle::not_now(answer, jiff::Timestamp::now())
             {
-                let retry_after = wait.unwrap_or(self.inner.fallback_pause);
-                budget.pause_until(Instant::now() + retry_after);
-                if may_repeat && retry_after <= LONGEST_WAIT {
+                let wait = not_now.wait.unwrap_or(self.inner.fallback_pause);
+                budget.pause_until(Instant::now() + wait);
+                if may_repeat && wait <= LONGEST_WAIT {
                     continue;
                 }
-                return Err(Error::Throttled { operation, retry_after });
+                if call.operation.method == Method::GET || not_now.refused {
+                    // With the budget's jitter, so that the caller does not come back too early.
+                    let retry_after = budget.paused_for().unwrap_or(wait);
+                    return Err(Error::Throttled { operation, retry_after });
+                }
             }
             let helps = match &result {
                 Ok(answer) => answer.status.is_server_error(),

@@ -12,27 +12,37 @@ use super::answer::Answer;
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// Whether the request was turned away and how long to wait, if that was said. An answer that is no refusal by a
-/// limit gives none.
-pub(super) fn wait(answer: &Answer, now: Timestamp) -> Option<Option<Duration>> {
+/// A request was not served now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotNow {
+    /// How long to wait, if that was said.
+    pub(super) wait: Option<Duration>,
+    /// Whether a limit turned the request away, so that it certainly was not carried out.
+    pub(super) refused: bool,
+}
+
+/// What an answer says about coming back later; none when it says nothing of the kind.
+pub(super) fn not_now(answer: &Answer, now: Timestamp) -> Option<NotNow> {
     let text = || String::from_utf8_lossy(&answer.body);
-    let said = match answer.status {
-        StatusCode::TOO_MANY_REQUESTS => retry_after(answer, now).or_else(|| rate_limit_next(answer, now)),
-        StatusCode::SERVICE_UNAVAILABLE => match retry_after(answer, now) {
-            Some(wait) => Some(wait),
-            None => {
-                let text = text();
-                if !text.contains("reached the limit") {
-                    return None;
-                }
-                // A second more, since our clock is not Akamai's.
-                time_in(&text).map(|time| until(time, now) + SHORTEST)
+    let (wait, refused) = match answer.status {
+        StatusCode::TOO_MANY_REQUESTS => {
+            (retry_after(answer, now).or_else(|| rate_limit_next(answer, now)), true)
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            let text = text();
+            let refused = text.contains("reached the limit");
+            // A second more, since our clock is not Akamai's.
+            let said = || time_in(&text).filter(|_| refused).map(|time| until(time, now) + SHORTEST);
+            let wait = retry_after(answer, now).or_else(said);
+            if wait.is_none() && !refused {
+                return None;
             }
-        },
-        StatusCode::BAD_REQUEST if text().contains("IPBLOCK-BURST") => None,
+            (wait, refused)
+        }
+        StatusCode::BAD_REQUEST if text().contains("IPBLOCK-BURST") => (None, true),
         _ => return None,
     };
-    Some(said.map(|wait| wait.clamp(SHORTEST, LONGEST)))
+    Some(NotNow { wait: wait.map(|wait| wait.clamp(SHORTEST, LONGEST)), refused })
 }
 
 /// `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date.
@@ -88,26 +98,31 @@ mod tests {
         let date = ("date", "Tue, 16 Jan 2024 15:19:00 GMT");
         let limit_text = "Your request did not succeed as this operation has reached the limit for your account. \
                           Please try after 2024-01-16T15:20:55.945Z";
-        let seconds = |seconds: f64| Some(Some(Duration::from_secs_f64(seconds)));
+        let refused =
+            |seconds: f64| Some(NotNow { wait: Some(Duration::from_secs_f64(seconds)), refused: true });
+        let unsaid = || Some(NotNow { wait: None, refused: true });
         let cases = [
-            (answer(429, &[("retry-after", "30")], ""), seconds(30.0)),
-            (answer(429, &[date, ("retry-after", "Tue, 16 Jan 2024 15:19:20 GMT")], ""), seconds(20.0)),
-            (answer(429, &[date, ("x-ratelimit-next", "2024-01-16T15:19:10Z")], ""), seconds(11.0)),
-            (answer(429, &[("akamai-ratelimit-next", "2024-01-16T15:20:05Z")], ""), seconds(6.0)),
-            (answer(429, &[("retry-after", "0")], ""), seconds(1.0)),
-            (answer(429, &[("retry-after", "9999999")], ""), seconds(3600.0)),
-            (answer(429, &[("retry-after", "soon")], "{}"), Some(None)),
-            (answer(503, &[], limit_text), seconds(56.945)),
-            (answer(503, &[("retry-after", "5")], "<html>"), seconds(5.0)),
-            (answer(503, &[], "has reached the limit"), Some(None)),
-            (answer(503, &[], "maintenance"), None),
-            (answer(400, &[], "<html>deny rule IPBLOCK-BURST4-54013</html>"), Some(None)),
+            (answer(429, &[("retry-after", "30")], ""), refused(30.0)),
+            (answer(429, &[date, ("retry-after", "Tue, 16 Jan 2024 15:19:20 GMT")], ""), refused(20.0)),
+            (answer(429, &[date, ("x-ratelimit-next", "2024-01-16T15:19:10Z")], ""), refused(11.0)),
+            (answer(429, &[("akamai-ratelimit-next", "2024-01-16T15:20:05Z")], ""), refused(6.0)),
+            (answer(429, &[("retry-after", "0")], ""), refused(1.0)),
+            (answer(429, &[("retry-after", "9999999")], ""), refused(3600.0)),
+            (answer(429, &[("retry-after", "soon")], "{}"), unsaid()),
+            (answer(503, &[], limit_text), refused(56.945)),
+            (answer(503, &[], "has reached the limit"), unsaid()),
+            (
+                answer(503, &[("retry-after", "5")], "<html>"),
+                Some(NotNow { wait: Some(Duration::from_secs(5)), refused: false }),
+            ),
+            (answer(503, &[], "maintenance until 2024-01-16T15:20:55Z"), None),
+            (answer(400, &[], "<html>deny rule IPBLOCK-BURST4-54013</html>"), unsaid()),
             (answer(400, &[], "bad name"), None),
             (answer(200, &[("retry-after", "5")], ""), None),
             (answer(500, &[], ""), None),
         ];
         for (answer, expected) in cases {
-            assert_eq!(wait(&answer, now), expected, "{answer:?}");
+            assert_eq!(not_now(&answer, now), expected, "{answer:?}");
         }
     }
 }

@@ -71,12 +71,12 @@ impl DomainValidation {
         self.validation_status.as_deref() == Some("EXPIRED")
     }
 
-    /// The challenges of a type that have to be published: pending ones with a token and a body, of a name that is
+    /// The challenges of a type that have to be published: open ones with a place and a body, of a name that is
     /// not validated yet.
     pub fn to_publish(&self, challenge_type: ChallengeType) -> impl Iterator<Item = &Challenge> {
-        let validated = self.is_validated();
+        let over = self.is_validated() || self.is_expired();
         self.challenges.iter().filter(move |challenge| {
-            !validated && challenge.challenge_type == challenge_type && challenge.is_publishable()
+            !over && challenge.challenge_type == challenge_type && challenge.is_publishable()
         })
     }
 }
@@ -88,7 +88,7 @@ pub struct Challenge {
     /// The ACME challenge type.
     #[serde(rename = "type")]
     pub challenge_type: ChallengeType,
-    /// `pending` while it has to be published; for display otherwise.
+    /// `pending` as a rule while it has to be published; for display otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// What went wrong, in words.
@@ -115,11 +115,12 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// Whether it is pending and has everything that publishing needs.
+    /// Whether it is open (an unknown status is) and has everything that publishing needs.
     pub fn is_publishable(&self) -> bool {
         let filled = |field: &Option<String>| field.as_deref().is_some_and(|text| !text.is_empty());
-        let pending = self.status.as_deref().is_none_or(|status| status.eq_ignore_ascii_case("pending"));
-        pending && filled(&self.full_path) && filled(&self.response_body)
+        let closed = ["valid", "invalid", "error", "preparing"];
+        let status = self.status.as_deref().unwrap_or_default().to_ascii_lowercase();
+        !closed.contains(&status.as_str()) && filled(&self.full_path) && filled(&self.response_body)
     }
 
     /// Host and path of an http-01 challenge: where the body has to be served. None for other types and for what is
@@ -163,4 +164,70 @@ pub struct ValidationRecord {
     /// Fields this client does not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn challenge(status: &str, full_path: &str, body: Option<&str>) -> serde_json::Value {
+        json!({"type": "http-01", "status": status, "fullPath": full_path, "responseBody": body, "validationRecords": null})
+    }
+
+    fn domain(validation_status: Option<&str>, challenges: serde_json::Value) -> DomainValidation {
+        let json = json!({"domain": "a.example.com", "validationStatus": validation_status, "challenges": challenges,
+                          "expires": "2027-01-08T00:00:00z", "requestTimestamp": null, "validatedTimestamp": "odd"});
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn open_challenges_with_a_place_and_a_body_are_published() {
+        let url = "http://a.example.com/.well-known/acme-challenge/t";
+        let cases = [
+            (None, challenge("pending", url, Some("b")), 1),
+            (Some("RESPONSE_ERROR"), challenge("Pending", url, Some("b")), 1),
+            (Some("IN_PROGRESS"), challenge("Awaiting user", url, Some("b")), 1),
+            (Some("DATA_NOT_READY"), challenge("pending", url, None), 0),
+            (None, challenge("pending", "", Some("b")), 0),
+            (None, challenge("valid", url, Some("b")), 0),
+            (None, challenge("Error", url, Some("b")), 0),
+            (Some("VALIDATED"), challenge("pending", url, Some("b")), 0),
+            (Some("EXPIRED"), challenge("pending", url, Some("b")), 0),
+        ];
+        for (validation_status, challenge, expected) in cases {
+            let domain = domain(validation_status, json!([challenge]));
+            assert_eq!(domain.to_publish(ChallengeType::Http01).count(), expected, "{domain:?}");
+            assert_eq!(domain.to_publish(ChallengeType::Dns01).count(), 0);
+        }
+    }
+
+    #[test]
+    fn times_are_read_in_either_case_and_an_odd_one_costs_nothing_else() {
+        let domain = domain(None, json!(null));
+        assert_eq!(domain.expires.unwrap().to_string(), "2027-01-08T00:00:00Z");
+        assert_eq!((domain.validated_timestamp, domain.challenges.len()), (None, 0));
+    }
+
+    #[test]
+    fn the_place_of_an_http_challenge_is_host_and_path() {
+        let place = |url: &str| {
+            let challenge: Challenge = serde_json::from_value(challenge("pending", url, None)).unwrap();
+            challenge.http_location().map(|(host, path)| format!("{host} {path}"))
+        };
+        let expected = Some("a.example.com /.well-known/acme-challenge/t".to_owned());
+        assert_eq!(place("http://a.example.com/.well-known/acme-challenge/t"), expected);
+        assert_eq!(place("http://a.example.com:80/.well-known/acme-challenge/t"), expected);
+        for other in [
+            "_acme-challenge.a.example.com.",
+            "https://a/t",
+            "http://a:81/t",
+            "http://u@a/t",
+            "http:///t",
+            "http://a",
+        ] {
+            assert_eq!(place(other), None, "{other}");
+        }
+    }
 }

@@ -188,3 +188,75 @@ pub struct DeploymentSchedule {
     #[serde(default, deserialize_with = "loose_time")]
     pub not_after: Option<jiff::Timestamp>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn change(status: &str, inputs: serde_json::Value) -> Change {
+        serde_json::from_value(
+            json!({"statusInfo": {"status": status, "state": "running"}, "allowedInput": inputs}),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn both_spellings_of_domain_validation_are_known() {
+        for status in ["coodinate-domain-validation", "coordinate-domain-validation"] {
+            assert!(change(status, json!(null)).status_info.is_domain_validation());
+        }
+    }
+
+    #[test]
+    fn an_unknown_status_means_that_cps_is_still_working() {
+        let info = change("contemplate-universe", json!([])).status_info;
+        let stops = [
+            info.is_domain_validation(),
+            info.is_pre_verification_review(),
+            info.is_post_verification_review(),
+            info.is_change_management_review(),
+            info.is_complete(),
+            info.is_cancelled(),
+            info.is_failed(),
+            info.is_order_error(),
+        ];
+        assert!(!stops.contains(&true));
+    }
+
+    #[test]
+    fn the_required_input_is_handled_before_the_first_of_a_known_kind() {
+        use AllowedInputType::{ChangeManagement, LetsEncryptChallenges, PreVerificationWarnings};
+        let input = |kind: &str, required: Option<bool>| json!({"type": kind, "requiredToProceed": required});
+        let (dv, cm, new) = ("lets-encrypt-challenges", "change-management", "brand-new");
+        let cases = [
+            (json!([]), None),
+            (json!([input(dv, Some(false))]), Some(LetsEncryptChallenges)),
+            (json!([input(cm, None), input(dv, None)]), Some(LetsEncryptChallenges)),
+            (json!([input(dv, Some(false)), input(cm, Some(true))]), Some(ChangeManagement)),
+            (
+                json!([input(dv, Some(false)), input(new, Some(true))]),
+                Some(AllowedInputType::Other(new.into())),
+            ),
+            (json!([input(new, Some(false))]), None),
+        ];
+        for (inputs, expected) in cases {
+            let change = change("any", inputs);
+            let found = change.input_to_handle(&[LetsEncryptChallenges, PreVerificationWarnings]);
+            assert_eq!(found.map(|input| input.input_type.clone()), expected, "{change:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_change_says_why() {
+        let json = json!({"statusInfo": {"status": "x", "state": "error", "description": null,
+            "error": {"code": 7, "description": "no", "timestamp": "2027-01-31T00:00:00z", "hint": 1},
+            "deploymentSchedule": {"notBefore": "2027-01-31", "notAfter": null}}});
+        let info = serde_json::from_value::<Change>(json).unwrap().status_info;
+        let error = info.error.clone().unwrap();
+        assert!(info.is_failed());
+        assert_eq!((error.code.as_deref(), error.description.as_deref()), (Some("7"), Some("no")));
+        assert_eq!(info.deployment_schedule.unwrap().not_before.unwrap().to_string(), "2027-01-31T00:00:00Z");
+    }
+}

@@ -313,3 +313,50 @@ pub struct EnrollmentStatus {
     #[serde(default, deserialize_with = "null_as_default")]
     pub changes: Vec<ChangeId>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn enrollment(more: serde_json::Value) -> Enrollment {
+        let mut json = json!({"certificateType": "san", "validationType": "dv", "ra": "lets-encrypt",
+            "csr": {"cn": "WWW.example.com", "sans": ["b.example.com", "www.Example.com"]},
+            "networkConfiguration": {"geography": "core", "secureNetwork": "standard-tls", "sniOnly": true}});
+        json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn the_identifier_comes_from_id_or_from_the_link() {
+        for more in
+            [json!({"id": 7}), json!({"id": "7"}), json!({"id": null, "location": "/cps-api/enrollments/7"})]
+        {
+            assert_eq!(enrollment(more).enrollment_id(), Some(EnrollmentId(7)));
+        }
+        assert_eq!(enrollment(json!({})).enrollment_id(), None);
+    }
+
+    #[test]
+    fn the_last_pending_change_counts_in_either_form() {
+        let link = |change: u64| format!("/cps-api/enrollments/1/changes/{change}");
+        let object = json!({"pendingChanges": [{"location": link(1)}, {"location": link(2), "changeType": "renewal"}]});
+        let pending = enrollment(object).pending_change().cloned().unwrap();
+        assert_eq!(
+            (pending.change_id(), pending.change_type),
+            (Some(ChangeId(2)), Some(ChangeType::Renewal))
+        );
+        let text = enrollment(json!({"pendingChanges": [link(1), link(2)]}));
+        assert_eq!(text.pending_change().unwrap().change_id(), Some(ChangeId(2)));
+        assert_eq!(enrollment(json!({"pendingChanges": null})).pending_change(), None);
+    }
+
+    #[test]
+    fn names_are_a_set_in_lower_case_with_the_common_name() {
+        let enrollment = enrollment(json!({}));
+        let names: Vec<_> = enrollment.csr.names().into_iter().collect();
+        assert_eq!(names, ["b.example.com", "www.example.com"]);
+        assert!(enrollment.has_common_name("www.EXAMPLE.com"));
+    }
+}

@@ -21,15 +21,15 @@ async fn a_long_wait_comes_back_at_once_and_pauses_the_account() {
     let cases = [
         (
             ResponseTemplate::new(429).insert_header("retry-after", "30").set_body_raw(TOO_MANY, PROBLEM),
-            30..=30,
+            30..=33,
         ),
         (
             ResponseTemplate::new(429).insert_header("x-ratelimit-next", in_a_minute.to_string().as_str()),
-            55..=62,
+            55..=68,
         ),
-        (ResponseTemplate::new(429), 45..=45),
-        (ResponseTemplate::new(503).set_body_string(limit_text), 55..=62),
-        (ResponseTemplate::new(400).set_body_string(firewall), 45..=45),
+        (ResponseTemplate::new(429), 45..=50),
+        (ResponseTemplate::new(503).set_body_string(limit_text), 55..=68),
+        (ResponseTemplate::new(400).set_body_string(firewall), 45..=50),
     ];
     for (number, (template, expected)) in cases.into_iter().enumerate() {
         let server = MockServer::start().await;
@@ -67,13 +67,23 @@ async fn a_write_that_was_turned_away_was_not_carried_out_and_is_not_repeated() 
     Mock::given(any()).respond_with(short).mount(&server).await;
     let error =
         create(&builder(&server.uri()).build().unwrap().with(Priority::Publish, "a")).await.unwrap_err();
-    assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+    assert!(error.retry_after().unwrap() <= Duration::from_millis(1100), "{error:?}");
     assert!(!error.is_outcome_unknown());
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn the_message_of_a_throttled_call_is_the_same_each_time() {
+async fn a_write_that_meets_an_outage_pauses_the_account_but_may_have_been_carried_out() {
+    let server = MockServer::start().await;
+    let outage = ResponseTemplate::new(503).insert_header("retry-after", "30").set_body_string("<html>");
+    Mock::given(any()).respond_with(outage).mount(&server).await;
+    let client = builder(&server.uri()).build().unwrap();
+    assert!(create(&client.with(Priority::Publish, "a")).await.unwrap_err().is_outcome_unknown());
+    assert!(client.budget().paused_for().is_some());
+}
+
+#[test]
+fn the_message_of_a_throttled_call_is_the_same_each_time() {
     let text = |seconds| {
         Error::Throttled { operation: "get-change", retry_after: Duration::from_secs(seconds) }.to_string()
     };
