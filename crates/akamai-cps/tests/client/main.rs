@@ -6,3 +6,4 @@ mod failures;
 mod requests;
 mod server;
 mod throttling;
+mod tls;
