@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
@@ -75,13 +75,16 @@ pub enum PublishError {
     },
 }
 
+/// A lock an object that is being written, by kind, namespace and name.
+type Locks = HashMap<(Kind, String, String), Arc<tokio::sync::Mutex<()>>>;
+
 /// Shows and changes what is published.
 pub struct Publisher {
     client: Client,
     settings: Settings,
     watches: Watches,
     namespaces: Store<PartialObjectMeta<Namespace>>,
-    locks: Mutex<HashMap<(Kind, String, String), Arc<tokio::sync::Mutex<()>>>>,
+    locks: Mutex<Locks>,
 }
 
 impl Publisher {
@@ -293,9 +296,7 @@ impl Publisher {
         found.is_some_and(|found| found.metadata.deletion_timestamp.is_some())
     }
 
-    fn locks(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<(Kind, String, String), Arc<tokio::sync::Mutex<()>>>> {
+    fn locks(&self) -> MutexGuard<'_, Locks> {
         self.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

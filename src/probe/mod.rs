@@ -1,0 +1,208 @@
+//! The self-check: fetches each token as the certificate authority would, before the challenges are acknowledged.
+//!
+//! Every ready replica of the solver and every public address of the host has to answer. What a message says is stable
+//! and never contains what a remote side sent: tenants choose the hosts, and must not look around with the operator.
+//! Not here: when a check is made, and what follows from it (`crate::next`).
+
+mod address;
+mod failure;
+mod fetch;
+mod resolve;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use ipnet::IpNet;
+
+pub use address::Refusal;
+pub use failure::{Cause, ProbeFailure, RedirectProblem};
+pub use resolve::{DnsResolver, LookupFailure, ProbeSetupError, Resolve};
+
+use crate::publish::{SolverEndpoint, Token};
+use fetch::{Answer, Fetcher, Location};
+
+#[cfg(test)]
+mod tests;
+
+/// Settings of the self-check, from operator flags.
+#[derive(Clone, Debug)]
+pub struct ProbeSettings {
+    /// DNS resolvers; the system's when empty.
+    pub resolvers: Vec<SocketAddr>,
+    /// Ranges of private or loopback addresses that may be connected to. Link-local and metadata addresses never are.
+    pub allowed: Vec<IpNet>,
+    /// The port that the authority connects to, 80 but for tests.
+    pub http_port: u16,
+    /// The port of https redirects, 443 but for tests.
+    pub https_port: u16,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Longest wait for everything that one address has to answer, redirects included.
+    pub timeout: Duration,
+    /// Most redirects that are followed.
+    pub max_redirects: usize,
+    /// Most bytes of a body that are read.
+    pub max_body: usize,
+    /// Most addresses of a host that are looked at.
+    pub max_addresses: usize,
+    /// Most tokens that are fetched at a time.
+    pub concurrency: usize,
+}
+
+impl Default for ProbeSettings {
+    fn default() -> Self {
+        Self {
+            resolvers: Vec::new(),
+            allowed: Vec::new(),
+            http_port: 80,
+            https_port: 443,
+            connect_timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(8),
+            max_redirects: 10,
+            max_body: 4096,
+            max_addresses: 8,
+            concurrency: 16,
+        }
+    }
+}
+
+/// Fetches tokens.
+#[derive(Clone)]
+pub struct Prober {
+    settings: Arc<ProbeSettings>,
+    resolver: Arc<dyn Resolve>,
+    fetcher: Fetcher,
+}
+
+impl Prober {
+    /// A prober that resolves names by the resolvers of the settings.
+    ///
+    /// # Errors
+    /// The system's resolver configuration cannot be read, or no HTTP client can be made.
+    pub fn new(settings: ProbeSettings) -> Result<Self, ProbeSetupError> {
+        let resolver = DnsResolver::new(&settings.resolvers)?;
+        Self::with_resolver(settings, Arc::new(resolver))
+    }
+
+    /// A prober that resolves names in another way.
+    ///
+    /// # Errors
+    /// No HTTP client can be made.
+    pub fn with_resolver(
+        settings: ProbeSettings,
+        resolver: Arc<dyn Resolve>,
+    ) -> Result<Self, ProbeSetupError> {
+        let fetcher = Fetcher::new(settings.connect_timeout, settings.timeout, settings.max_body)?;
+        Ok(Self { settings: Arc::new(settings), resolver, fetcher })
+    }
+
+    /// Fetches the tokens, several at a time. The answer has the first failure of each host that has one.
+    pub async fn check_all(
+        &self,
+        tokens: &[Token],
+        solvers: &[SolverEndpoint],
+    ) -> Vec<(String, ProbeFailure)> {
+        let checks = tokens.iter().enumerate().map(|(place, token)| async move {
+            (place, self.check(token, solvers).await.err().map(|failure| (token.host.clone(), failure)))
+        });
+        let mut results: Vec<_> =
+            stream::iter(checks).buffer_unordered(self.settings.concurrency.max(1)).collect().await;
+        results.sort_by_key(|(place, _)| *place);
+        let mut failures = BTreeMap::new();
+        for (host, failure) in results.into_iter().filter_map(|(_, failed)| failed) {
+            failures.entry(host).or_insert(failure);
+        }
+        failures.into_iter().collect()
+    }
+
+    /// Fetches one token from every ready replica of the solver and from every public address of its host.
+    ///
+    /// # Errors
+    /// The first [`ProbeFailure`].
+    pub async fn check(&self, token: &Token, solvers: &[SolverEndpoint]) -> Result<(), ProbeFailure> {
+        for solver in solvers {
+            self.check_solver(token, *solver).await.map_err(ProbeFailure::Solver)?;
+        }
+        let addresses = self.addresses(&token.host).await?;
+        for address in addresses {
+            let chain = self.check_address(token, address);
+            match tokio::time::timeout(self.settings.timeout, chain).await {
+                Ok(result) => result?,
+                Err(_) => return Err(ProbeFailure::Public { address, cause: Cause::Timeout }),
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_solver(&self, token: &Token, solver: SolverEndpoint) -> Result<(), Cause> {
+        let location = Location::http(&token.host, &token.path, solver.port);
+        match self.fetcher.get(&location, solver.ip).await? {
+            Answer::Body(body) => compare(&body, &token.body),
+            Answer::Redirect(_) => Err(Cause::WrongBody),
+        }
+    }
+
+    /// One address of the token's host, and wherever it redirects to.
+    async fn check_address(&self, token: &Token, address: IpAddr) -> Result<(), ProbeFailure> {
+        let mut location = Location::http(&token.host, &token.path, self.settings.http_port);
+        let mut visited = vec![location.clone()];
+        let mut target = address;
+        loop {
+            let redirected = visited.len() > 1;
+            let failed = |cause| {
+                if redirected {
+                    ProbeFailure::AfterRedirect(cause)
+                } else {
+                    ProbeFailure::Public { address, cause }
+                }
+            };
+            let to = match self.fetcher.get(&location, target).await.map_err(failed)? {
+                Answer::Body(body) => return compare(&body, &token.body).map_err(failed),
+                Answer::Redirect(to) => to,
+            };
+            let next = to
+                .and_then(|to| location.redirect(&to, self.settings.http_port, self.settings.https_port))
+                .ok_or(ProbeFailure::Redirect(RedirectProblem::Target))?;
+            if visited.contains(&next) {
+                return Err(ProbeFailure::Redirect(RedirectProblem::Circle));
+            }
+            if visited.len() > self.settings.max_redirects {
+                return Err(ProbeFailure::Redirect(RedirectProblem::TooMany));
+            }
+            // Whether a name of the cluster exists must not show: no address and a refused one look the same.
+            let addresses = self.addresses(&next.host).await;
+            let unusable = || ProbeFailure::Redirect(RedirectProblem::Address);
+            target = addresses.ok().and_then(|addresses| addresses.first().copied()).ok_or_else(unusable)?;
+            visited.push(next.clone());
+            location = next;
+        }
+    }
+
+    /// All addresses of a host, each of them one that may be connected to.
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ProbeFailure> {
+        let lookup = tokio::time::timeout(self.settings.timeout, self.resolver.addresses(host));
+        let mut addresses = match lookup.await {
+            Ok(Ok(addresses)) if addresses.is_empty() => return Err(ProbeFailure::NoAddress),
+            Ok(Ok(addresses)) => addresses,
+            Ok(Err(LookupFailure::NoSuchName)) => return Err(ProbeFailure::NoAddress),
+            Ok(Err(LookupFailure::Failed)) | Err(_) => return Err(ProbeFailure::Unresolved),
+        };
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses.truncate(self.settings.max_addresses);
+        for address in &addresses {
+            if let Some(why) = address::refusal(*address, &self.settings.allowed) {
+                return Err(ProbeFailure::AddressRefused { address: *address, why });
+            }
+        }
+        Ok(addresses)
+    }
+}
+
+/// White space at the end is ignored (RFC 8555, section 8.3).
+fn compare(found: &[u8], wanted: &str) -> Result<(), Cause> {
+    if found.trim_ascii_end() == wanted.trim_end().as_bytes() { Ok(()) } else { Err(Cause::WrongBody) }
+}

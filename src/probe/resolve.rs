@@ -1,0 +1,93 @@
+//! Finding the addresses of a host, A and AAAA, by resolvers that only operator flags choose.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::system_conf::read_system_conf;
+
+/// The self-check cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeSetupError {
+    /// The system's resolver configuration cannot be read, or none can be used.
+    #[error(
+        "no resolver for the self-check: {0}; mend /etc/resolv.conf, or name resolvers with --probe-resolver"
+    )]
+    Resolver(String),
+    /// No HTTP client can be made.
+    #[error("no HTTP client for the self-check: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// A name could not be resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookupFailure {
+    /// There is no such name, or it has no address.
+    NoSuchName,
+    /// The resolvers did not answer, or with an error.
+    Failed,
+}
+
+/// Finds the addresses of a host.
+pub trait Resolve: Send + Sync {
+    /// All addresses, A and AAAA.
+    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupFailure>>;
+}
+
+/// Asks DNS.
+pub struct DnsResolver(TokioResolver);
+
+impl DnsResolver {
+    /// Asks these resolvers, or the system's when there are none.
+    ///
+    /// # Errors
+    /// The system's configuration cannot be read.
+    pub fn new(resolvers: &[SocketAddr]) -> Result<Self, ProbeSetupError> {
+        let failed = |error: hickory_resolver::net::NetError| ProbeSetupError::Resolver(error.to_string());
+        let servers = if resolvers.is_empty() {
+            read_system_conf().map_err(failed)?.0.name_servers().to_vec()
+        } else {
+            resolvers.iter().map(name_server).collect()
+        };
+        // Only the servers of the system's configuration are taken over: search domains would let a name of the cluster
+        // answer for a host.
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let options = builder.options_mut();
+        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        options.use_hosts_file = ResolveHosts::Never;
+        options.timeout = Duration::from_secs(2);
+        options.attempts = 2;
+        // The authority asks afresh; a record that was just corrected must count at once.
+        options.cache_size = 0;
+        Ok(Self(builder.build().map_err(failed)?))
+    }
+}
+
+fn name_server(address: &SocketAddr) -> NameServerConfig {
+    let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+    for connection in &mut connections {
+        connection.port = address.port();
+    }
+    NameServerConfig::new(address.ip(), true, connections)
+}
+
+impl Resolve for DnsResolver {
+    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupFailure>> {
+        async move {
+            let name = format!("{}.", host.trim_end_matches('.'));
+            match self.0.lookup_ip(name).await {
+                Ok(found) => Ok(found.iter().collect()),
+                Err(error) if error.is_no_records_found() => Err(LookupFailure::NoSuchName),
+                Err(_) => Err(LookupFailure::Failed),
+            }
+        }
+        .boxed()
+    }
+}

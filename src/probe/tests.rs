@@ -1,0 +1,1 @@
+//! What the self-check accepts and refuses, against real servers on this host.

@@ -1,0 +1,71 @@
+//! What the solver counts. Not here: serving the counters (`crate::admin`).
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::Challenges;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Labels {
+    result: Outcome,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "as they stand in the metric")]
+pub(super) enum Outcome {
+    served,
+    unknown_path,
+    unknown_host,
+    refused,
+}
+
+/// The solver's counters.
+#[derive(Clone)]
+pub struct SolverMetrics {
+    requests: Family<Labels, Counter>,
+}
+
+impl SolverMetrics {
+    /// Counters, registered.
+    #[must_use]
+    pub fn new(registry: &mut Registry, challenges: Challenges) -> Self {
+        let requests = Family::default();
+        registry.register(
+            "akacert_solver_requests",
+            "Challenge requests, by what became of them",
+            requests.clone(),
+        );
+        registry.register_collector(Box::new(TokenCount(challenges)));
+        Self { requests }
+    }
+
+    pub(super) fn count(&self, result: Outcome) {
+        self.requests.get_or_create(&Labels { result }).inc();
+    }
+}
+
+struct TokenCount(Challenges);
+
+impl std::fmt::Debug for TokenCount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("TokenCount").field(&self.0.len()).finish()
+    }
+}
+
+impl Collector for TokenCount {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let count = ConstGauge::new(i64::try_from(self.0.len()).unwrap_or(i64::MAX));
+        let metric = encoder.encode_descriptor(
+            "akacert_solver_tokens",
+            "Tokens that are served",
+            None,
+            prometheus_client::metrics::MetricType::Gauge,
+        )?;
+        count.encode(metric)
+    }
+}

@@ -1,0 +1,199 @@
+//! The HTTP server of the solver: open to the Internet through the Ingress controller, so everything about it is bounded.
+//! Not here: which URL has which answer (`index`).
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
+use http::uri::Authority;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::index::{Challenges, normalised};
+use super::metrics::{Outcome, SolverMetrics};
+use crate::admin::Readiness;
+
+/// Bounds of the server.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Most connections at a time; further ones wait in the kernel.
+    pub connections: usize,
+    /// Longest wait for a request's head, on a new or an idle connection.
+    pub head_timeout: Duration,
+    /// Longest life of a connection; what is under way is still answered.
+    pub connection_lifetime: Duration,
+    /// Largest head of a request, bytes.
+    pub head_bytes: usize,
+    /// Most header fields of a request.
+    pub headers: usize,
+    /// For how long it goes on accepting after a shutdown, not ready any more, until nobody sends requests here.
+    pub drain: Duration,
+    /// How long it waits for connections to end after that.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            head_timeout: Duration::from_secs(10),
+            connection_lifetime: Duration::from_secs(300),
+            head_bytes: 16 * 1024,
+            headers: 64,
+            drain: Duration::from_secs(3),
+            grace: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Answers challenges until shutdown, and then for as long as the limits say.
+pub async fn serve(
+    listener: TcpListener,
+    challenges: Challenges,
+    metrics: SolverMetrics,
+    limits: Limits,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+) {
+    let slots = Arc::new(Semaphore::new(limits.connections));
+    let closing = CancellationToken::new();
+    let mut connections = JoinSet::new();
+    let mut end = pin!(async {
+        shutdown.cancelled().await;
+        readiness.set(false);
+        tokio::time::sleep(limits.drain).await;
+    });
+    loop {
+        let accepted = async {
+            // A slot first: a connection that cannot be served is not accepted.
+            let slot = slots.clone().acquire_owned().await;
+            (listener.accept().await, slot)
+        };
+        tokio::select! {
+            () = &mut end => break,
+            (accepted, slot) = accepted => match accepted {
+                Ok((stream, _)) => {
+                    let connection = connection(stream, challenges.clone(), metrics.clone(), limits.clone(), closing.clone());
+                    connections.spawn(async move {
+                        connection.await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely; accepting at once again would only burn CPU.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    closing.cancel();
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.grace, all).await.is_err() {
+        tracing::warn!("connections are cut off by the shutdown");
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    challenges: Challenges,
+    metrics: SolverMetrics,
+    limits: Limits,
+    closing: CancellationToken,
+) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let response = respond(&request, &challenges, &metrics);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head_timeout)
+            .max_headers(limits.headers)
+            .max_buf_size(limits.head_bytes)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = closing.cancelled() => None,
+        () = tokio::time::sleep(limits.connection_lifetime) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            match tokio::time::timeout(limits.grace, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// A known host and path: exactly the body. Anything else: 404.
+fn respond<B: Body>(
+    request: &Request<B>,
+    challenges: &Challenges,
+    metrics: &SolverMetrics,
+) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    let (outcome, answer) = match requested_host(request) {
+        Some(host) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            match challenges.answer(&host, path) {
+                Some(body) => {
+                    tracing::info!(host, path, method = %request.method(), "a challenge was answered");
+                    (Outcome::served, Some(body))
+                }
+                None if challenges.knows_host(&host) => (Outcome::unknown_path, None),
+                None => (Outcome::unknown_host, None),
+            }
+        }
+        _ => (Outcome::refused, None),
+    };
+    metrics.count(outcome);
+    let mut response = match answer {
+        Some(body) => Response::new(Full::new(body)),
+        None => {
+            tracing::debug!(path, ?outcome, "there is no answer to a request");
+            let mut response = Response::new(Full::new(Bytes::from_static(b"not found")));
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if !request.body().is_end_stream() {
+        // A body is never read, so nothing after it can be either.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// The host that a request is for: that of an absolute URI, else of the one `Host` header (RFC 9112, section 3.2).
+fn requested_host<B>(request: &Request<B>) -> Option<String> {
+    if let Some(host) = request.uri().host() {
+        return Some(normalised(host));
+    }
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (host, None) = (hosts.next()?, hosts.next()) else { return None };
+    let authority = Authority::from_str(host.to_str().ok()?).ok()?;
+    Some(normalised(authority.host()))
+}

@@ -1,0 +1,1 @@
+//! What the solver answers, over real sockets.
