@@ -23,7 +23,7 @@ use crate::failpoint;
 use crate::next::Step;
 use crate::next::snapshot::{Acknowledged, ChangeReading, Created, Memory, Probe, Reading};
 use crate::next::step::Warnings;
-use crate::publish::{SolverEndpoint, Token};
+use crate::publish::{Blocked, PublishError, SolverEndpoint, Token};
 
 /// A step that failed: what to report, and when to try again.
 #[derive(Debug)]
@@ -69,9 +69,10 @@ pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> R
         Step::RemoveFinalizer => remove_finalizer(subject, ctx).await,
         Step::Publish(write) => {
             failpoint::reach("before publishing");
-            ctx.publisher.perform(write).await?;
+            let answer = ctx.publisher.perform(write).await;
             failpoint::reach("after publishing");
-            Ok(())
+            ctx.metrics.api_write(&write.target().0.to_string(), answer.is_ok());
+            Ok(answer?)
         }
         Step::Probe { tokens, hash } => {
             probe(subject, ctx, tokens, hash).await;
@@ -91,7 +92,8 @@ async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Resu
         Step::ListEnrollments { contract, after } => {
             let list = ctx.lists.get(&account.budget_group, contract, *after, &cps(Priority::Poll)).await?;
             let name = &subject.certificate.spec.common_name;
-            let value = list.enrollments.iter().filter(|listed| listed.has_common_name(name)).cloned().collect();
+            let value =
+                list.enrollments.iter().filter(|listed| listed.has_common_name(name)).cloned().collect();
             memory.list = Some(Reading { at: list.begun, value });
         }
         Step::ReadEnrollment(id) => {
@@ -141,7 +143,7 @@ async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Resu
         }
         Step::Acknowledge { enrollment, change, tokens } => {
             failpoint::reach("before the acknowledgement");
-            let answer = cps(Priority::Publish).acknowledge_challenges(*enrollment, *change).await;
+            let answer = cps(Priority::Publish).acknowledge_dv_challenges(*enrollment, *change).await;
             failpoint::reach("after the acknowledgement");
             acknowledged(answer)?;
             memory.acknowledged = Some(Acknowledged { change: *change, tokens: tokens.clone(), at: now });
@@ -186,7 +188,10 @@ async fn create(
             memory.duplicate = true;
             Ok(())
         }
-        Err(error) if error.status().is_some_and(|status| status == 400 || status == 422) && !error.is_transient() => {
+        Err(error)
+            if error.status().is_some_and(|status| status == 400 || status == 422)
+                && !error.is_transient() =>
+        {
             Err(Trouble {
                 reason: Reason::EnrollmentRefused,
                 message: format!("CPS refused to create the enrollment: {error}"),
@@ -202,7 +207,9 @@ async fn create(
 /// CPS may have gone on by itself, and then refuses the acknowledgement: the next look at the change tells.
 fn acknowledged<T>(answer: Result<T, CpsError>) -> Result<(), Trouble> {
     match answer {
-        Err(error) if error.status() == Some(404) || error.status() == Some(409) || error.is_outcome_unknown() => {
+        Err(error)
+            if error.status() == Some(404) || error.status() == Some(409) || error.is_outcome_unknown() =>
+        {
             tracing::info!(%error, "the acknowledgement was not taken; the change is looked at again");
             Ok(())
         }
@@ -213,7 +220,12 @@ fn acknowledged<T>(answer: Result<T, CpsError>) -> Result<(), Trouble> {
 
 async fn delete(cps: &Cps, id: EnrollmentId, memory: &mut Memory) -> Result<(), Trouble> {
     failpoint::reach("before the removal of the enrollment");
-    let answer = cps.delete_enrollment(id, &DeleteParams { allow_cancel_pending_changes: true, ..DeleteParams::default() }).await;
+    let answer = cps
+        .delete_enrollment(
+            id,
+            &DeleteParams { allow_cancel_pending_changes: true, ..DeleteParams::default() },
+        )
+        .await;
     failpoint::reach("after the removal of the enrollment");
     memory.enrollment = None;
     match answer {
@@ -268,7 +280,13 @@ async fn patch_metadata(
     metadata["resourceVersion"] = json!(subject.certificate.meta().resource_version);
     let patch = Patch::Merge(json!({"metadata": metadata}));
     failpoint::reach(&format!("before: {what}"));
-    let answer = api.patch(&name, &PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() }, &patch).await;
+    let answer = api
+        .patch(
+            &name,
+            &PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() },
+            &patch,
+        )
+        .await;
     failpoint::reach(&format!("after: {what}"));
     ctx.metrics.api_write(what, answer.is_ok());
     match answer {
@@ -293,7 +311,12 @@ async fn probe(subject: &mut Subject<'_>, ctx: &Context, tokens: &[Token], hash:
         .into_iter()
         .map(|(host, failure)| (host, failure.to_string()))
         .collect();
-    let before = subject.memory.probe.as_ref().filter(|before| before.tokens == hash).map_or(0, |before| before.failed);
+    let before = subject
+        .memory
+        .probe
+        .as_ref()
+        .filter(|before| before.tokens == hash)
+        .map_or(0, |before| before.failed);
     let failed = if failures.is_empty() { 0 } else { before + 1 };
     subject.memory.probe = Some(Probe { at: Timestamp::now(), tokens: hash.to_owned(), failures, failed });
 }
@@ -318,7 +341,13 @@ fn no_account() -> Trouble {
 }
 
 fn internal(error: &dyn std::error::Error) -> Trouble {
-    Trouble { reason: Reason::ClusterError, message: error.to_string(), stalled: false, retry_after: None, gone: false }
+    Trouble {
+        reason: Reason::ClusterError,
+        message: error.to_string(),
+        stalled: false,
+        retry_after: None,
+        gone: false,
+    }
 }
 
 impl From<CpsError> for Trouble {
@@ -328,7 +357,27 @@ impl From<CpsError> for Trouble {
             error if error.is_unauthorized() || error.is_forbidden() => Reason::AccountNotReady,
             _ => Reason::CpsUnavailable,
         };
-        Trouble { reason, retry_after: error.retry_after(), message: error.to_string(), stalled: false, gone: false }
+        Trouble {
+            reason,
+            retry_after: error.retry_after(),
+            message: error.to_string(),
+            stalled: false,
+            gone: false,
+        }
+    }
+}
+
+impl From<PublishError> for Trouble {
+    fn from(error: PublishError) -> Self {
+        let (reason, stalled) = match &error {
+            PublishError::Blocked(Blocked::NamespaceTerminating) => (Reason::NamespaceTerminating, false),
+            PublishError::Blocked(Blocked::NameTaken { .. }) => (Reason::NameTaken, true),
+            PublishError::Blocked(Blocked::AnnotationNotAllowed { .. }) => {
+                (Reason::AnnotationNotAllowed, true)
+            }
+            _ => (Reason::ClusterError, false),
+        };
+        Trouble { reason, message: error.to_string(), stalled, retry_after: None, gone: false }
     }
 }
 

@@ -139,7 +139,8 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
 fn is_worth_a_write(certificate: &AkamaiCertificate, wanted: &CertificateStatus, step: &Step) -> bool {
     let current = certificate.status.clone().unwrap_or_default();
     let ready = |status: &CertificateStatus| status::is_true(&status.conditions, condition::READY);
-    let untouched = certificate.metadata.finalizers.is_none() && certificate.metadata.deletion_timestamp.is_some();
+    let untouched =
+        certificate.metadata.finalizers.is_none() && certificate.metadata.deletion_timestamp.is_some();
     let moment = matches!(step, Step::Wait { .. }) || ready(&current) != ready(wanted);
     moment && current != *wanted && !untouched
 }
@@ -150,7 +151,8 @@ async fn report(
     ctx: &Context,
 ) -> Result<Arc<AkamaiCertificate>, Trouble> {
     let name = certificate.name_any();
-    let api: Api<AkamaiCertificate> = Api::namespaced(ctx.client.clone(), &certificate.namespace().unwrap_or_default());
+    let api: Api<AkamaiCertificate> =
+        Api::namespaced(ctx.client.clone(), &certificate.namespace().unwrap_or_default());
     let patch = Patch::Apply(json!({
         "apiVersion": AkamaiCertificate::api_version(&()),
         "kind": AkamaiCertificate::kind(&()),

@@ -42,7 +42,8 @@ pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
         let known = status::find(&old.conditions, condition::READY).map(|ready| ready.reason.as_str());
         let patience = PATIENCE.iter().any(|reason| reason.as_str() == trouble.reason);
         // The first self-check nearly always comes before the Ingress controller has caught up.
-        let first_check = trouble.reason == Reason::SelfCheckFailed.as_str() && known != Some(Reason::SelfCheckFailed.as_str());
+        let first_check = trouble.reason == Reason::SelfCheckFailed.as_str()
+            && known != Some(Reason::SelfCheckFailed.as_str());
         if known != Some(trouble.reason.as_str()) && !patience && !first_check {
             events.push(event(EventType::Warning, &trouble.reason, "Reconcile", &trouble.message));
         }
@@ -50,7 +51,11 @@ pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
     events
 }
 
-fn turned_true<'a>(old: &CertificateStatus, new: &'a CertificateStatus, type_: &str) -> Option<&'a Condition> {
+fn turned_true<'a>(
+    old: &CertificateStatus,
+    new: &'a CertificateStatus,
+    type_: &str,
+) -> Option<&'a Condition> {
     let was = status::is_true(&old.conditions, type_);
     status::find(&new.conditions, type_).filter(|condition| !was && condition.status == "True")
 }
@@ -71,7 +76,14 @@ mod tests {
             conditions: conditions
                 .iter()
                 .map(|(type_, status, reason)| {
-                    crate::status::condition(type_, status, reason.as_str(), "message", 1, Timestamp::UNIX_EPOCH)
+                    crate::status::condition(
+                        type_,
+                        status,
+                        reason.as_str(),
+                        "message",
+                        1,
+                        Timestamp::UNIX_EPOCH,
+                    )
                 })
                 .collect(),
             ..CertificateStatus::default()
@@ -100,6 +112,9 @@ mod tests {
         let events = between(&before, &after);
         assert_eq!(events.len(), 1);
         assert!(matches!(events[0].type_, EventType::Warning));
-        assert_eq!(reasons(&before, &status(&[("Ready", "False", Reason::WaitingForChallenges)])), Vec::<String>::new());
+        assert_eq!(
+            reasons(&before, &status(&[("Ready", "False", Reason::WaitingForChallenges)])),
+            Vec::<String>::new()
+        );
     }
 }

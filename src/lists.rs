@@ -31,7 +31,13 @@ impl Lists {
     ///
     /// # Errors
     /// The call's.
-    pub async fn get(&self, budget_group: &str, contract: &str, after: Timestamp, cps: &Cps) -> Result<List, Error> {
+    pub async fn get(
+        &self,
+        budget_group: &str,
+        contract: &str,
+        after: Timestamp,
+        cps: &Cps,
+    ) -> Result<List, Error> {
         let key = (budget_group.to_owned(), contract.to_owned());
         let slot = self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
         let mut newest = slot.lock().await;

@@ -1,7 +1,6 @@
 //! What the operator counts: every CPS call and every write to the API server. Not here: serving them (`crate::admin`).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use akamai_cps::{Budgets, CallRecord};
 use prometheus_client::collector::Collector;
@@ -40,9 +39,21 @@ impl Metrics {
             latency: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
             writes: Family::default(),
         };
-        registry.register("akacert_cps_requests", "Requests to Akamai, by operation and answer", metrics.calls.clone());
-        registry.register("akacert_cps_request_duration_seconds", "How long Akamai took to answer", metrics.latency.clone());
-        registry.register("akacert_api_writes", "Writes to the Kubernetes API, by what was written", metrics.writes.clone());
+        registry.register(
+            "akacert_cps_requests",
+            "Requests to Akamai, by operation and answer",
+            metrics.calls.clone(),
+        );
+        registry.register(
+            "akacert_cps_request_duration_seconds",
+            "How long Akamai took to answer",
+            metrics.latency.clone(),
+        );
+        registry.register(
+            "akacert_api_writes",
+            "Writes to the Kubernetes API, by what was written",
+            metrics.writes.clone(),
+        );
         Arc::new(metrics)
     }
 
@@ -80,4 +91,3 @@ impl Collector for BudgetCollector {
         Ok(())
     }
 }
-

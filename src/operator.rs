@@ -1,22 +1,41 @@
 //! `akacert operator`: puts the parts together and runs them until shutdown. Not here: what any part does.
 
+use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use akamai_cps::Budgets;
 use clap::Args;
 use futures::StreamExt;
 use ipnet::IpNet;
-use kube::Client;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::Api;
+use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource, ResourceExt};
 use prometheus_client::registry::Registry;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::{self, Accounts, Endpoint, Endpoints};
 use crate::admin::{self, Readiness};
+use crate::api::AkamaiCertificate;
 use crate::controller::{Certificates, Context};
 use crate::lists::Lists;
 use crate::metrics::{BudgetCollector, Metrics};
 use crate::observe::Knowledge;
+use crate::probe::{ProbeSettings, Prober};
+use crate::publish::{self, Publisher};
+
+/// How often what a crash left behind is looked for. It is found in the watches, so looking costs no request.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// Flags of the operator.
 #[derive(Args, Debug)]
@@ -61,4 +80,198 @@ pub struct Settings {
     /// Where liveness, readiness and metrics are served.
     #[arg(long, default_value = "0.0.0.0:8081", value_name = "ADDRESS")]
     pub admin_listen: SocketAddr,
+}
+
+/// Why the operator could not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// A flag is wrong.
+    #[error("{0}")]
+    Flag(String),
+    /// The cluster cannot be reached.
+    #[error("the Kubernetes API cannot be reached: {0}; check KUBECONFIG, or the ServiceAccount")]
+    Cluster(#[from] kube::Error),
+    /// The administration listener failed.
+    #[error("cannot serve health and metrics: {0}; check --admin-listen")]
+    Admin(#[from] std::io::Error),
+}
+
+/// Runs the operator until shutdown.
+///
+/// # Errors
+/// A flag is wrong, or the cluster cannot be reached at the start.
+pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), OperatorError> {
+    let endpoints = endpoints(&settings)?;
+    let prober = prober(&settings)?;
+    let publishing = publish::Settings {
+        operator_namespace: settings.operator_namespace.clone(),
+        allowed_ingress_annotations: settings.allow_ingress_annotations.iter().cloned().collect(),
+        solver_service: settings.solver_service.clone(),
+    };
+    let client = Client::try_default().await?;
+    let budgets = Arc::new(if settings.no_request_limits { Budgets::unlimited() } else { Budgets::new() });
+    let mut registry = Registry::default();
+    let metrics = Metrics::new(&mut registry);
+    registry.register_collector(Box::new(BudgetCollector(budgets.clone())));
+    let readiness = Readiness::default();
+    let admin =
+        tokio::spawn(admin::serve(settings.admin_listen, readiness.clone(), registry, shutdown.clone()));
+
+    let recorder = Recorder::new(
+        client.clone(),
+        Reporter { controller: "akacert.io/operator".into(), instance: std::env::var("POD_NAME").ok() },
+    );
+    let certificates = Certificates::new(&client);
+    let store = certificates.store();
+    let (wake, woken) = mpsc::unbounded_channel();
+    let (secrets_changed, look_again) = tick_pair();
+    let users = (store.clone(), wake.clone());
+    let namespaces = watch_metadata::<Namespace>(&client, &shutdown, move |namespace| {
+        // Its labels decide whether an account may be used in it.
+        let (store, wake) = &users;
+        for certificate in store.state_filter(|found| found.namespace() == namespace.metadata.name) {
+            let _ = wake.send(ObjectRef::from_obj(certificate.as_ref()));
+        }
+    });
+    let secrets = watch_metadata::<Secret>(&client, &shutdown, move |_| {
+        secrets_changed.iter().for_each(|tick| {
+            let _ = tick.send(());
+        });
+    });
+    let (publisher, published) =
+        Publisher::start(client.clone(), publishing.clone(), namespaces.clone(), &shutdown);
+    let seen = metrics.clone();
+    let accounts = Accounts::new(
+        client.clone(),
+        Arc::new(accounts::Registry::new(namespaces.clone())),
+        store.clone(),
+        secrets.clone(),
+        wake,
+        budgets,
+        Arc::new(move |record| seen.cps_call(record)),
+        recorder.clone(),
+        accounts::Settings { operator_namespace: settings.operator_namespace.clone(), endpoints },
+    );
+    let ctx = Arc::new(Context {
+        client,
+        accounts: accounts.registry.clone(),
+        publisher,
+        publishing,
+        prober,
+        lists: Lists::default(),
+        knowledge: Knowledge::default(),
+        recorder,
+        metrics,
+        interval_scale: settings.interval_scale,
+    });
+    let synced = async {
+        // Before everything has been seen, an object that exists would be taken for missing.
+        let _ =
+            tokio::join!(namespaces.wait_until_ready(), secrets.wait_until_ready(), ctx.publisher.synced());
+    };
+    tokio::select! {
+        () = synced => {}
+        () = shutdown.cancelled() => return Ok(()),
+    }
+    readiness.set(true);
+    tracing::info!("in sync with the cluster");
+    let wake = futures::stream::select(published, UnboundedReceiverStream::new(woken));
+    tokio::join!(
+        certificates.run(ctx.clone(), wake, shutdown.clone()),
+        accounts.run(look_again, shutdown.clone()),
+        sweep(&ctx, &store, &shutdown),
+    );
+    tracing::info!("shut down");
+    admin.await.map_err(std::io::Error::other)??;
+    Ok(())
+}
+
+fn endpoints(settings: &Settings) -> Result<Endpoints, OperatorError> {
+    let allowed = settings
+        .allow_endpoints
+        .iter()
+        .map(|url| {
+            Endpoint::parse(url).map_err(|error| OperatorError::Flag(format!("--allow-endpoint: {error}")))
+        })
+        .collect::<Result<_, _>>()?;
+    let ca_pem = settings
+        .endpoint_ca_file
+        .as_ref()
+        .map(|file| {
+            std::fs::read(file).map_err(|error| {
+                OperatorError::Flag(format!("--endpoint-ca-file {}: {error}", file.display()))
+            })
+        })
+        .transpose()?;
+    Ok(Endpoints { allowed, ca_pem })
+}
+
+fn prober(settings: &Settings) -> Result<Prober, OperatorError> {
+    let probing = ProbeSettings {
+        resolvers: settings.probe_resolvers.clone(),
+        allowed: settings.probe_allow.clone(),
+        ..ProbeSettings::default()
+    };
+    Prober::new(probing).map_err(|error| OperatorError::Flag(error.to_string()))
+}
+
+type Tick = mpsc::UnboundedSender<()>;
+
+/// Two listeners of one occurrence: each kind of account has a controller of its own.
+fn tick_pair() -> ([Tick; 2], [UnboundedReceiverStream<()>; 2]) {
+    let (first, first_heard) = mpsc::unbounded_channel();
+    let (second, second_heard) = mpsc::unbounded_channel();
+    ([first, second], [UnboundedReceiverStream::new(first_heard), UnboundedReceiverStream::new(second_heard)])
+}
+
+/// Watches the metadata of all objects of a kind, without their content.
+fn watch_metadata<K>(
+    client: &Client,
+    shutdown: &CancellationToken,
+    changed: impl Fn(&PartialObjectMeta<K>) + Send + 'static,
+) -> Store<PartialObjectMeta<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (store, writer) = reflector::store();
+    let stream = watcher(Api::<PartialObjectMeta<K>>::all(client.clone()), watcher::Config::default())
+        .default_backoff()
+        .reflect(writer);
+    let until = shutdown.clone().cancelled_owned();
+    tokio::spawn(async move {
+        let mut stream = std::pin::pin!(stream.take_until(until));
+        while let Some(event) = stream.next().await {
+            match event {
+                Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => changed(&object),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(kind = %K::kind(&()), %error, "a watch broke; it is started again")
+                }
+            }
+        }
+    });
+    store
+}
+
+/// Removes what a crash left behind, and forgets certificates that are gone.
+async fn sweep(ctx: &Context, certificates: &Store<AkamaiCertificate>, shutdown: &CancellationToken) {
+    let mut clock = tokio::time::interval(SWEEP);
+    loop {
+        tokio::select! {
+            _ = clock.tick() => {}
+            () = shutdown.cancelled() => return,
+        }
+        if certificates.wait_until_ready().await.is_err() {
+            return;
+        }
+        let alive: BTreeSet<String> =
+            certificates.state().iter().filter_map(|certificate| certificate.uid()).collect();
+        ctx.knowledge.retain(|uid| alive.contains(uid));
+        for write in ctx.publisher.sweep(&alive) {
+            tracing::info!(%write, "sweep");
+            if let Err(error) = ctx.publisher.perform(&write).await {
+                tracing::warn!(%error, "sweep");
+            }
+        }
+    }
 }

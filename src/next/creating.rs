@@ -17,13 +17,18 @@ const FRESH_LIST: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// CPS holds our enrollment, and its ID is recorded.
 pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<EnrollmentId, Step> {
-    if let Some(id) = s.recorded_enrollment().or(s.memory.created.as_ref().map(|created| created.enrollment)) {
+    if let Some(id) = s.recorded_enrollment().or(s.memory.created.as_ref().map(|created| created.enrollment))
+    {
         if !is_recorded(s) {
             return Err(Step::RecordEnrollment(id));
         }
         d.status.enrollment_id = i64::try_from(id.0).ok();
         d.status.contract_id = s.intent().map(|intent| intent.contract_id).or(d.status.contract_id.take());
-        d.done(Progress::EnrollmentCreated, Reason::EnrollmentCreated, format!("CPS has it as enrollment {id}"));
+        d.done(
+            Progress::EnrollmentCreated,
+            Reason::EnrollmentCreated,
+            format!("CPS has it as enrollment {id}"),
+        );
         return Ok(id);
     }
     let (contract, body) = wanted(s, d, account)?;
@@ -36,7 +41,9 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
     let intent = s.intent().filter(|intent| intent.common_name == s.spec().common_name);
     let list = listed(s, intent.as_ref().map_or(&contract, |intent| &intent.contract_id))?;
 
-    if let Some(found) = intent.as_ref().and_then(|intent| intended(list, intent, &body, intent.body_hash == hash)) {
+    if let Some(found) =
+        intent.as_ref().and_then(|intent| intended(list, intent, &body, intent.body_hash == hash))
+    {
         return Err(Step::RecordEnrollment(found));
     }
     if let Some(foreign) = list.first() {
@@ -93,7 +100,12 @@ fn fresh_enough(s: &Snapshot<'_>) -> Timestamp {
 }
 
 /// The enrollment that an earlier create of ours made: it was not there before, and it is what we intended.
-fn intended(list: &[Enrollment], intent: &Intent, body: &Enrollment, same_body: bool) -> Option<EnrollmentId> {
+fn intended(
+    list: &[Enrollment],
+    intent: &Intent,
+    body: &Enrollment,
+    same_body: bool,
+) -> Option<EnrollmentId> {
     list.iter()
         .filter(|listed| match same_body {
             true => desired::matches_intent(listed, body),
@@ -106,7 +118,9 @@ fn intended(list: &[Enrollment], intent: &Intent, body: &Enrollment, same_body: 
 
 /// Nothing is in flight: a create whose answer was lost would have shown in the list by now.
 fn certain(s: &Snapshot<'_>, d: &mut Draft, contract: &str) -> Result<(), Step> {
-    if let Some(lost) = s.memory.uncertain_create.filter(|lost| !s.is_due(*lost, s.schedule.uncertain_create())) {
+    if let Some(lost) =
+        s.memory.uncertain_create.filter(|lost| !s.is_due(*lost, s.schedule.uncertain_create()))
+    {
         d.waiting(
             Progress::EnrollmentCreated,
             Reason::UncertainCreate,

@@ -135,9 +135,16 @@ impl Draft {
         self.status.observed_generation = self.generation;
         let mut wanted = Vec::with_capacity(STEPS.len() + 2);
         match (&self.obstacle, self.kept) {
-            (_, true) => self.carry(&[condition::READY, condition::RECONCILING, condition::STALLED], &mut wanted),
+            (_, true) => {
+                self.carry(&[condition::READY, condition::RECONCILING, condition::STALLED], &mut wanted)
+            }
             (None, false) => {
-                wanted.push(self.condition(condition::READY, "True", Reason::Deployed, &self.message(Progress::Deployed)));
+                wanted.push(self.condition(
+                    condition::READY,
+                    "True",
+                    Reason::Deployed,
+                    &self.message(Progress::Deployed),
+                ));
             }
             (Some(obstacle), false) => {
                 wanted.push(self.condition(condition::READY, "False", obstacle.reason, &obstacle.message));

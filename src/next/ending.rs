@@ -48,7 +48,12 @@ fn enrollment_removed(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
 }
 
 /// The removal can stop at a warning, without an error: it is looked at like any other change.
-fn warned(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, enrollment: &akamai_cps::types::Enrollment) -> Option<Step> {
+fn warned(
+    s: &Snapshot<'_>,
+    d: &mut Draft,
+    id: EnrollmentId,
+    enrollment: &akamai_cps::types::Enrollment,
+) -> Option<Step> {
     let change_id = enrollment.pending_change()?.change_id()?;
     let Some(reading) = s.memory.change.as_ref().filter(|reading| reading.id == change_id) else {
         return Some(Step::ReadChange(id, change_id));
@@ -104,6 +109,8 @@ fn credentials<'a>(s: &'a Snapshot<'_>, d: &mut Draft) -> Result<&'a Account, St
 
 /// CPS has accepted the removal: in this process, or before a restart.
 fn is_accepted(s: &Snapshot<'_>) -> bool {
-    let recorded = s.certificate.status.as_ref().and_then(|status| status::find(&status.conditions, condition::READY));
-    s.memory.removal.is_some() || recorded.is_some_and(|ready| ready.reason == Reason::DeletionPending.as_str())
+    let recorded =
+        s.certificate.status.as_ref().and_then(|status| status::find(&status.conditions, condition::READY));
+    s.memory.removal.is_some()
+        || recorded.is_some_and(|ready| ready.reason == Reason::DeletionPending.as_str())
 }

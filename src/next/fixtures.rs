@@ -91,8 +91,11 @@ impl Scene {
         let mut scene = Self::new();
         scene.intend();
         scene.annotate(ENROLLMENT_ID_ANNOTATION, "10002");
-        scene.memory.created =
-            Some(super::snapshot::Created { enrollment: EnrollmentId(10002), change: Some(ChangeId(20003)), generation: 1 });
+        scene.memory.created = Some(super::snapshot::Created {
+            enrollment: EnrollmentId(10002),
+            change: Some(ChangeId(20003)),
+            generation: 1,
+        });
         scene
     }
 
@@ -121,8 +124,12 @@ impl Scene {
 
     /// The pending change, as just read.
     pub fn change(&mut self, status: &str, state: &str, inputs: &[&str]) {
-        self.memory.change =
-            Some(ChangeReading { id: ChangeId(20003), at: self.now, change: Some(change(status, state, inputs)), unchanged: 0 });
+        self.memory.change = Some(ChangeReading {
+            id: ChangeId(20003),
+            at: self.now,
+            change: Some(change(status, state, inputs)),
+            unchanged: 0,
+        });
     }
 
     /// CPS offers these challenges.
@@ -132,7 +139,8 @@ impl Scene {
 
     /// CPS has our enrollment with these names.
     pub fn enrollment(&mut self, names: &[&str]) {
-        self.memory.enrollment = Some(Reading { at: self.now, value: Some(Box::new(enrollment(10002, names))) });
+        self.memory.enrollment =
+            Some(Reading { at: self.now, value: Some(Box::new(enrollment(10002, names))) });
     }
 
     /// CPS shows this as deployed.
@@ -165,7 +173,8 @@ pub fn enrollment(id: u64, names: &[&str]) -> Enrollment {
 }
 
 pub fn change(status: &str, state: &str, inputs: &[&str]) -> Change {
-    let inputs: Vec<Value> = inputs.iter().map(|kind| json!({"type": kind, "requiredToProceed": true})).collect();
+    let inputs: Vec<Value> =
+        inputs.iter().map(|kind| json!({"type": kind, "requiredToProceed": true})).collect();
     serde_json::from_value(json!({
         "statusInfo": {"status": status, "state": state, "description": "words of CPS"}, "allowedInput": inputs
     }))
@@ -184,4 +193,28 @@ pub fn domain(name: &str, token: &str, validation: &str) -> DomainValidation {
         ]
     }))
     .unwrap()
+}
+
+/// What the API server and the watches would make of a write.
+pub fn play(observed: &mut publish::Observed, write: &publish::Write) {
+    use publish::{Kind, Object, Write};
+    match write.clone() {
+        Write::Apply { object, .. } => match object {
+            Object::ConfigMap(object) => observed.config_map = Some(stored(object).into()),
+            Object::Ingress(object) => observed.ingress = Some(stored(object).into()),
+            Object::Service(object) => observed.service = Some(stored(object).into()),
+            Object::EndpointSlice(object) => observed.endpoint_slices.push(stored(object).into()),
+        },
+        Write::Delete { kind, .. } => match kind {
+            Kind::ConfigMap => observed.config_map = None,
+            Kind::Ingress => observed.ingress = None,
+            Kind::Service => observed.service = None,
+            Kind::EndpointSlice => observed.endpoint_slices.clear(),
+        },
+    }
+}
+
+fn stored<K: kube::Resource>(mut object: K) -> K {
+    object.meta_mut().uid = Some("0f8fad5b-d9cb-469f-a165-70867728950e".into());
+    object
 }

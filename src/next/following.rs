@@ -52,7 +52,11 @@ pub fn writable<'a>(
     let enrollment = enrollment(s, d, id)?;
     let names: Vec<String> = enrollment.csr.names().into_iter().collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let foreign = account.allowed_domains.as_deref().map(|allowed| allowed::disallowed(allowed, &names)).unwrap_or_default();
+    let foreign = account
+        .allowed_domains
+        .as_deref()
+        .map(|allowed| allowed::disallowed(allowed, &names))
+        .unwrap_or_default();
     if foreign.is_empty() {
         return Ok(enrollment);
     }
@@ -78,7 +82,10 @@ pub fn unchanged_by_the_user(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) 
     let enrollment = enrollment(s, d, id)?;
     let immutable = desired::immutable_differences(s.spec(), contract.as_deref(), enrollment);
     if !immutable.is_empty() {
-        d.refused(Reason::Immutable, format!("{}. Set the old value again, or make a new AkamaiCertificate", immutable.join("; ")));
+        d.refused(
+            Reason::Immutable,
+            format!("{}. Set the old value again, or make a new AkamaiCertificate", immutable.join("; ")),
+        );
         return Ok(());
     }
     let others = desired::other_differences(s.spec(), enrollment);
@@ -124,7 +131,12 @@ pub fn change_completed(
     };
     let Some(change) = &reading.change else {
         // CPS still counts it as pending, though it does not show it.
-        return Err(reread(s, reading.at, Step::ReadChange(id, change_id), s.schedule.while_deploying(reading.unchanged)));
+        return Err(reread(
+            s,
+            reading.at,
+            Step::ReadChange(id, change_id),
+            s.schedule.while_deploying(reading.unchanged),
+        ));
     };
     record(s, d, reading, change);
     if change.status_info.is_complete() {
@@ -163,7 +175,10 @@ fn pending_change(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<O
 
 /// The change is over, or CPS does not show it any more: then the enrollment has to be asked.
 fn is_over(reading: &ChangeReading) -> bool {
-    reading.change.as_ref().is_none_or(|change| change.status_info.is_complete() || change.status_info.is_cancelled())
+    reading
+        .change
+        .as_ref()
+        .is_none_or(|change| change.status_info.is_complete() || change.status_info.is_cancelled())
 }
 
 fn first_look(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, change: ChangeId) -> Step {
@@ -242,7 +257,11 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
         Phase::Preparing => {
             if d.is_done(Progress::DomainsValidated) {
                 validated(d);
-                d.waiting(Progress::Deployed, Reason::WaitingForDeployment, format!("CPS is working on `{}` {since}", info.status));
+                d.waiting(
+                    Progress::Deployed,
+                    Reason::WaitingForDeployment,
+                    format!("CPS is working on `{}` {since}", info.status),
+                );
             } else {
                 d.waiting(
                     Progress::ChallengesPublished,
@@ -268,7 +287,11 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
             );
         }
         Phase::Failed => {
-            let error = info.error.as_ref().and_then(|error| error.description.as_deref()).unwrap_or(&info.description);
+            let error = info
+                .error
+                .as_ref()
+                .and_then(|error| error.description.as_deref())
+                .unwrap_or(&info.description);
             d.stalled(
                 Progress::DomainsValidated,
                 Reason::ChangeFailed,
@@ -286,7 +309,14 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
     }
 }
 
-fn warned(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, change: ChangeId, which: Warnings, next_look: Duration) -> Step {
+fn warned(
+    s: &Snapshot<'_>,
+    d: &mut Draft,
+    id: EnrollmentId,
+    change: ChangeId,
+    which: Warnings,
+    next_look: Duration,
+) -> Step {
     let Some(warnings) = &s.memory.warnings else { return Step::ReadWarnings(id, change, which) };
     let (step, stage) = match which {
         Warnings::PreVerification => (Progress::ChallengesPublished, "before the order"),
@@ -332,9 +362,10 @@ fn record(s: &Snapshot<'_>, d: &mut Draft, reading: &ChangeReading, change: &Cha
     let info = &change.status_info;
     let old = d.status.change.take().filter(|old| u64::try_from(old.id) == Ok(reading.id.0));
     let same = old.as_ref().filter(|old| old.status == info.status);
-    let kind = s.memory.enrollment.as_ref().and_then(|reading| reading.value.as_deref()).and_then(|enrollment| {
-        enrollment.pending_change()?.change_type.as_ref().map(ToString::to_string)
-    });
+    let kind =
+        s.memory.enrollment.as_ref().and_then(|reading| reading.value.as_deref()).and_then(|enrollment| {
+            enrollment.pending_change()?.change_type.as_ref().map(ToString::to_string)
+        });
     d.status.change = Some(ChangeStatus {
         id: i64::try_from(reading.id.0).unwrap_or_default(),
         change_type: kind.or_else(|| old.as_ref().and_then(|old| old.change_type.clone())),
@@ -370,7 +401,11 @@ pub fn deployed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Dur
         s.schedule.while_deploying(s.memory.deployment_reads.saturating_sub(1)),
     );
     let Some(production) = &reading.value.production else {
-        d.waiting(Progress::Deployed, Reason::WaitingForDeployment, "CPS does not show a certificate in production yet");
+        d.waiting(
+            Progress::Deployed,
+            Reason::WaitingForDeployment,
+            "CPS does not show a certificate in production yet",
+        );
         return Err(again);
     };
     let staging = reading.value.staging.as_ref().and_then(|staging| verified::describe(staging).ok());

@@ -95,7 +95,9 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Option<Duration> {
     }
     d.keep();
     match s.account {
-        accounts::View::Ready(_) => d.done(Progress::AccountReady, Reason::AccountReady, "The account can be used"),
+        accounts::View::Ready(_) => {
+            d.done(Progress::AccountReady, Reason::AccountReady, "The account can be used")
+        }
         view => {
             let (reason, message, _) = account_problem(view);
             d.noted(Progress::AccountReady, reason, message);
@@ -129,7 +131,9 @@ fn account_problem(view: &accounts::View) -> (Reason, String, bool) {
         accounts::View::Ready(_) => (Reason::AccountReady, String::new(), false),
         accounts::View::Missing { message } => (Reason::AccountNotFound, message.clone(), false),
         accounts::View::NotReady { message } => (Reason::AccountNotReady, message.clone(), false),
-        accounts::View::NamespaceNotAllowed { message } => (Reason::NamespaceNotAllowed, message.clone(), true),
+        accounts::View::NamespaceNotAllowed { message } => {
+            (Reason::NamespaceNotAllowed, message.clone(), true)
+        }
         accounts::View::DomainNotAllowed { message } => (Reason::DomainNotAllowed, message.clone(), true),
     }
 }

@@ -58,7 +58,8 @@ impl Snapshot<'_> {
     #[must_use]
     pub fn recorded_enrollment(&self) -> Option<EnrollmentId> {
         let annotated = annotation(self.certificate, ENROLLMENT_ID_ANNOTATION).and_then(|id| id.parse().ok());
-        let in_status = || self.certificate.status.as_ref()?.enrollment_id.and_then(|id| u64::try_from(id).ok());
+        let in_status =
+            || self.certificate.status.as_ref()?.enrollment_id.and_then(|id| u64::try_from(id).ok());
         annotated.or_else(in_status).map(EnrollmentId)
     }
 

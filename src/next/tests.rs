@@ -3,7 +3,7 @@
 use akamai_cps::types::EnrollmentId;
 use kube::ResourceExt;
 
-use super::fixtures::{Scene, domain, enrollment};
+use super::fixtures::{Scene, domain, enrollment, play};
 use super::snapshot::{Acknowledged, Failure, Probe};
 use super::{Decision, Step};
 use crate::accounts::View;
@@ -12,7 +12,8 @@ use crate::api::status::CertificateStatus;
 use crate::publish::{self, SolverEndpoint};
 use crate::status;
 
-const VALIDATING: (&str, &str, &[&str]) = ("coodinate-domain-validation", "awaiting-input", &["lets-encrypt-challenges"]);
+const VALIDATING: (&str, &str, &[&str]) =
+    ("coodinate-domain-validation", "awaiting-input", &["lets-encrypt-challenges"]);
 
 fn says(status: &CertificateStatus, type_: &str) -> (String, String) {
     status::find(&status.conditions, type_)
@@ -34,7 +35,7 @@ fn assert_step(decision: &Decision, name: &str) {
 fn publish_all(scene: &mut Scene) {
     for _ in 0..20 {
         let Step::Publish(write) = scene.next().step else { return };
-        publish::fixtures::play(&mut scene.published, &write);
+        play(&mut scene.published, &write);
     }
     panic!("publishing does not end");
 }
@@ -252,9 +253,9 @@ fn tokens_are_published_configmap_first_and_ingress_last() {
     let mut kinds = Vec::new();
     while let Step::Publish(write) = scene.next().step {
         kinds.push(write.to_string().split(' ').nth(1).unwrap().to_owned());
-        publish::fixtures::play(&mut scene.published, &write);
+        play(&mut scene.published, &write);
     }
-    assert_eq!(kinds, ["ConfigMap", "EndpointSlice", "Service", "Ingress"]);
+    assert_eq!(kinds, ["ConfigMap", "Service", "EndpointSlice", "Ingress"]);
 }
 
 #[test]
@@ -411,11 +412,17 @@ fn warnings_are_shown_and_nothing_is_acknowledged_for_the_user() {
         &["pre-verification-warnings-acknowledgement"],
     );
     assert_step(&scene.next(), "ReadWarnings");
-    scene.memory.warnings = Some(super::snapshot::Reading { at: scene.now, value: "DNS name x not CNAMEd".into() });
+    scene.memory.warnings =
+        Some(super::snapshot::Reading { at: scene.now, value: "DNS name x not CNAMEd".into() });
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "Stalled", "True", Reason::WarningsNeedApproval);
-    assert!(status::find(&decision.status.conditions, "Stalled").unwrap().message.contains("DNS name x not CNAMEd"));
+    assert!(
+        status::find(&decision.status.conditions, "Stalled")
+            .unwrap()
+            .message
+            .contains("DNS name x not CNAMEd")
+    );
 }
 
 #[test]
@@ -521,7 +528,7 @@ fn what_is_published_goes_before_the_finalizer() {
     let mut removed = Vec::new();
     while let Step::Publish(write) = scene.next().step {
         removed.push(write.to_string().split(' ').nth(1).unwrap().to_owned());
-        publish::fixtures::play(&mut scene.published, &write);
+        play(&mut scene.published, &write);
     }
     assert_eq!(removed.first().map(String::as_str), Some("Ingress"), "{removed:?}");
     assert_step(&scene.next(), "RemoveFinalizer");

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use akamai_cps::types::{ChallengeType, ChangeId, DomainValidation, EnrollmentId};
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use sha2::{Digest, Sha256};
@@ -29,12 +30,20 @@ pub fn validated(
 ) -> Step {
     match steps(s, d, account, id, change) {
         Ok(()) => Step::Wait { again: Some(next_look) },
-        Err(Step::Wait { again }) => Step::Wait { again: Some(again.map_or(next_look, |again| again.min(next_look))) },
+        Err(Step::Wait { again }) => {
+            Step::Wait { again: Some(again.map_or(next_look, |again| again.min(next_look))) }
+        }
         Err(step) => step,
     }
 }
 
-fn steps(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId, change: &ChangeReading) -> Result<(), Step> {
+fn steps(
+    s: &Snapshot<'_>,
+    d: &mut Draft,
+    account: &Account,
+    id: EnrollmentId,
+    change: &ChangeReading,
+) -> Result<(), Step> {
     let domains = challenges(s, id, change)?;
     d.status.domains = domains.iter().map(|domain| shown(s, domain)).collect();
     let tokens = tokens(domains, account);
@@ -58,7 +67,8 @@ fn steps(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId, c
     reachable(s, d, &tokens, &hash)?;
     writable(s, d, account, id)?;
     let told = acknowledged(s, d, id, change.id, hash)?;
-    let left: Vec<&str> = domains.iter().filter(|domain| !domain.is_validated()).map(|domain| domain.domain.as_str()).collect();
+    let left: Vec<&str> =
+        domains.iter().filter(|domain| !domain.is_validated()).map(|domain| domain.domain.as_str()).collect();
     d.waiting(
         Progress::DomainsValidated,
         Reason::WaitingForValidation,
@@ -68,11 +78,16 @@ fn steps(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId, c
 }
 
 /// The challenges on offer. Read anew when they may have rotated, and with each look while some are missing.
-fn challenges<'a>(s: &'a Snapshot<'_>, id: EnrollmentId, change: &ChangeReading) -> Result<&'a [DomainValidation], Step> {
+fn challenges<'a>(
+    s: &'a Snapshot<'_>,
+    id: EnrollmentId,
+    change: &ChangeReading,
+) -> Result<&'a [DomainValidation], Step> {
     let read = Step::ReadChallenges(id, change.id);
     let Some(reading) = &s.memory.challenges else { return Err(read) };
     let expired = reading.value.iter().any(|domain| {
-        !domain.is_validated() && domain.expires.is_some_and(|expires| expires <= s.now && reading.at < expires)
+        !domain.is_validated()
+            && domain.expires.is_some_and(|expires| expires <= s.now && reading.at < expires)
     });
     let incomplete = !is_complete(&reading.value) && reading.at < change.at;
     if expired || incomplete || s.is_due(reading.at, s.schedule.challenges()) {
@@ -86,7 +101,9 @@ fn is_complete(domains: &[DomainValidation]) -> bool {
     !domains.is_empty()
         && domains.iter().all(|domain| {
             domain.is_validated()
-                || domain.to_publish(ChallengeType::Http01).any(|challenge| challenge.http_location().is_some())
+                || domain
+                    .to_publish(ChallengeType::Http01)
+                    .any(|challenge| challenge.http_location().is_some())
         })
 }
 
@@ -98,11 +115,16 @@ fn tokens(domains: &[DomainValidation], account: &Account) -> Vec<Token> {
         .filter_map(|challenge| {
             let (host, path) = challenge.http_location()?;
             let host = host.to_ascii_lowercase();
-            let allowed = account.allowed_domains.as_deref().is_none_or(|allowed| {
-                allowed::disallowed(allowed, &[host.as_str()]).is_empty()
-            });
+            let allowed = account
+                .allowed_domains
+                .as_deref()
+                .is_none_or(|allowed| allowed::disallowed(allowed, &[host.as_str()]).is_empty());
             let body = challenge.response_body.clone()?;
-            (allowed && path.starts_with("/.well-known/acme-challenge/")).then(|| Token { host, path: path.to_owned(), body })
+            (allowed && path.starts_with("/.well-known/acme-challenge/")).then(|| Token {
+                host,
+                path: path.to_owned(),
+                body,
+            })
         })
         .collect();
     tokens.sort();
@@ -120,7 +142,11 @@ fn published(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token]) -> Result<(), St
     match publish::plan(s.certificate, &tokens, s.published, s.publishing) {
         Ok(writes) => match writes.into_iter().next() {
             Some(write) => {
-                d.waiting(Progress::ChallengesPublished, Reason::WaitingForChallenges, "The tokens are being published");
+                d.waiting(
+                    Progress::ChallengesPublished,
+                    Reason::WaitingForChallenges,
+                    "The tokens are being published",
+                );
                 Err(Step::Publish(Box::new(write)))
             }
             None => Ok(()),
@@ -128,11 +154,21 @@ fn published(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token]) -> Result<(), St
         Err(blocked) => {
             match blocked {
                 Blocked::NamespaceTerminating => {
-                    d.waiting(Progress::ChallengesPublished, Reason::NamespaceTerminating, blocked.to_string());
+                    d.waiting(
+                        Progress::ChallengesPublished,
+                        Reason::NamespaceTerminating,
+                        blocked.to_string(),
+                    );
                 }
-                Blocked::NameTaken { .. } => d.stalled(Progress::ChallengesPublished, Reason::NameTaken, blocked.to_string()),
+                Blocked::NameTaken { .. } => {
+                    d.stalled(Progress::ChallengesPublished, Reason::NameTaken, blocked.to_string())
+                }
                 Blocked::AnnotationNotAllowed { .. } => {
-                    d.stalled(Progress::ChallengesPublished, Reason::AnnotationNotAllowed, blocked.to_string());
+                    d.stalled(
+                        Progress::ChallengesPublished,
+                        Reason::AnnotationNotAllowed,
+                        blocked.to_string(),
+                    );
                 }
             }
             Err(Step::Wait { again: None })
@@ -160,11 +196,19 @@ fn reachable(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token], hash: &str) -> R
         return Err(Step::Wait { again: None });
     }
     let Some(last) = s.memory.probe.as_ref().filter(|last| last.tokens == hash) else {
-        d.waiting(Progress::ChallengesReachable, Reason::SelfCheckFailed, "The tokens have not been fetched yet");
+        d.waiting(
+            Progress::ChallengesReachable,
+            Reason::SelfCheckFailed,
+            "The tokens have not been fetched yet",
+        );
         return Err(probe);
     };
     if last.failures.is_empty() {
-        d.done(Progress::ChallengesReachable, Reason::ChallengesReachable, "Every token was fetched, from each solver replica and by its public URL");
+        d.done(
+            Progress::ChallengesReachable,
+            Reason::ChallengesReachable,
+            "Every token was fetched, from each solver replica and by its public URL",
+        );
         return Ok(());
     }
     for domain in &mut d.status.domains {
@@ -179,7 +223,13 @@ fn reachable(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token], hash: &str) -> R
 }
 
 /// CPS was told about these very tokens. Answers when.
-fn acknowledged(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, change: ChangeId, tokens: String) -> Result<Timestamp, Step> {
+fn acknowledged(
+    s: &Snapshot<'_>,
+    d: &mut Draft,
+    id: EnrollmentId,
+    change: ChangeId,
+    tokens: String,
+) -> Result<Timestamp, Step> {
     let recorded = d.status.change.as_ref().and_then(|change| change.acknowledged.as_ref()).map(|at| at.0);
     let last = match &s.memory.acknowledged {
         Some(last) => Some(last).filter(|last| is_about(last, change, &tokens)).map(|last| last.at),
@@ -207,16 +257,23 @@ fn hash(tokens: &[Token]) -> String {
             digest.update([0]);
         }
     }
-    format!("{:x}", digest.finalize())
+    HEXLOWER.encode(&digest.finalize())
 }
 
 fn shown(s: &Snapshot<'_>, domain: &DomainValidation) -> DomainStatus {
     let name = domain.domain.to_ascii_lowercase();
     let known = s.spec().names().contains(&name.as_str());
     DomainStatus {
-        state: domain.validation_status.clone().or_else(|| domain.status.clone()).unwrap_or_else(|| "UNKNOWN".into()),
+        state: domain
+            .validation_status
+            .clone()
+            .or_else(|| domain.status.clone())
+            .unwrap_or_else(|| "UNKNOWN".into()),
         // Before the token is published, RESPONSE_ERROR and its text are what CPS says of every name.
-        error: domain.error.clone().filter(|_| known && !domain.is_validated() && s.memory.acknowledged.is_some()),
+        error: domain
+            .error
+            .clone()
+            .filter(|_| known && !domain.is_validated() && s.memory.acknowledged.is_some()),
         expires: domain.expires.map(|expires| Time(whole_second(expires))),
         challenges: domain
             .challenges

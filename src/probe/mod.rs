@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use ipnet::IpNet;
 
 pub use address::Refusal;
@@ -105,9 +105,15 @@ impl Prober {
         tokens: &[Token],
         solvers: &[SolverEndpoint],
     ) -> Vec<(String, ProbeFailure)> {
-        let checks = tokens.iter().enumerate().map(|(place, token)| async move {
-            (place, self.check(token, solvers).await.err().map(|failure| (token.host.clone(), failure)))
-        });
+        // Boxed: the compiler cannot prove the closure's future Send for every lifetime of a token.
+        let checks: Vec<_> = tokens
+            .iter()
+            .enumerate()
+            .map(|(place, token)| {
+                let failed = move |failure| (token.host.clone(), failure);
+                async move { (place, self.check(token, solvers).await.err().map(failed)) }.boxed()
+            })
+            .collect();
         let mut results: Vec<_> =
             stream::iter(checks).buffer_unordered(self.settings.concurrency.max(1)).collect().await;
         results.sort_by_key(|(place, _)| *place);

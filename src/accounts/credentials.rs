@@ -1,0 +1,221 @@
+//! PURE: from a Secret and the operator's flags to credentials and where they may be sent.
+//! Not here: reading the Secret, calling anybody.
+
+use std::collections::BTreeMap;
+
+use akamai_cps::Credentials;
+use k8s_openapi::ByteString;
+
+use crate::api::account::Credentials as CredentialsSpec;
+
+/// Only hosts below this domain are ever called, unless an operator flag allows another endpoint: whoever may write an
+/// account could otherwise send Secrets where he likes.
+const AKAMAI: &str = ".luna.akamaiapis.net";
+
+/// An endpoint that an operator flag allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `https` or `http`.
+    pub scheme: String,
+    /// HOST or HOST:PORT, as a Secret's `host` has to say.
+    pub authority: String,
+}
+
+/// The endpoints that operator flags allow, and the authorities that sign their certificates.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints {
+    /// The endpoints.
+    pub allowed: Vec<Endpoint>,
+    /// Certificates, PEM.
+    pub ca_pem: Option<Vec<u8>>,
+}
+
+/// A flag that is no endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no endpoint: write https://HOST[:PORT] or http://HOST[:PORT]")]
+pub struct EndpointsError(String);
+
+impl Endpoint {
+    /// An endpoint as a flag gives it.
+    ///
+    /// # Errors
+    /// It is not `https://HOST[:PORT]` or `http://HOST[:PORT]`.
+    pub fn parse(url: &str) -> Result<Self, EndpointsError> {
+        let error = || EndpointsError(url.to_owned());
+        let (scheme, authority) = url.split_once("://").ok_or_else(error)?;
+        let authority = authority.trim_end_matches('/').to_ascii_lowercase();
+        if !matches!(scheme, "http" | "https") || authority.is_empty() || !authority.chars().all(is_authority)
+        {
+            return Err(error());
+        }
+        Ok(Self { scheme: scheme.to_owned(), authority })
+    }
+}
+
+fn is_authority(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']')
+}
+
+/// Why credentials cannot be used. Never holds a value of the Secret but the host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A key is missing, or its value is malformed.
+    #[error("{0}")]
+    Invalid(String),
+    /// The host is not one that may be called.
+    #[error(
+        "host `{0}` is not below luna.akamaiapis.net, and no operator flag allows it: correct the Secret, or start the \
+         operator with --allow-endpoint"
+    )]
+    EndpointNotAllowed(String),
+}
+
+/// Where credentials are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Akamai itself: the credentials' host.
+    Akamai,
+    /// An endpoint that a flag allows: its base URL.
+    Allowed(String),
+}
+
+/// The credentials in a Secret.
+///
+/// # Errors
+/// [`Problem::Invalid`], naming the key.
+pub fn read(spec: &CredentialsSpec, data: &BTreeMap<String, ByteString>) -> Result<Credentials, Problem> {
+    let text = |key: &str| -> Result<Option<String>, Problem> {
+        data.get(key)
+            .map(|value| {
+                String::from_utf8(value.0.clone())
+                    .map_err(|_| Problem::Invalid(format!("key `{key}` of the Secret is not text")))
+            })
+            .transpose()
+    };
+    let required =
+        |key: &str| text(key)?.ok_or_else(|| Problem::Invalid(format!("the Secret has no key `{key}`")));
+    let invalid =
+        |error: &dyn std::fmt::Display| Problem::Invalid(format!("the Secret cannot be used: {error}"));
+    if let Some(edgerc) = &spec.edgerc {
+        let section = edgerc.section.as_deref().unwrap_or("default");
+        return Credentials::from_edgerc(&required(&edgerc.key)?, section).map_err(|error| invalid(&error));
+    }
+    let keys = spec.keys.clone().unwrap_or_default();
+    let name = |key: Option<String>, default: &str| key.unwrap_or_else(|| default.to_owned());
+    let credentials = Credentials::new(
+        &required(&name(keys.host, "host"))?,
+        required(&name(keys.client_token, "client_token"))?,
+        required(&name(keys.client_secret, "client_secret"))?,
+        required(&name(keys.access_token, "access_token"))?,
+    )
+    .map_err(|error| invalid(&error))?;
+    Ok(credentials.with_account_key(text(&name(keys.account_key, "account_key"))?))
+}
+
+/// Where credentials for a host may be sent.
+///
+/// # Errors
+/// [`Problem::EndpointNotAllowed`]: nothing is sent.
+pub fn destination(host: &str, endpoints: &Endpoints) -> Result<Destination, Problem> {
+    let host = host.to_ascii_lowercase();
+    if let Some(endpoint) = endpoints.allowed.iter().find(|endpoint| endpoint.authority == host) {
+        return Ok(Destination::Allowed(format!("{}://{}", endpoint.scheme, endpoint.authority)));
+    }
+    let label =
+        |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    match host.strip_suffix(AKAMAI) {
+        Some(client) if client.split('.').all(label) => Ok(Destination::Akamai),
+        _ => Err(Problem::EndpointNotAllowed(host)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use akamai_cps::edgegrid::Credentials as Parsed;
+    use serde_json::json;
+
+    fn secret(entries: &[(&str, &str)]) -> BTreeMap<String, ByteString> {
+        entries
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec())))
+            .collect()
+    }
+
+    fn spec(json: serde_json::Value) -> CredentialsSpec {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn only_hosts_of_akamai_are_called() {
+        let endpoints = Endpoints::default();
+        assert_eq!(destination("akab-x-y.luna.akamaiapis.net", &endpoints), Ok(Destination::Akamai));
+        assert_eq!(destination("AKAB-X.Luna.AkamaiAPIs.net", &endpoints), Ok(Destination::Akamai));
+        for host in [
+            "luna.akamaiapis.net",
+            ".luna.akamaiapis.net",
+            "evil.com",
+            "luna.akamaiapis.net.evil.com",
+            "evil.com/.luna.akamaiapis.net",
+            "user@x.luna.akamaiapis.net",
+            "evil.com#.luna.akamaiapis.net",
+            "x.luna.akamaiapis.net:8443",
+            "x.luna.akamaiapis.net.",
+            "x luna.akamaiapis.net",
+            "xluna.akamaiapis.net",
+        ] {
+            assert_eq!(
+                destination(host, &endpoints),
+                Err(Problem::EndpointNotAllowed(host.to_owned())),
+                "{host}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_allowed_endpoint_is_called_by_its_own_scheme() {
+        let endpoints =
+            Endpoints { allowed: vec![Endpoint::parse("http://10.77.0.2:8080/").unwrap()], ca_pem: None };
+        assert_eq!(
+            destination("10.77.0.2:8080", &endpoints),
+            Ok(Destination::Allowed("http://10.77.0.2:8080".into()))
+        );
+        assert!(destination("10.77.0.2", &endpoints).is_err());
+    }
+
+    #[test]
+    fn a_flag_that_is_no_endpoint_is_refused() {
+        for flag in ["10.77.0.2:8080", "ftp://x", "https://", "https://user@x", "https://x/path"] {
+            assert!(Endpoint::parse(flag).is_err(), "{flag}");
+        }
+    }
+
+    #[test]
+    fn keys_are_named_as_akamai_names_them_unless_renamed() {
+        let data = secret(&[
+            ("host", "a.luna.akamaiapis.net\n"),
+            ("client_token", "ct"),
+            ("client_secret", "cs"),
+            ("accessToken", "at"),
+        ]);
+        let renamed = spec(json!({"secretRef": {"name": "s"}, "keys": {"accessToken": "accessToken"}}));
+        let credentials: Parsed = read(&renamed, &data).unwrap();
+        assert_eq!(credentials.host, "a.luna.akamaiapis.net");
+        let plain = spec(json!({"secretRef": {"name": "s"}}));
+        assert_eq!(read(&plain, &data).unwrap_err().to_string(), "the Secret has no key `access_token`");
+    }
+
+    #[test]
+    fn a_whole_edgerc_can_be_one_key() {
+        let data = secret(&[(
+            "edgerc",
+            "[cps]\nhost = a.luna.akamaiapis.net\nclient_token = ct\nclient_secret = cs=\naccess_token = at\naccount_key = 1-A:1-B\n",
+        )]);
+        let credentials = read(
+            &spec(json!({"secretRef": {"name": "s"}, "edgerc": {"key": "edgerc", "section": "cps"}})),
+            &data,
+        )
+        .unwrap();
+        assert_eq!(credentials.account_key.as_deref(), Some("1-A:1-B"));
+    }
+}
