@@ -321,12 +321,10 @@ fn is_as_new<K: Resource>(seen: &K, written: &K) -> bool {
     seen.meta().uid == written.meta().uid && version(seen) >= version(written)
 }
 
-/// The API server says that the namespace is going away, or is gone.
+/// The API server says that the namespace is going away, or is gone: an apply finds nothing else missing.
 fn is_terminating(status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
-    let namespace_gone =
-        status.is_not_found() && status.details.as_ref().is_some_and(|details| details.kind == "namespaces");
-    namespace_gone || causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+    status.is_not_found() || causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// The object that an apply meant was replaced by another of the same name.
