@@ -1,0 +1,98 @@
+//! What stands for the edge and for `dcv.akamai.com`.
+
+use std::net::SocketAddr;
+
+use rustls::pki_types::pem::PemObject;
+use serde_json::json;
+
+use crate::world::{World, challenge, enrollment};
+
+fn any_port() -> Option<SocketAddr> {
+    Some("127.0.0.1:0".parse().unwrap())
+}
+
+/// Fetches `https://name/` at the edge, trusting the simulator's root only.
+async fn fetch(world: &World, name: &str) -> reqwest::Result<reqwest::Response> {
+    let edge = world.simulator.edge_address().unwrap();
+    let root = reqwest::Certificate::from_pem(world.simulator.root_pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([root]).resolve(name, edge);
+    client.build().unwrap().get(format!("https://{name}:{}/", edge.port())).send().await
+}
+
+#[tokio::test]
+async fn the_edge_serves_each_production_certificate_by_its_names() {
+    let world = World::start(|config| config.edge_listen = any_port()).await;
+    world.deployed(&["www.example.com", "api.example.com"]).await;
+    world.deployed(&["www.example.org"]).await;
+    for name in ["www.example.com", "api.example.com", "www.example.org"] {
+        assert!(fetch(&world, name).await.unwrap().status().is_success(), "{name}");
+    }
+    assert!(fetch(&world, "unknown.example.com").await.is_err());
+}
+
+#[tokio::test]
+async fn the_edge_serves_nothing_before_production() {
+    let world = World::start(|config| {
+        config.edge_listen = any_port();
+        config.waits.production = crate::world::NEVER;
+    })
+    .await;
+    let ids = world.cps.created(&enrollment(&["www.example.com"])).await;
+    world.publish(&world.offered(ids).await);
+    world.cps.acknowledge(ids).await;
+    world.reaches(ids, "deploy-cert-to-production").await;
+    assert!(fetch(&world, "www.example.com").await.is_err());
+}
+
+#[tokio::test]
+async fn the_token_server_answers_any_host_with_the_response_body() {
+    let world = World::start(|config| config.dcv_listen = any_port()).await;
+    let ids = world.cps.created(&enrollment(&["www.example.com"])).await;
+    let http = challenge(&world.offered(ids).await["dv"][0], "http-01");
+    let dcv = world.simulator.dcv_address().unwrap();
+    let path = format!("/.well-known/acme-challenge/{}", http["token"].as_str().unwrap());
+    let response = world.http.get(format!("http://{dcv}{path}")).header("host", "any.example").send();
+    assert_eq!(json!(response.await.unwrap().text().await.unwrap()), http["responseBody"]);
+    let unknown = world.http.get(format!("http://{dcv}/.well-known/acme-challenge/x")).send().await.unwrap();
+    assert_eq!(unknown.status(), 404);
+}
+
+#[tokio::test]
+async fn a_redirect_to_the_token_server_validates() {
+    let world = World::start(|config| config.dcv_listen = any_port()).await;
+    let ids = world.cps.created(&enrollment(&["www.example.com"])).await;
+    let challenges = world.offered(ids).await;
+    // The names' web server hands the request on, as a redirect to another host would.
+    let http = challenge(&challenges["dv"][0], "http-01");
+    let dcv = world.simulator.dcv_address().unwrap();
+    let path = format!("/.well-known/acme-challenge/{}", http["token"].as_str().unwrap());
+    world.redirects.lock().unwrap().insert(path.clone(), format!("http://dcv.example:{}{path}", dcv.port()));
+    world.cps.acknowledge(ids).await;
+    world.reaches(ids, "complete").await;
+}
+
+#[tokio::test]
+async fn the_api_is_served_over_https_with_a_certificate() {
+    let directory = tempdir();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate =
+        rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let (cert, key_file) = (directory.join("tls.crt"), directory.join("tls.key"));
+    std::fs::write(&cert, certificate.pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    let world = World::start(|config| {
+        config.tls = Some(cps_simulator::TlsFiles { cert, key: key_file });
+    })
+    .await;
+    assert!(world.cps.base.starts_with("https://127.0.0.1:"));
+    let root = rustls::pki_types::CertificateDer::from_pem_slice(certificate.pem().as_bytes()).unwrap();
+    let cps = world.cps.trusting(reqwest::Certificate::from_der(&root).unwrap());
+    assert_eq!(cps.create(&enrollment(&["www.example.com"])).await.status, 202);
+}
+
+/// A new directory below cargo's directory for tests.
+fn tempdir() -> std::path::PathBuf {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{:x}", rand::random::<u64>()));
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}

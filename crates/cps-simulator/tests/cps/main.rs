@@ -1,0 +1,25 @@
+//! The simulator against what is known of CPS: the points of the simulator checklist it is faithful in by
+//! default, and what it offers to tests. Every CPS answer of these tests is checked against Akamai's document.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod client;
+mod names;
+mod schema;
+mod world;
+
+mod control;
+mod edge_and_dcv;
+mod point_01_edgegrid;
+mod point_02_media_types;
+mod point_03_create;
+mod point_04_refusals;
+mod point_05_state_machine;
+mod point_06_challenges;
+mod point_10_delete;
+mod point_11_deployments;
+mod point_13_limits_and_faults;
+mod point_14_variants;
+mod program;
+mod python_signer;
+mod update;

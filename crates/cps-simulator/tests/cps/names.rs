@@ -1,0 +1,48 @@
+//! A DNS server for tests: every name is at 127.0.0.1, TXT records are those that were set.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use hickory_resolver::proto::op::Message;
+use hickory_resolver::proto::rr::rdata::{A, TXT};
+use hickory_resolver::proto::rr::{RData, Record, RecordType};
+use tokio::net::UdpSocket;
+
+/// TXT values by name, in lower case with the trailing dot.
+pub type Records = Arc<Mutex<HashMap<String, Vec<String>>>>;
+
+/// Starts the server; it ends with the test's runtime.
+pub async fn start(records: Records) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
+            if let Ok(query) = Message::from_vec(&buffer[..length]) {
+                let _ = socket.send_to(&answer(query, &records), peer).await;
+            }
+        }
+    });
+    address
+}
+
+fn answer(query: Message, records: &Records) -> Vec<u8> {
+    let mut response = query.into_response();
+    response.additionals.clear();
+    if let Some(question) = response.queries.first().cloned() {
+        let name = question.name().to_string().to_lowercase();
+        let data = match question.query_type() {
+            RecordType::A => vec![RData::A(A(Ipv4Addr::LOCALHOST))],
+            RecordType::TXT => {
+                let values = records.lock().unwrap().get(&name).cloned().unwrap_or_default();
+                values.into_iter().map(|value| RData::TXT(TXT::new(vec![value]))).collect()
+            }
+            _ => vec![],
+        };
+        for data in data {
+            response.add_answer(Record::from_rdata(question.name().clone(), 1, data));
+        }
+    }
+    response.to_vec().unwrap()
+}
