@@ -53,8 +53,8 @@ pub enum ProbeFailure {
 /// What somebody did who was asked for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
-    /// No connection, or none that lasted.
-    #[error("cannot be connected to")]
+    /// No connection, none that lasted, or no HTTP on it.
+    #[error("cannot be reached")]
     Unreachable,
     /// Too slow.
     #[error("did not answer in time")]

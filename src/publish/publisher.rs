@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -65,7 +66,7 @@ pub enum PublishError {
         name: String,
     },
     /// The API server refused or could not be reached.
-    #[error("{write}: {source}")]
+    #[error("could not {write}: {}", said(source))]
     Api {
         /// The request.
         write: String,
@@ -77,6 +78,14 @@ pub enum PublishError {
 
 /// A lock an object that is being written, by kind, namespace and name.
 type Locks = HashMap<(Kind, String, String), Arc<tokio::sync::Mutex<()>>>;
+
+/// What the API server says of a refusal, or why there is no answer.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("the Kubernetes API refused: {}", status.message),
+        other => format!("the Kubernetes API did not answer: {other}"),
+    }
+}
 
 /// Shows and changes what is published.
 pub struct Publisher {
@@ -138,9 +147,13 @@ impl Publisher {
         }
     }
 
-    /// The requests that remove what no living certificate stands for. Pass the UIDs of all certificates.
+    /// The requests that remove what no living certificate stands for. Pass the UIDs of all certificates. None before
+    /// everything has been seen.
     #[must_use]
     pub fn sweep(&self, alive: &BTreeSet<String>) -> Vec<Write> {
+        if !matches!(self.watches.synced().now_or_never(), Some(Ok(()))) {
+            return Vec::new();
+        }
         sweep(&self.inventory(), alive, &self.settings)
     }
 
