@@ -1,0 +1,251 @@
+//! The test bed as a whole: everything started in its order, and what tests ask it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use kube::Client;
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::control_plane::{self, ControlPlane};
+use crate::kubelet::Kubelet;
+use crate::network::{self, CPS};
+use crate::pki::Authority;
+use crate::process::Process;
+use crate::programs::{self, Programs};
+use crate::records::{self, Access, Request};
+use crate::services::{self, SimulatorOptions};
+
+/// How the test bed runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The CPS simulator.
+    pub simulator: SimulatorOptions,
+    /// How long the ingress controller gathers changes before it applies them.
+    pub ingress_throttle: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { simulator: SimulatorOptions::default(), ingress_throttle: Duration::from_millis(100) }
+    }
+}
+
+/// A running test bed. Everything ends when it is dropped.
+pub struct TestBed {
+    work: PathBuf,
+    programs: Programs,
+    authority: Authority,
+    control_plane: ControlPlane,
+    client: Client,
+    access_log: PathBuf,
+    simulator: Option<Process>,
+    _kubelet: Kubelet,
+    _others: [Process; 3],
+}
+
+impl TestBed {
+    /// Starts everything. To be called inside the namespaces ([`crate::enter`]).
+    ///
+    /// # Errors
+    /// A part does not start; the error names its log.
+    pub async fn start(options: &Options) -> Result<Self> {
+        let programs = Programs::find_or_build()?;
+        let work = std::env::temp_dir().join(format!("akacert-testbed-{}", unique()?));
+        for directory in ["logs", "pods"] {
+            tokio::fs::create_dir_all(work.join(directory)).await?;
+        }
+        network::set_up(&work).await?;
+        let authority = Authority::new(&work)?;
+        let dns = services::dns(&work, &programs).await?;
+        let (control_plane, acme) = tokio::try_join!(
+            ControlPlane::start(&work, &programs, &authority),
+            services::acme(&work, &programs, &authority)
+        )?;
+        let simulator = services::simulator(&work, &authority, &options.simulator).await?;
+        let client = control_plane::client(&control_plane.kubeconfig).await?;
+        let (ingress, access_log) =
+            services::ingress(&work, &programs, &control_plane.kubeconfig, options.ingress_throttle).await?;
+        let mut images = HashMap::new();
+        images.insert("ghcr.io/akacert/akacert".to_owned(), programs::own("akacert")?);
+        let kubelet = Kubelet::start(client.clone(), &work, authority.pem(), images).await?;
+        let bed = Self {
+            work,
+            programs,
+            authority,
+            control_plane,
+            client,
+            access_log,
+            simulator: Some(simulator),
+            _kubelet: kubelet,
+            _others: [dns, acme, ingress],
+        };
+        bed.apply(INGRESS_CLASS).await?;
+        Ok(bed)
+    }
+
+    /// An administrator's client.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Where logs and files are; they go with the test bed.
+    #[must_use]
+    pub fn work(&self) -> &Path {
+        &self.work
+    }
+
+    /// An administrator's kubeconfig.
+    #[must_use]
+    pub fn kubeconfig(&self) -> &Path {
+        &self.control_plane.kubeconfig
+    }
+
+    /// The directory with kubectl.
+    ///
+    /// # Errors
+    /// It is nowhere.
+    pub fn kubectl_directory(&self) -> Result<&Path> {
+        self.programs.path("kubectl")?.parent().context("kubectl is in no directory")
+    }
+
+    /// The certificate of the authority that signed the test bed's servers, PEM.
+    #[must_use]
+    pub fn ca(&self) -> &str {
+        self.authority.pem()
+    }
+
+    /// The root that the ACME authority issues under, PEM.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn acme_root(&self) -> Result<String> {
+        services::acme_root(&self.authority).await
+    }
+
+    /// Runs kubectl; answers what it printed.
+    ///
+    /// # Errors
+    /// It failed; the error has what it said.
+    pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.kubectl_command()?.args(arguments).output().await?;
+        if !output.status.success() {
+            bail!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// `kubectl apply` of a manifest, as a user would.
+    ///
+    /// # Errors
+    /// The API server refused it; the error has its words.
+    pub async fn apply(&self, manifest: &str) -> Result<String> {
+        use tokio::io::AsyncWriteExt;
+        let mut child = self
+            .kubectl_command()?
+            .args(["apply", "-f", "-"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()?;
+        let mut input = child.stdin.take().context("no standard input")?;
+        input.write_all(manifest.as_bytes()).await?;
+        drop(input);
+        let output = child.wait_with_output().await?;
+        if !output.status.success() {
+            bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn kubectl_command(&self) -> Result<Command> {
+        let mut command = Command::new(self.programs.path("kubectl")?);
+        command.env("KUBECONFIG", self.kubeconfig()).env("HOME", &self.work);
+        Ok(command)
+    }
+
+    /// What came to the ingress controller.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn access_log(&self) -> Result<Vec<Access>> {
+        records::access_log(&self.access_log)
+    }
+
+    /// What service accounts asked of the API server.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn audit_log(&self) -> Result<Vec<Request>> {
+        records::audit_log(&self.control_plane.audit_log)
+    }
+
+    /// Ends the CPS simulator and starts one with other options, without its memory.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn restart_simulator(&mut self, options: &SimulatorOptions) -> Result<()> {
+        if let Some(simulator) = self.simulator.take() {
+            simulator.stop().await?;
+        }
+        self.simulator = Some(services::simulator(&self.work, &self.authority, options).await?);
+        Ok(())
+    }
+
+    /// A request to the CPS simulator's control endpoint.
+    ///
+    /// # Errors
+    /// It does not answer, or refuses.
+    pub async fn control(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value> {
+        let mut request = reqwest::Client::new().request(method.parse()?, format!("http://{CPS}:8080{path}"));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        if !status.is_success() {
+            bail!("{method} {path} of the simulator: {status} {text}");
+        }
+        Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// What the pods of a Deployment wrote, newest pod last.
+    ///
+    /// # Errors
+    /// The logs cannot be read.
+    pub fn pod_logs(&self, deployment: &str) -> Result<String> {
+        let mut logs: Vec<_> = std::fs::read_dir(self.work.join("logs"))?.filter_map(Result::ok).collect();
+        logs.retain(|entry| entry.file_name().to_string_lossy().starts_with(&format!("pod-{deployment}-")));
+        logs.sort_by_key(|entry| entry.metadata().and_then(|metadata| metadata.modified()).ok());
+        logs.iter()
+            .map(|entry| Ok(String::from_utf8_lossy(&std::fs::read(entry.path())?).into_owned()))
+            .collect()
+    }
+}
+
+impl Drop for TestBed {
+    fn drop(&mut self) {
+        // Kept on demand, to look at the logs of a failure.
+        if std::env::var_os("AKACERT_TESTBED_KEEP").is_none() {
+            let _ = std::fs::remove_dir_all(&self.work);
+        } else {
+            eprintln!("the test bed's files are kept in {}", self.work.display());
+        }
+    }
+}
+
+const INGRESS_CLASS: &str = "apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata:
+  name: traefik
+spec:
+  controller: traefik.io/ingress-controller
+";
+
+/// The process ID is always 2 or so in here; the clock is not.
+fn unique() -> Result<u128> {
+    Ok(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos())
+}

@@ -1,0 +1,67 @@
+//! The network inside the namespace: one bridge with the addresses of the services, and a veth for each pod.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use tokio::process::Command;
+
+/// API server, ingress controller, DNS and ACME authority.
+pub const HOST: &str = "10.77.0.1";
+/// The CPS simulator.
+pub const CPS: &str = "10.77.0.2";
+/// The edge that the CPS simulator plays.
+pub const EDGE: &str = "10.77.0.3";
+
+const BRIDGE: &str = "akacert0";
+
+/// Makes the bridge, and the DNS of the test bed the resolver of everything in it.
+///
+/// # Errors
+/// A command failed.
+pub async fn set_up(work: &Path) -> Result<()> {
+    ip(&["link", "set", "lo", "up"]).await?;
+    ip(&["link", "add", BRIDGE, "type", "bridge"]).await?;
+    for address in [HOST, CPS, EDGE] {
+        ip(&["addr", "add", &format!("{address}/16"), "dev", BRIDGE]).await?;
+    }
+    ip(&["link", "set", BRIDGE, "up"]).await?;
+    let resolv = work.join("resolv.conf");
+    tokio::fs::write(&resolv, format!("nameserver {HOST}\n")).await?;
+    let target = tokio::fs::canonicalize("/etc/resolv.conf").await?;
+    run("mount", &["--bind", &resolv.to_string_lossy(), &target.to_string_lossy()]).await
+}
+
+/// Gives the network namespace of a process an address on the bridge.
+///
+/// # Errors
+/// A command failed.
+pub async fn connect(pid: u32, address: &str) -> Result<()> {
+    let (pid, outside) = (pid.to_string(), format!("pod{pid}"));
+    ip(&["link", "add", &outside, "type", "veth", "peer", "name", "eth0", "netns", &pid]).await?;
+    ip(&["link", "set", &outside, "master", BRIDGE, "up"]).await?;
+    for arguments in [
+        vec!["link", "set", "lo", "up"],
+        vec!["addr", "add", &format!("{address}/16"), "dev", "eth0"],
+        vec!["link", "set", "eth0", "up"],
+    ] {
+        let inside = ["-t", &pid, "-n", "ip"];
+        run("nsenter", &[&inside[..], &arguments[..]].concat()).await?;
+    }
+    Ok(())
+}
+
+async fn ip(arguments: &[&str]) -> Result<()> {
+    run("ip", arguments).await
+}
+
+/// Runs a command that has to succeed.
+///
+/// # Errors
+/// It did not; the error has what it said.
+pub async fn run(program: &str, arguments: &[&str]) -> Result<()> {
+    let output = Command::new(program).args(arguments).output().await?;
+    if !output.status.success() {
+        bail!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! A program of the test bed: started with its output in a file, ended when dropped.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+/// A running program.
+pub struct Process {
+    name: String,
+    log: PathBuf,
+    child: Child,
+}
+
+impl Process {
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(name: &str, logs: &Path, mut command: Command) -> Result<Self> {
+        let log = logs.join(format!("{name}.log"));
+        let output = File::options().create(true).append(true).open(&log)?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        Ok(Self { name: name.to_owned(), log, child })
+    }
+
+    /// Ends it, and waits until it is gone.
+    ///
+    /// # Errors
+    /// It cannot be ended.
+    pub async fn stop(mut self) -> Result<()> {
+        self.child.kill().await.with_context(|| format!("cannot end {}", self.name))
+    }
+
+    /// Waits until a condition holds, while the program runs.
+    ///
+    /// # Errors
+    /// The program ended, or the condition did not hold within a minute.
+    pub async fn until<F: Future<Output = bool>>(
+        &mut self,
+        what: &str,
+        condition: impl Fn() -> F,
+    ) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended ({status}) before it was {what}: see {}", self.name, self.log.display());
+            }
+            if condition().await {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("{} is not {what} after a minute: see {}", self.name, self.log.display());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until it listens.
+    ///
+    /// # Errors
+    /// As [`Process::until`].
+    pub async fn until_listening(&mut self, address: &str) -> Result<()> {
+        self.until("listening", || async { tokio::net::TcpStream::connect(address).await.is_ok() }).await
+    }
+}
