@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::faults::Fault;
 use crate::quirks::Quirks;
 use crate::shared::{Shared, lock};
-use crate::state::{Asked, Enrollment, Offer, State};
+use crate::state::{Asked, Enrollment, Offer, State, Step};
 
 type App = extract::State<Arc<Shared>>;
 
@@ -85,7 +85,10 @@ fn ask(shared: &Shared, enrollment: u64, what: impl FnOnce(&mut Asked)) -> Resul
     let change = {
         let mut state = lock(&shared.state);
         let changes = state.enrollments.get_mut(&enrollment).map(|e: &mut Enrollment| &mut e.changes);
-        let awaiting = changes.into_iter().flatten().find(|change| change.offer == Offer::Open);
+        let awaiting = changes
+            .into_iter()
+            .flatten()
+            .find(|change| change.offer == Offer::Open && change.step == Step::DomainValidation);
         let change = awaiting.ok_or((StatusCode::CONFLICT, "no change of it awaits published tokens\n"))?;
         what(&mut change.asked);
         change.id

@@ -10,7 +10,7 @@ use x509_parser::pem::Pem;
 
 use crate::authority::{AuthorityError, Order};
 use crate::shared::{Shared, Signal, lock};
-use crate::state::{Change, ChangeError, ChangeKind, Deployment, Enrollment, Issued, Step};
+use crate::state::{Asked, Change, ChangeError, ChangeKind, Deployment, Enrollment, Issued, Offer, Step};
 use crate::validation;
 
 /// Drives a change to its end, from the step it is in.
@@ -118,6 +118,9 @@ impl Driver<'_> {
         let waits = &self.shared.config.waits;
         self.step(Step::DeployStaging, waits.staging).await?;
         self.update_both(|enrollment, index| enrollment.staging = deployment(enrollment, index))?;
+        if self.update_both(|enrollment, _| enrollment.body["changeManagement"] == true)? {
+            self.wait_for_acknowledgement().await?;
+        }
         self.step(Step::LiveCheck, waits.live_check).await?;
         self.step(Step::DeployProduction, waits.production).await?;
         self.update_both(|enrollment, index| {
@@ -127,6 +130,19 @@ impl Driver<'_> {
         self.step(Step::Complete, waits.complete_visible).await?;
         let change = self.change;
         self.update_both(|enrollment, _| enrollment.changes.retain(|c| c.id != change))
+    }
+
+    /// With change management the certificate stays on staging until the user agrees.
+    async fn wait_for_acknowledgement(&self) -> Option<()> {
+        self.update(|change| {
+            change.step = Step::AckChangeManagement;
+            change.offer = Offer::Open;
+            change.asked = Asked::default();
+        })?;
+        while !self.update(|change| change.asked.acknowledged)? {
+            self.signal.wake.notified().await;
+        }
+        Some(())
     }
 
     async fn remove(&self) -> Option<()> {

@@ -111,6 +111,7 @@ pub(crate) enum Step {
     CheckForCert,
     CheckForCertError,
     DeployStaging,
+    AckChangeManagement,
     LiveCheck,
     DeployProduction,
     Complete,
@@ -118,7 +119,7 @@ pub(crate) enum Step {
     AbandonSlots,
 }
 
-/// Whether `allowedInput` offers the challenges.
+/// Whether `allowedInput` offers the input of the step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Offer {

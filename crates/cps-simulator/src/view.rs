@@ -73,6 +73,9 @@ fn status(step: Step) -> (&'static str, &'static str) {
         Step::CheckForCert => ("check-for-cert", "Checking for the certificate."),
         Step::CheckForCertError => ("check-for-cert-error", "The certificate order is in error."),
         Step::DeployStaging => ("deploy-cert-to-staging", "Deploying certificate to staging."),
+        Step::AckChangeManagement => {
+            ("wait-ack-change-management", "Waiting for the change management acknowledgement.")
+        }
         Step::LiveCheck => ("live-check-action", "Validating deployment information."),
         Step::DeployProduction => ("deploy-cert-to-production", "Deploying certificate to production."),
         Step::Complete => ("complete", "Complete."),
@@ -88,15 +91,20 @@ pub(crate) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
     let state = match c.step {
         Step::Complete => "completed",
         Step::CheckForCertError => "error",
-        Step::DomainValidation if offered => "awaiting-input",
+        Step::DomainValidation | Step::AckChangeManagement if offered => "awaiting-input",
         _ => "running",
+    };
+    // The names of an input, of its information and of its update are three different ones.
+    let (kind, info, update) = match c.step {
+        Step::AckChangeManagement => ("change-management", "change-management-info", "change-management-ack"),
+        _ => ("lets-encrypt-challenges", "lets-encrypt-challenges", "lets-encrypt-challenges-completed"),
     };
     let allowed_input = if offered {
         json!([{
-            "type": "lets-encrypt-challenges",
+            "type": kind,
             "requiredToProceed": true,
-            "info": format!("{link}/input/info/lets-encrypt-challenges"),
-            "update": format!("{link}/input/update/lets-encrypt-challenges-completed"),
+            "info": format!("{link}/input/info/{info}"),
+            "update": format!("{link}/input/update/{update}"),
         }])
     } else {
         json!([])
@@ -169,6 +177,41 @@ fn domain(d: &Domain, dcv_host: &str, quirks: Quirks) -> Value {
         "expires": time(d.expires),
         "challenges": http01.into_iter().chain(dns01).collect::<Vec<_>>(),
     })
+}
+
+/// Hash of an empty validation result (SHA-1 of nothing), as in Akamai's sample.
+pub(crate) const NOTHING_TO_VALIDATE: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+
+/// `change-management-info.v5`: what is on staging and would go to production.
+pub(crate) fn change_management(e: &Enrollment, staging: &Deployment, quirks: Quirks) -> Value {
+    let network = |key: &str| staging.network[key].clone();
+    let dns_name_settings = &staging.network["dnsNameSettings"];
+    quirks.finish(json!({
+        // Set only when a certificate is live already, which then runs out.
+        "acknowledgementDeadline": e.production.as_ref().map(|d| quirks.time(d.issued.not_after)),
+        "validationResultHash": NOTHING_TO_VALIDATE,
+        "pendingState": {
+            "pendingCertificates": [{
+                "certificateType": "san",
+                "fullCertificate": staging.issued.certificate,
+                "keyAlgorithm": "ECDSA",
+                "ocspStapled": "false",
+                "ocspUris": null,
+                "signatureAlgorithm": "SHA-256",
+            }],
+            "pendingNetworkConfiguration": {
+                "networkType": null,
+                "mustHaveCiphers": network("mustHaveCiphers"),
+                "preferredCiphers": network("preferredCiphers"),
+                // Text here, unlike everywhere else.
+                "quicEnabled": network("quicEnabled").to_string(),
+                "sniOnly": network("sniOnly").to_string(),
+                "disallowedTlsVersions": network("disallowedTlsVersions").as_array().cloned().unwrap_or_default(),
+                "dnsNameSettings": dns_name_settings,
+            },
+        },
+        "validationResult": {"errors": null, "warnings": []},
+    }))
 }
 
 /// `deployment.v7`.

@@ -62,20 +62,23 @@ pub(super) async fn acknowledge(
 ) -> Result<Response, Problem> {
     let media_type = media::accepted(&headers, &["change-id.v1"])?;
     media::carried(&headers, &["acknowledgement.v1"])?;
-    let acknowledgement: Value = serde_json::from_slice(&body).unwrap_or_default();
-    if acknowledgement["acknowledgement"] != "acknowledge" {
-        return Err(Problem::invalid("The body must be {\"acknowledgement\":\"acknowledge\"}."));
-    }
-    let (enrollment, change) = find(&shared, &path, |enrollment, change| {
-        if change.offer != Offer::Open {
-            return Err(Problem::wrong_state("The change does not await lets-encrypt-challenges-completed."));
+    super::acknowledgement(&body)?;
+    let body = proceed(&shared, &path, Step::DomainValidation)?;
+    Ok(answer(StatusCode::OK, media_type, &body))
+}
+
+/// Takes an acknowledgement for the step a change is in, and lets it go on.
+pub(super) fn proceed(shared: &Shared, path: &(String, String), step: Step) -> Result<Value, Problem> {
+    let (enrollment, change) = find(shared, path, |enrollment, change| {
+        if change.step != step || change.offer != Offer::Open {
+            return Err(Problem::wrong_state("The change does not await this input."));
         }
         change.offer = Offer::None;
         change.asked.acknowledged = true;
         Ok((enrollment, change.id))
     })?;
     shared.wake(change);
-    Ok(answer(StatusCode::OK, media_type, &change_id(enrollment, change)))
+    Ok(change_id(enrollment, change))
 }
 
 pub(super) async fn cancel(

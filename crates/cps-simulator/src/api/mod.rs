@@ -1,5 +1,6 @@
 //! The CPS operations and the contract list. Signatures, limits and faults come before it, in `gateway`.
 
+mod change_management;
 mod changes;
 mod deployments;
 mod enrollments;
@@ -32,6 +33,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             &format!("{change}/input/update/lets-encrypt-challenges-completed"),
             post(changes::acknowledge),
         )
+        .route(&format!("{change}/input/info/change-management-info"), get(change_management::read))
+        .route(&format!("{change}/input/update/change-management-ack"), post(change_management::acknowledge))
         .route(&format!("{enrollment}/deployments"), get(deployments::list))
         .route(&format!("{enrollment}/deployments/{{network}}"), get(deployments::read))
         .route("/contract-api/v1/contracts/identifiers", get(contracts))
@@ -47,6 +50,15 @@ async fn contracts(State(shared): App) -> axum::Json<Vec<String>> {
 /// A number from the path; what is none is not found.
 fn id(text: &str) -> Result<u64, Problem> {
     text.parse().map_err(|_| Problem::not_found())
+}
+
+/// The body of an acknowledgement, which must say so.
+fn acknowledgement(body: &[u8]) -> Result<Value, Problem> {
+    let acknowledgement: Value = serde_json::from_slice(body).unwrap_or_default();
+    match acknowledgement["acknowledgement"] == "acknowledge" {
+        true => Ok(acknowledgement),
+        false => Err(Problem::invalid("The body must be {\"acknowledgement\":\"acknowledge\"}.")),
+    }
 }
 
 /// An answer of a CPS media type.

@@ -8,6 +8,7 @@ mod names;
 mod schema;
 mod world;
 
+mod change_management;
 mod control;
 mod edge_and_dcv;
 mod point_01_edgegrid;
