@@ -1,6 +1,7 @@
 //! The ACME client: one account, one order for each change (RFC 8555). Retries what Pebble rejects on
 //! purpose (`badNonce`), beyond the retries of the library.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,9 +125,9 @@ impl AcmeOrder {
         &mut self,
         domains: &[(Domain, Method)],
     ) -> Result<Failures, AuthorityError> {
-        let mut tries = 0;
+        let (mut tries, mut ready) = (0, HashSet::new());
         loop {
-            match self.set_ready(domains).await {
+            match self.set_ready(domains, &mut ready).await {
                 Err(error) if is_bad_nonce(&error) && tries < NONCE_TRIES => tries += 1,
                 result => break result?,
             }
@@ -137,7 +138,12 @@ impl AcmeOrder {
         }
     }
 
-    async fn set_ready(&mut self, domains: &[(Domain, Method)]) -> Result<(), Error> {
+    /// Asks for the validation of each name once: `ready` remembers them over retries.
+    async fn set_ready(
+        &mut self,
+        domains: &[(Domain, Method)],
+        ready: &mut HashSet<String>,
+    ) -> Result<(), Error> {
         let mut authorizations = self.order.authorizations();
         while let Some(authorization) = authorizations.next().await {
             let mut authorization = authorization?;
@@ -148,9 +154,11 @@ impl AcmeOrder {
                 _ => ChallengeType::Http01,
             };
             if authorization.status == AuthorizationStatus::Pending
+                && !ready.contains(&name)
                 && let Some(mut challenge) = authorization.challenge(kind)
             {
                 challenge.set_ready().await?;
+                ready.insert(name);
             }
         }
         Ok(())
