@@ -138,6 +138,7 @@ impl Draft {
             (_, true) => {
                 self.carry(&[condition::READY, condition::RECONCILING, condition::STALLED], &mut wanted)
             }
+            (None, false) if !self.is_complete() => self.between_steps(&mut wanted),
             (None, false) => {
                 wanted.push(self.condition(
                     condition::READY,
@@ -169,6 +170,21 @@ impl Draft {
         }
         self.status.conditions = status::merged(&self.previous, wanted);
         self.status
+    }
+
+    /// Ready means that every step is done, and nothing less.
+    fn is_complete(&self) -> bool {
+        self.reports.iter().all(|report| report.as_ref().is_some_and(|report| report.done))
+    }
+
+    /// Between two steps there is no news: the recorded verdict stays, unless there is none or it says Ready.
+    fn between_steps(&self, wanted: &mut Vec<Condition>) {
+        if status::find(&self.previous, condition::READY).is_some_and(|ready| ready.status == "False") {
+            return self.carry(&[condition::READY, condition::RECONCILING, condition::STALLED], wanted);
+        }
+        let message = "The operator is working on it.";
+        wanted.push(self.condition(condition::READY, "False", Reason::Waiting, message));
+        wanted.push(self.condition(condition::RECONCILING, "True", Reason::Waiting, message));
     }
 
     fn carry(&self, types: &[&str], wanted: &mut Vec<Condition>) {
@@ -232,6 +248,16 @@ mod tests {
         let status = draft.finish();
         assert_eq!(summary(&status)[0], ("Ready".into(), "True".into(), "Deployed".into()));
         assert_eq!(status.conditions.len(), 7);
+    }
+
+    #[test]
+    fn between_two_steps_nothing_is_ready() {
+        let mut draft = draft();
+        draft.done(Progress::AccountReady, Reason::AccountReady, "");
+        draft.done(Progress::EnrollmentCreated, Reason::EnrollmentCreated, "");
+        let status = draft.finish();
+        assert_eq!(of(&status, "Ready"), Some(("False".into(), "Waiting".into())));
+        assert_eq!(of(&status, "Reconciling"), Some(("True".into(), "Waiting".into())));
     }
 
     #[test]

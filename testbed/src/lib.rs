@@ -12,10 +12,12 @@
 //! }
 //! ```
 //!
-//! Not here: anything that knows what akacert does.
+//! Not here: tests.
 
 mod bed;
 mod control_plane;
+mod cps;
+mod install;
 mod kubelet;
 mod namespace;
 mod network;
@@ -26,6 +28,8 @@ mod records;
 mod services;
 
 pub use bed::{Options, TestBed};
+pub use cps::{Call, Deployed};
+pub use install::{NAMESPACE, SECRET, manifest};
 pub use namespace::enter;
 pub use network::{CPS, EDGE, HOST};
 pub use programs::Programs;

@@ -1,5 +1,7 @@
 //! `testbed`: the test bed from the command line.
 
+mod demo;
+
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -18,6 +20,10 @@ struct Cli {
 enum Action {
     /// Finds or builds the programs.
     Build,
+    /// From `kubectl apply` to Ready, with the proof.
+    Demo,
+    /// As `demo`, and leaves everything running with a shell.
+    Shell,
     /// Runs a command in the test bed, with KUBECONFIG set and kubectl on PATH.
     Exec {
         /// The command and its arguments.
@@ -32,6 +38,14 @@ fn main() -> Result<ExitCode> {
     Programs::find_or_build()?;
     match cli.command {
         Action::Build => Ok(ExitCode::SUCCESS),
+        Action::Demo => {
+            testbed::enter()?;
+            testbed::block_on(demo::run(false))
+        }
+        Action::Shell => {
+            testbed::enter()?;
+            testbed::block_on(demo::run(true))
+        }
         Action::Exec { command } => {
             testbed::enter()?;
             testbed::block_on(exec(&command))
