@@ -1,4 +1,4 @@
-//! Verification of EdgeGrid signatures (EG1-HMAC-SHA256), timestamps and nonces: `cps.md` section 1.
+//! Verification of EdgeGrid signatures (EG1-HMAC-SHA256), timestamps and nonces.
 //! Written apart from the client's signing code, so that a mistake there does not hide here.
 
 use std::collections::HashMap;
@@ -109,7 +109,7 @@ fn hmac_base64(key: &[u8], message: &[u8]) -> String {
     )
 }
 
-/// The signature of `cps.md` section 1.2; `unsigned` is the header up to and including the last `;`.
+/// The signature a client with this secret would have sent; `unsigned` is the header up to and including the last `;`.
 fn signature_of(request: &Signed<'_>, secret: &str, timestamp: &str, unsigned: &str) -> String {
     let content_hash = if request.method == "POST" && !request.body.is_empty() {
         let hashed = &request.body[..request.body.len().min(MAX_BODY)];

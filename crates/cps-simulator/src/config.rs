@@ -64,7 +64,7 @@ pub struct AcmeDirectory {
     pub ca: Option<PathBuf>,
 }
 
-/// How long a change stays in each step at speed 1 (`cps.md` section 4.5).
+/// How long a change stays in each step at speed 1.
 #[derive(Debug, Clone)]
 pub struct Waits {
     /// `create-slot-files`.

@@ -1,4 +1,4 @@
-//! Enrollment bodies: which are accepted, and how CPS completes them (`cps.md` sections 3.1, 3.3, 3.4, 6).
+//! Enrollment bodies: which are accepted, and how CPS completes them.
 
 use std::collections::BTreeSet;
 

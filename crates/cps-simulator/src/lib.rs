@@ -1,14 +1,22 @@
 //! A simulator of Akamai's Certificate Provisioning System (CPS v2) that issues real certificates.
 //!
 //! [`Simulator::start`] runs it in this process; the program `cps-simulator` is a command line around it.
-//! Here are only start and stop: the API is in `api`, what moves a change is in `lifecycle`.
+//!
+//! One command gives a CPS to try clients against; it signs with a root of its own after it has fetched the tokens:
+//!
+//! ```text
+//! cps-simulator --listen 127.0.0.1:8700 --credentials ~/.edgerc --contract C-1 --speed 100 \
+//!     --control-listen 127.0.0.1:8701
+//! ```
+//!
+//! What tests can make it do is in [`control`]. Here are only start and stop: the API is in `api`, what moves a change is in `lifecycle`.
 
 mod api;
 mod auth;
 mod authority;
 mod calls;
 mod config;
-mod control;
+pub mod control;
 mod credentials;
 mod dcv;
 mod edge;

@@ -1,4 +1,4 @@
-//! The life of a change, in the steps of `cps.md` section 4.3. One task drives one change; it ends when the
+//! The life of a change, in the steps of the real thing. One task drives one change; it ends when the
 //! change is finished or gone. Waiting for challenges is in `validation`.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The request limits of an account: 35 a minute and 20 in 2 seconds (`cps.md` section 10.3).
+//! The request limits of an account: 35 a minute and 20 in 2 seconds.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;

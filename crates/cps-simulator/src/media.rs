@@ -1,4 +1,4 @@
-//! CPS media types: which of them a request accepts (406) and carries (415). `cps.md` section 2.
+//! CPS media types: which of them a request accepts (406) and carries (415).
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};

@@ -1,4 +1,4 @@
-//! Error answers in CPS's problem+json form (`cps.md` section 10.1) and the texts of the known ones.
+//! Error answers in CPS's problem+json form and the texts of the known ones.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -49,7 +49,7 @@ impl Problem {
         Self::slug(StatusCode::BAD_REQUEST, "invalid-request", "Invalid request").detail(detail)
     }
 
-    /// The odd 400 that packs the real error into the title (`cps.md` section 3.3).
+    /// The odd 400 that packs the real error into the title.
     pub(crate) fn contract(contract: &str) -> Self {
         let title = format!(
             "ApiError(type=Forbidden, title=Invalid Contract, detail=The current contract does not belong to ACG list., source=Contract ID: {contract})"
@@ -69,7 +69,7 @@ impl Problem {
             .detail(detail)
     }
 
-    /// 409: the certificate is still served (`cps.md` section 7.3).
+    /// 409: the certificate is still served.
     pub(crate) fn live(names: &[String]) -> Self {
         Self::slug(
             StatusCode::CONFLICT,

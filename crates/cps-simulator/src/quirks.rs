@@ -1,4 +1,4 @@
-//! Differences in how CPS writes its answers (`cps.md` section 16, point 14), switchable at run time.
+//! Differences in how CPS writes its answers, switchable at run time.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -100,7 +100,7 @@ pub(crate) enum ChangeKind {
     Removal,
 }
 
-/// Where a change is: the statuses of `cps.md` section 4.2 that this simulator passes through.
+/// Where a change is: those of CPS's statuses that this simulator passes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Step {

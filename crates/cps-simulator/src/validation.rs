@@ -1,5 +1,5 @@
 //! Domain validation of a change: publishing tokens, waiting until they can be fetched or are
-//! acknowledged, rotating them, and asking the authority (`cps.md` section 5.1).
+//! acknowledged, rotating them, and asking the authority.
 
 use std::time::Duration;
 

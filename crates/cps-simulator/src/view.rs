@@ -1,4 +1,4 @@
-//! How CPS writes enrollments, changes, challenges and deployments as JSON (`cps.md` sections 3, 4, 5, 8).
+//! How CPS writes enrollments, changes, challenges and deployments as JSON.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

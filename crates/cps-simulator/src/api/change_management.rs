@@ -1,5 +1,5 @@
 //! Change management: what waits on staging, and the acknowledgement that lets it go to production
-//! (`cps.md` section 5.5).
+//!.
 
 use axum::extract::{Path, State};
 use axum::response::Response;

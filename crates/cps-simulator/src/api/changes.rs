@@ -1,4 +1,4 @@
-//! Changes: status, challenges, acknowledgement, cancellation (`cps.md` sections 4, 5.1, 7.2).
+//! Changes: status, challenges, acknowledgement, cancellation.
 
 use axum::extract::{Path, State};
 use axum::response::Response;

@@ -1,4 +1,4 @@
-//! Deployments: what is on staging and production (`cps.md` section 8.1).
+//! Deployments: what is on staging and production.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};

@@ -1,4 +1,4 @@
-//! Enrollments: list, create, read, replace, remove (`cps.md` sections 3, 6, 7.1, 9).
+//! Enrollments: list, create, read, replace, remove.
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
