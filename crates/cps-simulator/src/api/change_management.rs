@@ -1,5 +1,4 @@
-//! Change management: what waits on staging, and the acknowledgement that lets it go to production
-//!.
+//! Change management: what waits on staging, and the acknowledgement that lets it go to production.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
