@@ -191,20 +191,27 @@ impl Runner {
         let (counter, wake, shutdown) = (self.counter.clone(), self.wake.clone(), self.shutdown.clone());
         tokio::spawn(async move {
             let mut stream = std::pin::pin!(stream.take_until(shutdown.cancelled_owned()));
+            let mut synced = false;
             while let Some(event) = stream.next().await {
                 counter.send_modify(|count| *count = count.wrapping_add(1));
-                match event {
-                    // The first listing wakes nobody: the controller starts with all certificates anyway.
-                    Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => {
-                        for certificate in concerned(&object) {
-                            // Refused only when nobody listens any more, that is, at shutdown.
-                            let _ = wake.send(certificate);
-                        }
+                let changed = match event {
+                    Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => Some(object),
+                    // The first listing wakes nobody, since the controller starts with all certificates anyway. A later
+                    // one follows a gap in the watch, in which anything may have changed.
+                    Ok(watcher::Event::InitApply(object)) => synced.then_some(object),
+                    Ok(watcher::Event::InitDone) => {
+                        synced = true;
+                        None
                     }
-                    Ok(_) => {}
+                    Ok(watcher::Event::Init) => None,
                     Err(error) => {
-                        tracing::warn!(kind = %K::kind(&()), %error, "a watch broke; it is started again")
+                        tracing::warn!(kind = %K::kind(&()), %error, "a watch broke; it is started again");
+                        None
                     }
+                };
+                for certificate in changed.iter().flat_map(&concerned) {
+                    // Refused only when nobody listens any more, that is, at shutdown.
+                    let _ = wake.send(certificate);
                 }
             }
         });

@@ -132,6 +132,7 @@ pub async fn ingress(
         format!("--entrypoints.web.address={HOST}:80"),
         "--accesslog=true".into(),
         "--accesslog.format=json".into(),
+        "--accesslog.fields.headers.names.User-Agent=keep".into(),
         format!("--accesslog.filepath={}", access_log.display()),
         "--global.checknewversion=false".into(),
         "--global.sendanonymoususage=false".into(),

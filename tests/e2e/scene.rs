@@ -1,0 +1,236 @@
+//! What each test starts from: a namespace of its own, an account, a certificate; and how it waits for what should come.
+
+use std::time::Duration;
+
+use akacert::api::status::CertificateStatus;
+use akacert::api::{AkamaiCertificate, ClusterAkamaiAccount};
+use akacert::status;
+use anyhow::{Context, Result, bail};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::{Resource, ResourceExt};
+use serde_json::{Value, json};
+use testbed::{SECRET, TestBed};
+use tokio::time::Instant;
+
+/// Longer than anything takes, short enough to wait for when it fails.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A namespace, and a ClusterAkamaiAccount of the same name that may be used in it for names below
+/// `NAME.example.com`.
+pub struct Scene<'a> {
+    pub bed: &'a TestBed,
+    pub name: String,
+}
+
+impl<'a> Scene<'a> {
+    /// A namespace with an account whose credentials are the simulator's.
+    pub async fn new(bed: &'a TestBed, name: &str) -> Result<Self> {
+        let scene = Self::without_account(bed, name).await?;
+        scene.account(json!({})).await?;
+        Ok(scene)
+    }
+
+    /// A namespace.
+    pub async fn without_account(bed: &'a TestBed, name: &str) -> Result<Self> {
+        let namespaces: Api<Namespace> = Api::all(bed.client());
+        let namespace =
+            serde_json::from_value(json!({"metadata": {"name": name, "labels": {"test": name}}}))?;
+        namespaces.create(&PostParams::default(), &namespace).await?;
+        Ok(Self { bed, name: name.to_owned() })
+    }
+
+    /// Makes the account, with `changes` to its spec (JSON merge patch).
+    pub async fn account(&self, changes: Value) -> Result<()> {
+        let mut account = json!({
+            "apiVersion": "akacert.io/v1alpha1", "kind": "ClusterAkamaiAccount", "metadata": {"name": self.name},
+            "spec": {
+                "credentials": {"secretRef": {"name": SECRET}, "edgerc": {"key": "edgerc"}},
+                "allowedNamespaces": {"matchLabels": {"test": self.name}},
+                "allowedDomains": [format!("*.{}.example.com", self.name)],
+                "defaults": {
+                    "organization": {"name": "Example", "country": "US"},
+                    "adminContact": {"firstName": "Ada", "lastName": "Lovelace", "email": "ada@example.com", "phone": "617-555-0111"},
+                    "techContact": {"firstName": "Tim", "lastName": "Tech", "email": "tim@akamai.com", "phone": "617-555-0112"},
+                    "network": {"secureNetwork": "StandardTLS"}
+                }
+            }
+        });
+        merge(&mut account["spec"], &changes);
+        self.bed.apply(&account.to_string()).await.map(drop)
+    }
+
+    /// A host name of this scene.
+    pub fn host(&self, label: &str) -> String {
+        format!("{label}.{}.example.com", self.name)
+    }
+
+    /// The manifest of a certificate for `LABEL.NAME.example.com`, with `changes` to its spec (JSON merge patch).
+    pub fn manifest(&self, label: &str, changes: Value) -> Value {
+        let mut certificate = json!({
+            "apiVersion": "akacert.io/v1alpha1", "kind": "AkamaiCertificate",
+            "metadata": {"name": label, "namespace": self.name},
+            "spec": {
+                "accountRef": {"kind": "ClusterAkamaiAccount", "name": self.name},
+                "commonName": self.host(label),
+                "validation": {"http01": {"ingress": {"className": "traefik"}}}
+            }
+        });
+        merge(&mut certificate["spec"], &changes);
+        certificate
+    }
+
+    /// Applies a certificate.
+    pub async fn apply(&self, label: &str, changes: Value) -> Result<()> {
+        self.bed.apply(&self.manifest(label, changes).to_string()).await.map(drop)
+    }
+
+    /// What the API server says to a certificate that it must refuse.
+    pub async fn refusal(&self, label: &str, changes: Value) -> Result<String> {
+        match self.bed.apply(&self.manifest(label, changes).to_string()).await {
+            Ok(answer) => bail!("the API server took it: {answer}"),
+            Err(error) => Ok(error.to_string()),
+        }
+    }
+
+    /// The certificates of the namespace.
+    pub fn certificates(&self) -> Api<AkamaiCertificate> {
+        Api::namespaced(self.bed.client(), &self.name)
+    }
+
+    /// Waits until a certificate has a condition with a status and a reason; answers its message.
+    pub async fn until(&self, label: &str, condition: &str, wanted: &str, reason: &str) -> Result<String> {
+        let found = self
+            .until_status(label, &format!("{condition}={wanted}/{reason}"), |status| {
+                let found = status::find(&status.conditions, condition)?;
+                (found.status == wanted && found.reason == reason).then(|| found.message.clone())
+            })
+            .await?;
+        Ok(found)
+    }
+
+    /// Waits until a certificate is Ready.
+    pub async fn until_ready(&self, label: &str) -> Result<CertificateStatus> {
+        self.until_status(label, "Ready", |status| {
+            status::is_true(&status.conditions, "Ready").then(|| status.clone())
+        })
+        .await
+    }
+
+    /// Waits until the status of a certificate shows something.
+    pub async fn until_status<T>(
+        &self,
+        label: &str,
+        what: &str,
+        shows: impl Fn(&CertificateStatus) -> Option<T>,
+    ) -> Result<T> {
+        let api = self.certificates();
+        let mut last = None;
+        let found = eventually(what, async || {
+            last = api.get_opt(label).await?.and_then(|certificate| certificate.status);
+            Ok(last.as_ref().and_then(&shows))
+        })
+        .await;
+        found.with_context(|| {
+            format!("{}/{label}: {}", self.name, serde_json::to_string_pretty(&last).unwrap_or_default())
+        })
+    }
+
+    /// Patches the spec of a certificate (JSON merge patch).
+    pub async fn patch(&self, label: &str, spec: Value) -> Result<()> {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        self.certificates().patch(label, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Waits until an object is gone.
+    pub async fn until_gone<K>(&self, api: &Api<K>, name: &str) -> Result<()>
+    where
+        K: Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+    {
+        eventually(&format!("{name} is gone"), async || Ok(api.get_opt(name).await?.is_none().then_some(())))
+            .await
+    }
+
+    /// Enrollments of the simulator with a common name.
+    pub async fn enrollments(&self, label: &str) -> Result<Vec<akamai_cps::types::Enrollment>> {
+        let contract = akamai_cps::types::ContractId::new("1-TESTBED");
+        let name = self.host(label);
+        let all = self.bed.cps()?.list_enrollments(&contract).await?;
+        Ok(all.into_iter().filter(|enrollment| enrollment.has_common_name(&name)).collect())
+    }
+
+    /// Whether the authority fetched a token of a host through the ingress controller.
+    pub fn authority_fetched(&self, host: &str) -> Result<bool> {
+        Ok(self.bed.access_log()?.iter().any(|access| {
+            access.request_host == host
+                && access.downstream_status == 200
+                && access.user_agent.contains("LetsEncrypt-Pebble-VA")
+        }))
+    }
+
+    /// The account of the scene.
+    pub fn accounts(&self) -> Api<ClusterAkamaiAccount> {
+        Api::all(self.bed.client())
+    }
+
+    /// Waits until the account has a Ready condition with a status and a reason; answers its message.
+    pub async fn until_account(&self, wanted: &str, reason: &str) -> Result<String> {
+        let api = self.accounts();
+        eventually(&format!("account Ready={wanted}/{reason}"), async || {
+            let status = api.get(&self.name).await?.status.unwrap_or_default();
+            let ready = status::find(&status.conditions, "Ready");
+            Ok(ready
+                .filter(|ready| ready.status == wanted && ready.reason == reason)
+                .map(|ready| ready.message.clone()))
+        })
+        .await
+    }
+}
+
+/// Asks again and again until there is an answer, within the deadline.
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(answer) = ask().await? {
+            return Ok(answer);
+        }
+        if Instant::now() > deadline {
+            bail!("{what}: not within {} s", DEADLINE.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+/// What a failed test needs to be understood.
+pub async fn dump(bed: &TestBed) -> String {
+    let objects =
+        bed.kubectl(&["get", "akcert,clusterakamaiaccounts,ingress,pods", "-A", "-o", "wide"]).await;
+    let log = bed.pod_logs("akacert-operator").unwrap_or_default();
+    let lines: Vec<&str> = log.lines().rev().take(40).collect();
+    format!(
+        "{}\nthe operator's last lines:\n{}",
+        objects.unwrap_or_else(|error| error.to_string()),
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    )
+}
+
+fn merge(target: &mut Value, changes: &Value) {
+    match (target, changes) {
+        (Value::Object(target), Value::Object(changes)) => {
+            for (key, change) in changes {
+                if change.is_null() {
+                    target.remove(key);
+                } else {
+                    merge(target.entry(key.clone()).or_insert(Value::Null), change);
+                }
+            }
+        }
+        (target, changes) => *target = changes.clone(),
+    }
+}
+
+/// The UID of a certificate.
+pub fn uid(certificate: &AkamaiCertificate) -> String {
+    certificate.uid().unwrap_or_default()
+}
