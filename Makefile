@@ -1,0 +1,57 @@
+# `make help` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := bash
+
+DENY_VERSION := 0.20.2
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/akacert/tools
+DENY := $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# The failpoints are what the end-to-end tests kill the operator with; they do nothing unless asked to.
+FEATURES := --features akacert/failpoints
+
+.PHONY: help
+help: ## Lists the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
+
+.PHONY: demo
+demo: build ## From kubectl apply to Ready, on a real control plane, with the proof
+	$(TARGET)/debug/testbed demo
+
+.PHONY: demo-shell
+demo-shell: build ## As demo, and leaves everything running with a shell
+	$(TARGET)/debug/testbed shell
+
+.PHONY: build
+build: ## Builds everything
+	cargo build --locked --workspace $(FEATURES)
+
+.PHONY: test
+test: fmt-check lint deny build ## Every test
+	cargo test --locked --workspace $(FEATURES)
+
+.PHONY: bench
+bench: build ## Figures: calls, writes and seconds from apply to Ready
+	cargo test --locked $(FEATURES) --test scale -- --nocapture
+
+.PHONY: fmt
+fmt: ## Formats the code
+	cargo fmt --all
+
+.PHONY: fmt-check
+fmt-check:
+	cargo fmt --all --check
+
+.PHONY: lint
+lint: ## Clippy, warnings are errors
+	cargo clippy --locked --workspace --all-targets $(FEATURES) -- -D warnings
+
+.PHONY: deny
+deny: $(DENY) ## Licenses, bans and sources of the dependencies
+	$(DENY) --workspace check bans licenses sources
+
+$(DENY):
+	cargo install cargo-deny --locked --version $(DENY_VERSION) --root $(TOOLS)/cargo-deny-$(DENY_VERSION)
+
+.PHONY: crds
+crds: ## Renders crds/ from the Rust types
+	cargo run --locked --quiet -- crds --output crds
