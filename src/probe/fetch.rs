@@ -92,7 +92,6 @@ impl Fetcher {
         let request = if location.https {
             // The name has to be in the TLS handshake, so the address is pinned beside it, in a client of its own.
             let pinned = client(self.connect_timeout, self.timeout)
-                .tls_danger_accept_invalid_certs(true)
                 .resolve(&location.host, address)
                 .build()
                 .map_err(|_| Cause::Unreachable)?;
@@ -134,6 +133,7 @@ fn client(connect_timeout: Duration, timeout: Duration) -> ClientBuilder {
         .user_agent(concat!("akacert/", env!("CARGO_PKG_VERSION"), " (self-check)"))
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
+        .tls_danger_accept_invalid_certs(true)
         .no_proxy()
         .http1_only()
         .pool_max_idle_per_host(0)
