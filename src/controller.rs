@@ -7,13 +7,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::{self, Action};
 use kube::runtime::events::Recorder;
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::{Controller, watcher};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -173,7 +173,7 @@ async fn report(
         failpoint::reach("after an event");
     }
     if let Some(ready) = status::find(&status.conditions, condition::READY) {
-        tracing::info!(ready = ready.status, reason = ready.reason, message = ready.message, "status");
+        tracing::info!(ready = ready.status, reason = ready.reason, because = ready.message, "status");
     }
     Ok(Arc::new(reported))
 }
@@ -208,12 +208,20 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Watches all certificates.
+    /// Watches all certificates. `gone` is called when some may have gone.
     #[must_use]
-    pub fn new(client: &Client) -> Self {
-        let api: Api<AkamaiCertificate> = Api::all(client.clone());
+    pub fn new(client: &Client, gone: impl Fn() + Send + 'static) -> Self {
+        let (store, writer) = reflector::store();
+        let watched = watcher(Api::<AkamaiCertificate>::all(client.clone()), watcher::Config::default())
+            .reflect(writer)
+            .inspect_ok(move |event| {
+                if matches!(event, watcher::Event::Delete(_) | watcher::Event::InitDone) {
+                    gone();
+                }
+            })
+            .applied_objects();
         let config = controller::Config::default().concurrency(128);
-        Self { controller: Controller::new(api, watcher::Config::default()).with_config(config) }
+        Self { controller: Controller::for_stream(watched, store).with_config(config) }
     }
 
     /// The certificates, as watched.

@@ -34,6 +34,9 @@ use crate::observe::Knowledge;
 use crate::probe::{ProbeSettings, Prober};
 use crate::publish::{self, Publisher};
 
+/// How long certificates wait at the start until every account has been checked.
+const FIRST_PASS: Duration = Duration::from_secs(30);
+
 /// How often what a crash left behind is looked for. It is found in the watches, so looking costs no request.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -121,10 +124,16 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         client.clone(),
         Reporter { controller: "akacert.io/operator".into(), instance: std::env::var("POD_NAME").ok() },
     );
-    let certificates = Certificates::new(&client);
+    let (changed, look_again) = tick_pair();
+    let tick = move || {
+        changed.iter().for_each(|tick| {
+            let _ = tick.send(());
+        });
+    };
+    // The last certificate of an account that is marked for deletion may be gone.
+    let certificates = Certificates::new(&client, tick.clone());
     let store = certificates.store();
     let (wake, woken) = mpsc::unbounded_channel();
-    let (secrets_changed, look_again) = tick_pair();
     let users = (store.clone(), wake.clone());
     let namespaces = watch_metadata::<Namespace>(&client, &shutdown, move |namespace| {
         // Its labels decide whether an account may be used in it.
@@ -133,11 +142,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             let _ = wake.send(ObjectRef::from_obj(certificate.as_ref()));
         }
     });
-    let secrets = watch_metadata::<Secret>(&client, &shutdown, move |_| {
-        secrets_changed.iter().for_each(|tick| {
-            let _ = tick.send(());
-        });
-    });
+    let secrets = watch_metadata::<Secret>(&client, &shutdown, move |_| tick());
     let (publisher, published) =
         Publisher::start(client.clone(), publishing.clone(), namespaces.clone(), &shutdown);
     let seen = metrics.clone();
@@ -177,8 +182,12 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     tracing::info!("in sync with the cluster");
     let wake = futures::stream::select(published, UnboundedReceiverStream::new(woken));
     tokio::join!(
-        certificates.run(ctx.clone(), wake, shutdown.clone()),
-        accounts.run(look_again, shutdown.clone()),
+        async {
+            // A certificate looked at before its account was checked would report that, and take it back.
+            let _ = tokio::time::timeout(FIRST_PASS, accounts.first_pass()).await;
+            certificates.run(ctx.clone(), wake, shutdown.clone()).await;
+        },
+        accounts.clone().run(look_again, shutdown.clone()),
         sweep(&ctx, &store, &shutdown),
     );
     tracing::info!("shut down");

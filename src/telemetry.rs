@@ -21,7 +21,7 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), tracing_subscriber::
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Human => logs.init(),
-        LogFormat::Json => logs.json().flatten_event(true).init(),
+        LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).init(),
     }
     Ok(())
 }

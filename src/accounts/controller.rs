@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use akamai_cps::{Budgets, Client as CpsClient, Credentials, Error as CpsError, Observer, Priority};
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -17,12 +17,13 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType, Recorder};
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::{Controller, watcher};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::credentials::{self, Destination, Endpoints, Problem};
@@ -122,13 +123,23 @@ impl AccountResource for ClusterAkamaiAccount {
     }
 }
 
-/// What the last check of an account was about and what came of it.
-struct Check {
+/// What a check of an account is about. Once any of it has changed, the account is checked again.
+#[derive(Clone, PartialEq)]
+struct Subject {
+    uid: Option<String>,
     generation: i64,
+    /// UID and version of the Secret.
     secret: Option<(String, String)>,
+}
+
+/// The last check of an account, and what came of it.
+struct Check {
+    subject: Subject,
+    outcome: Outcome,
     repeat_at: Option<Timestamp>,
 }
 
+#[derive(Clone)]
 struct Outcome {
     ready: bool,
     reason: Reason,
@@ -158,6 +169,8 @@ pub struct Accounts {
     /// Flags.
     pub settings: Settings,
     checks: Mutex<HashMap<AccountKey, Check>>,
+    checked: Notify,
+    passes: Semaphore,
 }
 
 /// Why an account could not be looked at; it is tried again.
@@ -180,7 +193,7 @@ impl Accounts {
         recorder: Recorder,
         settings: Settings,
     ) -> Arc<Self> {
-        let checks = Mutex::default();
+        let (checks, checked, passes) = (Mutex::default(), Notify::new(), Semaphore::new(0));
         Arc::new(Self {
             client,
             registry,
@@ -192,6 +205,8 @@ impl Accounts {
             recorder,
             settings,
             checks,
+            checked,
+            passes,
         })
     }
 
@@ -213,12 +228,20 @@ impl Accounts {
         look_again: impl Stream<Item = ()> + Send + 'static,
         shutdown: CancellationToken,
     ) {
-        let controller = Controller::new(Api::<K>::all(self.client.clone()), watcher::Config::default());
-        let known = controller.store();
-        let accounts = self.clone();
-        let sweep = look_again.map(move |()| accounts.forget_deleted(&known));
-        controller
-            .reconcile_all_on(sweep)
+        let (known, writer) = reflector::store();
+        let (accounts, present, all) = (self.clone(), known.clone(), known.clone());
+        let first_pass = self.clone();
+        let watched = watcher(Api::<K>::all(self.client.clone()), watcher::Config::default())
+            .reflect(writer)
+            .inspect_ok(move |event| {
+                // The controller is not told of what is gone.
+                if matches!(event, watcher::Event::Delete(_) | watcher::Event::InitDone) {
+                    accounts.forget_deleted(&present);
+                }
+            })
+            .applied_objects();
+        let controller = Controller::for_stream(watched, known)
+            .reconcile_all_on(look_again)
             .graceful_shutdown_on(async move { shutdown.cancelled().await })
             .run(
                 |account: Arc<K>, accounts: Arc<Self>| async move {
@@ -230,8 +253,27 @@ impl Accounts {
                 |_, error: &Infallible, _| match *error {},
                 self,
             )
-            .for_each(|_| std::future::ready(()))
-            .await;
+            .for_each(|_| std::future::ready(()));
+        tokio::join!(controller, first_pass.pass_once(&all));
+    }
+
+    /// Waits until each account of both kinds has been checked since the start. Before that, "not known" says nothing.
+    pub async fn first_pass(&self) {
+        // The semaphore is never closed.
+        let _ = self.passes.acquire_many(2).await;
+    }
+
+    async fn pass_once<K: AccountResource>(&self, all: &Store<K>) {
+        if all.wait_until_ready().await.is_err() {
+            return;
+        }
+        loop {
+            let checked = self.checked.notified();
+            if all.state().iter().all(|account| self.registry.knows(&account.key())) {
+                return self.passes.add_permits(1);
+            }
+            checked.await;
+        }
     }
 
     /// An account that its watch does not show any more is missing for its certificates.
@@ -250,74 +292,46 @@ impl Accounts {
     /// Looks at one account.
     async fn reconcile<K: AccountResource>(&self, account: &K) -> Result<Action, Failed> {
         let key = account.key();
-        if account.meta().deletion_timestamp.is_some() {
-            return self.end(account, &key).await;
-        }
-        if !has_finalizer(account) {
-            self.set_finalizer(account, true).await?;
-        }
-        let generation = account.meta().generation.unwrap_or_default();
-        let secret = self.secret_version(account);
-        if let Some(wait) = self.checked(&key, generation, secret.as_ref()) {
-            return Ok(wait.map_or_else(Action::await_change, Action::requeue));
-        }
-        let outcome = self.check(account, secret.is_some()).await?;
-        self.tell(account, &key, &outcome);
-        self.report(account, &outcome).await?;
-        let retry = retry_after(&outcome);
-        let repeat_at = retry.and_then(|retry| Timestamp::now().checked_add(retry).ok());
-        let check = Check { generation, secret, repeat_at };
-        self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(key, check);
-        Ok(retry.map_or_else(Action::await_change, Action::requeue))
-    }
-
-    /// An account that is marked for deletion stays until no certificate refers to it.
-    async fn end<K: AccountResource>(&self, account: &K, key: &AccountKey) -> Result<Action, Failed> {
-        let users = self.users(key);
-        if users.is_empty() {
+        let ending = account.meta().deletion_timestamp.is_some();
+        let users = if ending { self.users(&key) } else { Vec::new() };
+        if ending && users.is_empty() {
             if has_finalizer(account) {
                 self.set_finalizer(account, false).await?;
             }
             return Ok(Action::await_change());
         }
-        let mut outcome = self.check(account, self.secret_version(account).is_some()).await?;
-        if outcome.ready {
-            let names: Vec<String> = users
-                .iter()
-                .take(5)
-                .map(|user| format!("{}/{}", user.namespace().unwrap_or_default(), user.name_any()))
-                .collect();
-            outcome.reason = Reason::AccountInUse;
-            outcome.message = format!(
-                "The account is marked for deletion and stays until no certificate refers to it; {} still do, such as {}",
-                users.len(),
-                names.join(", ")
-            );
+        if !ending && !has_finalizer(account) {
+            self.set_finalizer(account, true).await?;
         }
-        self.tell(account, key, &outcome);
-        self.report(account, &outcome).await?;
-        Ok(Action::requeue(RETRY_REFUSED))
+        let subject = Subject {
+            uid: account.uid(),
+            generation: account.meta().generation.unwrap_or_default(),
+            secret: self.secret_version(account),
+        };
+        let (outcome, wait) = match self.checked(&key, &subject) {
+            Some((_, wait)) if !ending => return Ok(wait.map_or_else(Action::await_change, Action::requeue)),
+            Some(checked) => checked,
+            None => {
+                let outcome = self.check(account, subject.secret.is_some()).await?;
+                self.tell(account, &key, &outcome);
+                let wait = retry_after(&outcome);
+                (outcome, wait)
+            }
+        };
+        self.report(account, &in_use(outcome.clone(), &users)).await?;
+        let repeat_at = wait.and_then(|wait| Timestamp::now().checked_add(wait).ok());
+        let check = Check { subject, outcome, repeat_at };
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(key, check);
+        Ok(wait.map_or_else(Action::await_change, Action::requeue))
     }
 
-    /// Whether there is nothing to check; and if so, when there will be.
-    fn checked(
-        &self,
-        key: &AccountKey,
-        generation: i64,
-        secret: Option<&(String, String)>,
-    ) -> Option<Option<Duration>> {
+    /// The last check, if it still stands, and when to repeat it.
+    fn checked(&self, key: &AccountKey, subject: &Subject) -> Option<(Outcome, Option<Duration>)> {
         let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        let last =
-            checks.get(key).filter(|last| last.generation == generation && last.secret.as_ref() == secret)?;
-        match last.repeat_at {
-            None => Some(None),
-            Some(at) => {
-                let wait = Duration::try_from(at.duration_since(Timestamp::now()))
-                    .ok()
-                    .filter(|wait| !wait.is_zero())?;
-                Some(Some(wait))
-            }
-        }
+        let last = checks.get(key).filter(|last| last.subject == *subject)?;
+        let Some(at) = last.repeat_at else { return Some((last.outcome.clone(), None)) };
+        let wait = Duration::try_from(at.duration_since(Timestamp::now())).ok()?;
+        (!wait.is_zero()).then(|| (last.outcome.clone(), Some(wait)))
     }
 
     fn secret_namespace<K: AccountResource>(&self, account: &K) -> String {
@@ -402,9 +416,10 @@ impl Accounts {
                     budget_group: budget_group(account),
                 }))
             }
-            _ => Known::NotReady(outcome.message.clone()),
+            _ => Known::NotReady { why: outcome.message.clone(), transient: is_transient(outcome) },
         };
         self.registry.set(key, known);
+        self.checked.notify_waiters();
         self.wake_users(key);
     }
 
@@ -427,7 +442,7 @@ impl Accounts {
         let reason = outcome.reason.as_str();
         let mut wanted =
             vec![status::condition(condition::READY, ready, reason, &outcome.message, generation, now)];
-        if !outcome.ready && !matches!(outcome.reason, Reason::CpsUnavailable | Reason::Throttled) {
+        if !outcome.ready && !is_transient(outcome) {
             wanted.push(status::condition(
                 condition::STALLED,
                 "True",
@@ -510,6 +525,24 @@ fn budget_group<K: AccountResource>(account: &K) -> String {
     }
 }
 
+/// An account that is marked for deletion stays until no certificate refers to it.
+fn in_use(mut outcome: Outcome, users: &[Arc<AkamaiCertificate>]) -> Outcome {
+    if !users.is_empty() && outcome.ready {
+        let names: Vec<String> = users
+            .iter()
+            .take(5)
+            .map(|user| format!("{}/{}", user.namespace().unwrap_or_default(), user.name_any()))
+            .collect();
+        outcome.reason = Reason::AccountInUse;
+        outcome.message = format!(
+            "The account is marked for deletion and stays until no certificate refers to it; {} still do, such as {}",
+            users.len(),
+            names.join(", ")
+        );
+    }
+    outcome
+}
+
 fn refused(reason: Reason, message: String) -> Outcome {
     Outcome { ready: false, reason, message, contracts: Vec::new(), client: None }
 }
@@ -540,6 +573,11 @@ fn judged(answer: Result<Vec<String>, CpsError>, client: CpsClient, defaults: Op
         Err(error) if error.retry_after().is_some() => refused(Reason::Throttled, error.to_string()),
         Err(error) => refused(Reason::CpsUnavailable, error.to_string()),
     }
+}
+
+/// It passes by itself.
+fn is_transient(outcome: &Outcome) -> bool {
+    matches!(outcome.reason, Reason::CpsUnavailable | Reason::Throttled)
 }
 
 /// When to check again what was not accepted; a change of the account or its Secret comes first in any case.

@@ -353,6 +353,16 @@ pub enum SignatureAlgorithm {
     Sha256,
 }
 
+impl SignatureAlgorithm {
+    /// As CPS spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SignatureAlgorithm::Sha256 => "SHA-256",
+        }
+    }
+}
+
 /// How the names are proven to the certificate authority.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

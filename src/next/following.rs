@@ -165,12 +165,25 @@ fn pending_change(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<O
     if let Some(known) = recorded.or(created) {
         let over = s.memory.change.as_ref().filter(|reading| reading.id == known && is_over(reading));
         let Some(over) = over else { return Ok(Some(known)) };
-        if over.change.as_ref().is_some_and(|change| change.status_info.is_complete()) {
+        let complete = over.change.as_ref().is_some_and(|change| change.status_info.is_complete());
+        // Its end was reported before, in the status that says Ready and names no change.
+        let reported = recorded.is_none() && super::is_ready(s);
+        if complete || reported || newly_deployed(s, d, id)? {
             return Ok(None);
         }
     }
     let enrollment = enrollment(s, d, id)?;
     Ok(enrollment.pending_change().and_then(|pending| pending.change_id()))
+}
+
+/// CPS forgets a change soon after it is complete. A new certificate in production that has all names says that this is
+/// what happened; otherwise the enrollment has to be asked.
+fn newly_deployed(s: &Snapshot<'_>, d: &Draft, id: EnrollmentId) -> Result<bool, Step> {
+    let Some(reading) = &s.memory.deployments else { return Err(Step::ReadDeployments(id)) };
+    let before = d.status.deployments.as_ref().and_then(|known| known.production.as_ref());
+    let Some(production) = &reading.value.production else { return Ok(false) };
+    let now = verified::verify(production, &s.spec().names(), s.now);
+    Ok(now.is_ok_and(|now| before.is_none_or(|before| before.serial_number != now.serial_number)))
 }
 
 /// The change is over, or CPS does not show it any more: then the enrollment has to be asked.

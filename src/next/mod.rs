@@ -98,6 +98,8 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Option<Duration> {
         accounts::View::Ready(_) => {
             d.done(Progress::AccountReady, Reason::AccountReady, "The account can be used")
         }
+        // At every start of the operator, or at a disturbance of CPS, a fleet would be written twice for nothing.
+        accounts::View::NotReady { transient: true, .. } => {}
         view => {
             let (reason, message, _) = account_problem(view);
             d.noted(Progress::AccountReady, reason, message);
@@ -130,7 +132,7 @@ fn account_problem(view: &accounts::View) -> (Reason, String, bool) {
     match view {
         accounts::View::Ready(_) => (Reason::AccountReady, String::new(), false),
         accounts::View::Missing { message } => (Reason::AccountNotFound, message.clone(), false),
-        accounts::View::NotReady { message } => (Reason::AccountNotReady, message.clone(), false),
+        accounts::View::NotReady { message, .. } => (Reason::AccountNotReady, message.clone(), false),
         accounts::View::NamespaceNotAllowed { message } => {
             (Reason::NamespaceNotAllowed, message.clone(), true)
         }

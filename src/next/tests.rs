@@ -293,7 +293,7 @@ fn a_failed_self_check_delays_the_acknowledgement_and_not_the_following_of_cps()
     assert_step(&decision, "Wait");
     assert_says(&decision, "ChallengesReachable", "False", Reason::SelfCheckFailed);
     assert_eq!(decision.status.domains[0].error.as_deref(), Some("answers with another body"));
-    scene.now = scene.now.checked_add(std::time::Duration::from_secs(60)).unwrap();
+    scene.now = scene.now.checked_add(std::time::Duration::from_secs(120)).unwrap();
     assert_step(&scene.next(), "ReadChange");
 }
 
@@ -341,6 +341,7 @@ fn an_acknowledgement_is_not_repeated_while_cps_works() {
     scene.enrollment(&["www.example.com", "api.example.com"]);
     let Step::Acknowledge { change, tokens, .. } = scene.next().step else { panic!() };
     scene.memory.acknowledged = Some(Acknowledged { change, tokens, at: scene.now });
+    scene.memory.enrollment = None;
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "DomainsValidated", "False", Reason::WaitingForValidation);
@@ -385,13 +386,15 @@ fn a_completed_change_is_followed_by_reading_the_deployments() {
 }
 
 #[test]
-fn a_change_that_cps_does_not_know_any_more_is_looked_up_in_the_enrollment() {
+fn a_change_that_cps_does_not_know_any_more_is_looked_up_in_production_and_then_in_the_enrollment() {
     let mut scene = Scene::created();
     scene.change("check-for-cert", "running", &[]);
     scene.memory.change.as_mut().unwrap().change = None;
+    assert_step(&scene.next(), "ReadDeployments");
+    scene.deployments(Default::default());
     assert_step(&scene.next(), "ReadEnrollment");
     scene.enrollment(&["www.example.com", "api.example.com"]);
-    assert_step(&scene.next(), "ReadDeployments");
+    assert_says(&scene.next(), "Ready", "False", Reason::WaitingForDeployment);
 }
 
 #[test]

@@ -65,8 +65,7 @@ fn steps(
     );
     let hash = hash(&tokens);
     reachable(s, d, &tokens, &hash)?;
-    writable(s, d, account, id)?;
-    let told = acknowledged(s, d, id, change.id, hash)?;
+    let told = acknowledged(s, d, account, id, change.id, hash)?;
     let left: Vec<&str> =
         domains.iter().filter(|domain| !domain.is_validated()).map(|domain| domain.domain.as_str()).collect();
     d.waiting(
@@ -226,6 +225,7 @@ fn reachable(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token], hash: &str) -> R
 fn acknowledged(
     s: &Snapshot<'_>,
     d: &mut Draft,
+    account: &Account,
     id: EnrollmentId,
     change: ChangeId,
     tokens: String,
@@ -236,6 +236,7 @@ fn acknowledged(
         None => recorded,
     };
     let Some(at) = last.filter(|at| !s.is_due(*at, s.schedule.acknowledge_again())) else {
+        writable(s, d, account, id)?;
         return Err(Step::Acknowledge { enrollment: id, change, tokens });
     };
     if let Some(change) = &mut d.status.change {

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::Api;
 use serde_json::json;
 
 use crate::bed::TestBed;
@@ -41,6 +43,36 @@ impl TestBed {
             "--force-conflicts",
             "-k",
             &manifest("operator").to_string_lossy(),
+        ])
+        .await?;
+        self.rolled_out().await
+    }
+
+    /// Changes flags of the operator, such as `--interval-scale=0.02`, and waits until it runs with them.
+    ///
+    /// # Errors
+    /// The Deployment cannot be changed, or the rollout does not end.
+    pub async fn set_operator_flags(&self, flags: &[&str]) -> Result<()> {
+        let api: Api<Deployment> = Api::namespaced(self.client(), NAMESPACE);
+        let pointer = "/spec/template/spec/containers/0/args";
+        let mut deployment = serde_json::to_value(api.get("akacert-operator").await?)?;
+        let mut arguments: Vec<String> =
+            serde_json::from_value(deployment.pointer_mut(pointer).context("no arguments")?.take())?;
+        for flag in flags {
+            let name = flag.split('=').next().unwrap_or(flag);
+            arguments.retain(|argument| argument.split('=').next() != Some(name));
+            arguments.push((*flag).to_owned());
+        }
+        let patch = json!([{"op": "replace", "path": pointer, "value": arguments}]);
+        self.kubectl(&[
+            "-n",
+            NAMESPACE,
+            "patch",
+            "deployment",
+            "akacert-operator",
+            "--type=json",
+            "-p",
+            &patch.to_string(),
         ])
         .await?;
         self.rolled_out().await

@@ -34,7 +34,7 @@ pub use namespace::enter;
 pub use network::{CPS, EDGE, HOST};
 pub use programs::Programs;
 pub use records::{Access, Request};
-pub use services::{CPS_HOST, EDGERC, SimulatorOptions, set_address};
+pub use services::{CPS_HOST, EDGERC, SimulatorOptions, set_address, set_addresses};
 
 /// Runs a future on a runtime of its own.
 ///

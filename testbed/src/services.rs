@@ -63,14 +63,28 @@ pub async fn dns(work: &Path, programs: &Programs) -> Result<Process> {
     Ok(dns)
 }
 
-/// Gives a name an IPv4 address of its own.
+/// Gives a name an IPv4 address of its own, instead of the one it has.
 ///
 /// # Errors
 /// The DNS does not answer.
 pub async fn set_address(name: &str, address: &str) -> Result<()> {
-    let body = json!({"host": format!("{name}."), "addresses": [address]});
-    let answer = reqwest::Client::new().post(format!("http://{HOST}:8055/add-a")).json(&body).send().await?;
-    ensure!(answer.status().is_success(), "the DNS refused an address: {}", answer.status());
+    set_addresses(name, &[address]).await
+}
+
+/// Gives a name IPv4 addresses of its own, instead of those it has.
+///
+/// # Errors
+/// The DNS does not answer.
+pub async fn set_addresses(name: &str, addresses: &[&str]) -> Result<()> {
+    let host = format!("{name}.");
+    // Adding alone would leave the old ones.
+    let requests =
+        [("clear-a", json!({"host": host})), ("add-a", json!({"host": host, "addresses": addresses}))];
+    for (path, body) in requests {
+        let answer =
+            reqwest::Client::new().post(format!("http://{HOST}:8055/{path}")).json(&body).send().await?;
+        ensure!(answer.status().is_success(), "the DNS refused an address: {}", answer.status());
+    }
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! What a user does, on a real control plane, ingress controller and ACME authority. One test bed for all tests; each
 //! test has a namespace and an account of its own.
 
+mod counts;
+mod faults;
 mod issue;
 mod scene;
 
@@ -26,7 +28,7 @@ macro_rules! tests {
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
-    let tests = || [issue::TESTS].into_iter().flatten();
+    let tests = || [issue::TESTS, counts::TESTS, faults::TESTS].into_iter().flatten();
     if arguments.list {
         let listed = tests().map(|(name, _)| Trial::test(*name, || Ok(()))).collect();
         libtest_mimic::run(&arguments, listed).exit();
@@ -59,6 +61,7 @@ async fn run(
     bed: &Mutex<TestBed>,
 ) -> Result<(), Failed> {
     let mut bed = bed.lock().await;
+    scene::restore(&bed).await.map_err(|error| Failed::from(format!("{error:#}")))?;
     match test(&mut bed).await {
         Ok(()) => Ok(()),
         Err(error) => Err(format!("{error:#}\n{}", scene::dump(&bed).await).into()),

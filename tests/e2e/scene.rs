@@ -5,12 +5,12 @@ use std::time::Duration;
 use akacert::api::status::CertificateStatus;
 use akacert::api::{AkamaiCertificate, ClusterAkamaiAccount};
 use akacert::status;
-use anyhow::{Context, Result, bail};
-use k8s_openapi::api::core::v1::Namespace;
+use anyhow::{Context, Result, bail, ensure};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
-use testbed::{SECRET, TestBed};
+use testbed::{EDGE, EDGERC, HOST, NAMESPACE, SECRET, TestBed};
 use tokio::time::Instant;
 
 /// Longer than anything takes, short enough to wait for when it fails.
@@ -38,6 +38,27 @@ impl<'a> Scene<'a> {
             serde_json::from_value(json!({"metadata": {"name": name, "labels": {"test": name}}}))?;
         namespaces.create(&PostParams::default(), &namespace).await?;
         Ok(Self { bed, name: name.to_owned() })
+    }
+
+    /// A namespace with an account whose Secret is its own, so that a test may take it away.
+    pub async fn with_own_secret(bed: &'a TestBed, name: &str) -> Result<Self> {
+        let scene = Self::without_account(bed, name).await?;
+        scene.put_secret().await?;
+        scene.account(json!({"credentials": {"secretRef": {"name": name}}})).await?;
+        Ok(scene)
+    }
+
+    /// Puts the simulator's credentials into the scene's own Secret.
+    pub async fn put_secret(&self) -> Result<()> {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": self.name, "namespace": NAMESPACE},
+            "stringData": {"edgerc": EDGERC}});
+        self.bed.apply(&secret.to_string()).await.map(drop)
+    }
+
+    /// Takes the scene's own Secret away, and waits until the account knows.
+    pub async fn take_secret(&self) -> Result<()> {
+        self.bed.kubectl(&["-n", NAMESPACE, "delete", "secret", &self.name]).await?;
+        self.until_account("False", "SecretNotFound").await.map(drop)
     }
 
     /// Makes the account, with `changes` to its spec (JSON merge patch).
@@ -83,6 +104,34 @@ impl<'a> Scene<'a> {
     /// Applies a certificate.
     pub async fn apply(&self, label: &str, changes: Value) -> Result<()> {
         self.bed.apply(&self.manifest(label, changes).to_string()).await.map(drop)
+    }
+
+    /// Lets a name lead to where nothing listens on port 80, so that its validation waits.
+    pub async fn lead_away(&self, label: &str) -> Result<()> {
+        testbed::set_address(&self.host(label), EDGE).await
+    }
+
+    /// Lets a name lead to the Ingress controller again.
+    pub async fn lead_back(&self, label: &str) -> Result<()> {
+        testbed::set_address(&self.host(label), HOST).await
+    }
+
+    /// Applies a certificate whose name leads elsewhere, and waits until its tokens are published and cannot be fetched.
+    pub async fn apply_held(&self, label: &str, changes: Value) -> Result<String> {
+        self.lead_away(label).await?;
+        self.apply(label, changes).await?;
+        self.until_unreachable(label).await
+    }
+
+    /// Waits until the self-check has looked for a name's token in vain; answers what is reported.
+    pub async fn until_unreachable(&self, label: &str) -> Result<String> {
+        let host = self.host(label);
+        self.until_status(label, "a failed self-check", |status| {
+            let found = status::find(&status.conditions, "ChallengesReachable")?;
+            let failed = found.reason == "SelfCheckFailed" && found.message.contains(&host);
+            failed.then(|| found.message.clone())
+        })
+        .await
     }
 
     /// What the API server says to a certificate that it must refuse.
@@ -152,6 +201,15 @@ impl<'a> Scene<'a> {
             .await
     }
 
+    /// The tokens that are published for a certificate: host, path and body of each.
+    pub async fn published(&self, label: &str) -> Result<Vec<Value>> {
+        let name = format!("akacert-{}", uid(&self.certificates().get(label).await?));
+        let config_maps: Api<ConfigMap> = Api::namespaced(self.bed.client(), NAMESPACE);
+        let Some(found) = config_maps.get_opt(&name).await? else { return Ok(Vec::new()) };
+        let data = found.data.unwrap_or_default();
+        Ok(serde_json::from_str(data.get("challenges.json").context("no challenges.json")?)?)
+    }
+
     /// Enrollments of the simulator with a common name.
     pub async fn enrollments(&self, label: &str) -> Result<Vec<akamai_cps::types::Enrollment>> {
         let contract = akamai_cps::types::ContractId::new("1-TESTBED");
@@ -188,6 +246,24 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// Takes back what an earlier test, failed or not, has the simulator do.
+pub async fn restore(bed: &TestBed) -> Result<()> {
+    bed.control("DELETE", "/faults", None).await?;
+    bed.control("PUT", "/quirks", Some(json!({}))).await.map(drop)
+}
+
+/// A text has to hold a sentence.
+pub fn says(text: &str, sentence: &str) -> Result<()> {
+    ensure!(text.contains(sentence), "expected: {sentence}\nfound: {text}");
+    Ok(())
+}
+
+/// One field of the simulator's credentials, as `.edgerc` names it.
+pub fn credential(field: &str) -> String {
+    let lines = EDGERC.lines().filter_map(|line| line.split_once(" = "));
+    lines.filter(|(name, _)| *name == field).map(|(_, value)| value.to_owned()).collect()
+}
+
 /// Asks again and again until there is an answer, within the deadline.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + DEADLINE;
@@ -207,7 +283,7 @@ pub async fn dump(bed: &TestBed) -> String {
     let objects =
         bed.kubectl(&["get", "akcert,clusterakamaiaccounts,ingress,pods", "-A", "-o", "wide"]).await;
     let log = bed.pod_logs("akacert-operator").unwrap_or_default();
-    let lines: Vec<&str> = log.lines().rev().take(40).collect();
+    let lines: Vec<&str> = log.lines().rev().filter(|line| !line.contains("failpoint")).take(25).collect();
     format!(
         "{}\nthe operator's last lines:\n{}",
         objects.unwrap_or_else(|error| error.to_string()),

@@ -1,0 +1,117 @@
+//! What a certificate costs: CPS calls, API writes, events. Counted, not timed.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use testbed::{Call, Request, SimulatorOptions, TestBed};
+
+use crate::scene::{Scene, eventually};
+
+crate::tests![ten_certificates_with_thirty_names_cost_what_they_may];
+
+const CERTIFICATES: usize = 10;
+const OPERATOR: &str = "system:serviceaccount:akacert-system:akacert-operator";
+
+async fn ten_certificates_with_thirty_names_cost_what_they_may(bed: &mut TestBed) -> Result<()> {
+    // As with the real CPS, the operator's first look after an acknowledgement comes when the authority is done.
+    bed.restart_simulator(&SimulatorOptions { speed: 100_000.0, ..SimulatorOptions::default() }).await?;
+    bed.set_operator_flags(&["--interval-scale=0.02"]).await?;
+    let counted = count(bed).await;
+    bed.set_operator_flags(&["--interval-scale=0.005"]).await?;
+    bed.restart_simulator(&SimulatorOptions::default()).await?;
+    counted
+}
+
+async fn count(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "ten").await?;
+    scene.until_account("True", "CredentialsAccepted").await?;
+    let (calls_before, requests_before) = (bed.calls().await?.len(), requests(bed)?.len());
+    let labels: Vec<String> = (0..CERTIFICATES).map(|number| format!("www{number}")).collect();
+    let items: Vec<Value> = labels
+        .iter()
+        .map(|label| {
+            let more = [scene.host(&format!("a-{label}")), scene.host(&format!("b-{label}"))];
+            scene.manifest(label, json!({"dnsNames": more}))
+        })
+        .collect();
+    bed.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).await?;
+    for label in &labels {
+        scene.until_ready(label).await?;
+    }
+    let arguments = ["-n", "ten", "get", "ingress,service,endpointslice", "-o", "name"];
+    eventually("nothing is published", async || Ok(bed.kubectl(&arguments).await?.is_empty().then_some(())))
+        .await?;
+    for label in &labels {
+        for host in [scene.host(label), scene.host(&format!("a-{label}")), scene.host(&format!("b-{label}"))]
+        {
+            ensure!(scene.authority_fetched(&host)?, "nobody fetched the token of {host}");
+        }
+    }
+
+    let calls: Vec<Call> = bed.calls().await?.split_off(calls_before);
+    let requests: Vec<Request> = requests(bed)?.split_off(requests_before);
+    let counted = calls.iter().filter(|call| !call.waiting).count();
+    let events = requests.iter().filter(|request| request.resource == "events").count();
+    let others = requests.len() - events;
+    print_table(
+        "CPS calls",
+        calls.iter().filter(|call| !call.waiting).map(|call| format!("{} {}", call.method, call.pattern)),
+    );
+    print_table(
+        "waiting polls",
+        calls.iter().filter(|call| call.waiting).map(|call| format!("{} {}", call.method, call.pattern)),
+    );
+    print_table(
+        "API requests",
+        requests.iter().map(|request| format!("{} {}", request.verb, request.resource)),
+    );
+    ensure!(counted <= 8 * CERTIFICATES, "{counted} CPS calls, at most 8 a certificate");
+    ensure!(others <= 12 * CERTIFICATES, "{others} API requests, at most 12 a certificate");
+    ensure!(events <= 6 * CERTIFICATES, "{events} events, at most 6 a certificate");
+
+    nothing_more(bed, &labels).await
+}
+
+/// The steady state: users touch the certificates, another one is issued, and these cost nothing.
+async fn nothing_more(bed: &TestBed, labels: &[String]) -> Result<()> {
+    let (calls, requests_before) = (bed.calls().await?.len(), requests(bed)?.len());
+    for label in labels {
+        bed.kubectl(&["-n", "ten", "label", "akcert", label, "touched=yes"]).await?;
+    }
+    // As a clock: when this one is Ready, the operator has long looked at the others.
+    let other = Scene::new(bed, "clock").await?;
+    other.apply("www", json!({})).await?;
+    other.until_ready("www").await?;
+    let own = other.enrollments("www").await?[0].enrollment_id().map(|id| id.0);
+    let calls = bed.calls().await?.split_off(calls);
+    let about_others =
+        calls.iter().filter(|call| call.enrollment_id.is_some() && call.enrollment_id != own).count();
+    ensure!(about_others == 0, "{about_others} CPS calls in the steady state");
+    let ours = requests(bed)?
+        .split_off(requests_before)
+        .into_iter()
+        .filter(|request| request.namespace == "ten")
+        .count();
+    ensure!(ours == 0, "{ours} API requests in the steady state");
+    Ok(())
+}
+
+/// What the operator asked of the API server, leases aside.
+fn requests(bed: &TestBed) -> Result<Vec<Request>> {
+    let mut requests = bed.audit_log()?;
+    requests.retain(|request| request.user == OPERATOR && request.resource != "leases");
+    Ok(requests)
+}
+
+fn print_table(title: &str, rows: impl Iterator<Item = String>) {
+    let mut counts = BTreeMap::<String, usize>::new();
+    rows.for_each(|row| *counts.entry(row).or_default() += 1);
+    let total: usize = counts.values().sum();
+    #[allow(clippy::cast_precision_loss, reason = "small numbers")]
+    let each = total as f64 / CERTIFICATES as f64;
+    println!("\n{title}: {total}, {each:.1} a certificate");
+    for (row, count) in counts {
+        println!("  {count:>4}  {row}");
+    }
+}
