@@ -125,7 +125,8 @@ fn controller_manager(work: &Path, programs: &Programs, authority: &Authority) -
     Process::start("kube-controller-manager", &work.join("logs"), command)
 }
 
-fn kubeconfig(work: &Path, name: &str, token: &str) -> Result<PathBuf> {
+/// A kubeconfig with a token.
+pub fn kubeconfig(work: &Path, name: &str, token: &str) -> Result<PathBuf> {
     let path = work.join(format!("{name}.kubeconfig"));
     let content = serde_json::json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "testbed",

@@ -6,12 +6,17 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Api;
 use serde_json::json;
+use tokio::process::Command;
 
 use crate::bed::TestBed;
-use crate::services::EDGERC;
+use crate::process::Process;
+use crate::services::{CPS_HOST, EDGERC};
+use crate::{control_plane, programs};
 
 /// The namespace of operator and solver.
 pub const NAMESPACE: &str = "akacert-system";
+/// The operator's pods.
+const OPERATOR_PODS: &str = "app.kubernetes.io/component=operator";
 /// The Secret with the simulator's credentials.
 pub const SECRET: &str = "akamai-simulator";
 
@@ -45,6 +50,45 @@ impl TestBed {
             &manifest("operator").to_string_lossy(),
         ])
         .await?;
+        self.rolled_out().await
+    }
+
+    /// Starts an operator outside the cluster, in place of the Deployment's, under the operator's own ServiceAccount:
+    /// a test that kills it wants no kubelet to start it again.
+    ///
+    /// # Errors
+    /// There is no token, or it does not start.
+    pub async fn operator_process(&self, flags: &[&str], variables: &[(&str, &str)]) -> Result<Process> {
+        let token = self.kubectl(&["-n", NAMESPACE, "create", "token", "akacert-operator"]).await?;
+        let kubeconfig = control_plane::kubeconfig(self.work(), "operator", token.trim())?;
+        let mut command = Command::new(programs::own("akacert")?);
+        command
+            .args(["operator", "--log=info,akacert=debug", "--probe-allow=10.77.0.0/16", "--no-request-limits"])
+            .arg(format!("--allow-endpoint=https://{CPS_HOST}"))
+            .arg(format!("--endpoint-ca-file={}", self.work().join("ca.pem").display()))
+            .args(flags)
+            .env("KUBECONFIG", kubeconfig)
+            .env("POD_NAMESPACE", NAMESPACE)
+            .envs(variables.iter().copied());
+        Process::start("operator", &self.work().join("logs"), command)
+    }
+
+    /// Scales the operator's Deployment to none.
+    ///
+    /// # Errors
+    /// Its pod does not go.
+    pub async fn no_operator_deployment(&self) -> Result<()> {
+        self.kubectl(&["-n", NAMESPACE, "scale", "deployment/akacert-operator", "--replicas=0"]).await?;
+        self.kubectl(&["-n", NAMESPACE, "wait", "--for=delete", "pod", "-l", OPERATOR_PODS, "--timeout=60s"]).await?;
+        Ok(())
+    }
+
+    /// Lets the Deployment run the operator again.
+    ///
+    /// # Errors
+    /// The rollout does not end.
+    pub async fn operator_deployment(&self) -> Result<()> {
+        self.kubectl(&["-n", NAMESPACE, "scale", "deployment/akacert-operator", "--replicas=1"]).await?;
         self.rolled_out().await
     }
 

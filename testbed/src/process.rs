@@ -34,6 +34,14 @@ impl Process {
         Ok(Self { name: name.to_owned(), log, child })
     }
 
+    /// Whether it has ended by itself.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Ends it, and waits until it is gone.
     ///
     /// # Errors

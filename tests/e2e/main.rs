@@ -1,10 +1,14 @@
 //! What a user does, on a real control plane, ingress controller and ACME authority. One test bed for all tests; each
 //! test has a namespace and an account of its own.
 
+mod accounts;
 mod counts;
+mod failpoints;
 mod faults;
 mod issue;
+mod refused;
 mod scene;
+mod stalled;
 
 use std::sync::Arc;
 
@@ -28,7 +32,7 @@ macro_rules! tests {
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
-    let tests = || [issue::TESTS, counts::TESTS, faults::TESTS].into_iter().flatten();
+    let tests = || [issue::TESTS, refused::TESTS, stalled::TESTS, accounts::TESTS, counts::TESTS, failpoints::TESTS, faults::TESTS].into_iter().flatten();
     if arguments.list {
         let listed = tests().map(|(name, _)| Trial::test(*name, || Ok(()))).collect();
         libtest_mimic::run(&arguments, listed).exit();
