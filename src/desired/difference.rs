@@ -11,7 +11,9 @@ use serde_json::Value;
 use super::intent::same;
 use super::spelling::Spelled;
 use super::{org, person};
-use crate::api::certificate::{CertificateSpec, Csr, DnsNameSettings, Geography, Network, OcspStapling, SecureNetwork};
+use crate::api::certificate::{
+    CertificateSpec, Csr, DnsNameSettings, Geography, Network, OcspStapling, SecureNetwork,
+};
 
 /// What the user has set and CPS cannot change, as sentences.
 #[must_use]
@@ -97,7 +99,8 @@ impl Differences {
             wanted.preferred_ciphers.as_deref(),
             present.preferred_ciphers.as_deref(),
         );
-        let stapling = present.ocsp_stapling.as_ref().map(|present| OcspStapling::in_api(&present.to_string()));
+        let stapling =
+            present.ocsp_stapling.as_ref().map(|present| OcspStapling::in_api(&present.to_string()));
         self.value(
             "network.ocspStapling",
             wanted.ocsp_stapling.map(|wanted| format!("{wanted:?}")),
@@ -142,7 +145,8 @@ impl Differences {
 
     /// An organization or a person: the fields that differ by name only, since messages go further than `spec` does.
     fn part<T: Serialize>(&mut self, part: &str, wanted: Option<T>, present: Option<&T>) {
-        let json = |part: Option<&T>| part.and_then(|part| serde_json::to_value(part).ok()).unwrap_or_default();
+        let json =
+            |part: Option<&T>| part.and_then(|part| serde_json::to_value(part).ok()).unwrap_or_default();
         let (wanted, present) = (json(wanted.as_ref()), json(present));
         for (field, wanted) in wanted.as_object().into_iter().flatten() {
             if !same(wanted, present.get(field).unwrap_or(&Value::Null)) {

@@ -126,11 +126,8 @@ fn network(own: Option<&Network>, default: Option<&Network>) -> Network {
 
 fn configuration(network: &Network, secure: SecureNetwork) -> cps::NetworkConfiguration {
     let geography = network.geography.unwrap_or(Geography::Core);
-    let mut configuration = cps::NetworkConfiguration::new(
-        geography.in_cps(),
-        secure.in_cps(),
-        network.sni_only.unwrap_or(true),
-    );
+    let mut configuration =
+        cps::NetworkConfiguration::new(geography.in_cps(), secure.in_cps(), network.sni_only.unwrap_or(true));
     configuration.quic_enabled = network.quic_enabled.unwrap_or(false);
     configuration.must_have_ciphers.clone_from(&network.must_have_ciphers);
     configuration.preferred_ciphers.clone_from(&network.preferred_ciphers);
