@@ -1,9 +1,12 @@
 //! PURE: what CPS reports as deployed, read from its PEM and verified: it chains, covers every name, and is valid now.
 //! Not here: fetching it, or trust in a root.
 
+#[cfg(test)]
+mod tests;
+
 use akamai_cps::types::{DeployedCertificate, Deployment};
 use data_encoding::HEXLOWER;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
@@ -12,6 +15,9 @@ use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer;
 
 use crate::api::status::DeploymentStatus;
+
+/// By how much the operator's clock may be behind the authority's.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 /// Why a deployed certificate cannot be relied on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +28,10 @@ pub enum Invalid {
     /// It cannot be read.
     #[error("the deployed certificate cannot be read: {0}")]
     Unreadable(&'static str),
-    /// A certificate of the chain is not signed by the next.
+    /// It comes without the certificate that signed it.
+    #[error("the deployed certificate does not chain: CPS gives no certificate of its issuer `{0}`")]
+    IssuerMissing(String),
+    /// A certificate of the chain is not signed by its issuer.
     #[error("the deployed certificate does not chain: `{0}` is not signed by `{1}`")]
     DoesNotChain(String, String),
     /// Names are not covered.
@@ -45,7 +54,7 @@ pub fn describe(deployment: &Deployment) -> Result<DeploymentStatus, Invalid> {
     let pem = leaf(primary)?;
     let certificate = parsed(&pem)?;
     Ok(DeploymentStatus {
-        serial_number: HEXLOWER.encode(certificate.raw_serial()),
+        serial_number: serial_number(&certificate),
         fingerprint: HEXLOWER.encode(&Sha256::digest(&pem.contents)),
         issuer: certificate.issuer().to_string(),
         not_before: Time(time(certificate.validity().not_before.timestamp())?),
@@ -75,37 +84,51 @@ pub fn verify(deployment: &Deployment, wanted: &[&str], now: Timestamp) -> Resul
     if status.not_after.0 <= now {
         return Err(Invalid::Expired(status.not_after.0));
     }
-    // Authorities date certificates back by an hour; a second of skew between clocks is no fault.
-    if status.not_before.0 > now.saturating_add(jiff::SignedDuration::from_secs(60)).unwrap_or(now) {
+    if status.not_before.0 > now.saturating_add(CLOCK_SKEW).unwrap_or(now) {
         return Err(Invalid::NotYetValid(status.not_before.0));
     }
     Ok(status)
 }
 
-/// Each certificate is signed by the next, up to the last one that CPS gives.
+/// From the certificate on, each is signed by the next, as far as CPS gives them; there has to be one at least.
 fn chains(primary: &DeployedCertificate) -> Result<(), Invalid> {
-    let mut pems = vec![leaf(primary)?];
-    for pem in Pem::iter_from_buffer(primary.trust_chain.as_deref().unwrap_or_default().as_bytes()) {
-        pems.push(pem.map_err(|_| Invalid::Unreadable("the trust chain is not PEM"))?);
-    }
-    let certificates = pems.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
-    let Some((mut current, rest)) = certificates.split_first() else { return Err(Invalid::Empty) };
-    let mut rest: Vec<&X509Certificate<'_>> = rest.iter().collect();
-    while !rest.is_empty() {
-        // CPS does not promise an order, so the issuer is looked for by its name.
-        let next =
-            rest.iter().position(|candidate| candidate.subject().as_raw() == current.issuer().as_raw());
-        let Some(next) = next else {
-            let issuer = rest[0].subject().to_string();
-            return Err(Invalid::DoesNotChain(current.subject().to_string(), issuer));
-        };
-        let issuer = rest.remove(next);
-        if current.verify_signature(Some(issuer.public_key())).is_err() {
-            return Err(Invalid::DoesNotChain(current.subject().to_string(), issuer.subject().to_string()));
+    let leaf = leaf(primary)?;
+    let chain = Pem::iter_from_buffer(primary.trust_chain.as_deref().unwrap_or_default().as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| Invalid::Unreadable("the trust chain is not PEM"))?;
+    let certificate = parsed(&leaf)?;
+    let issuers = chain.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+    // CPS does not promise an order, nor that the certificate itself is not among them.
+    let mut left: Vec<_> = issuers.iter().filter(|issuer| **issuer != certificate).collect();
+    let mut path = vec![&certificate];
+    while let Some(current) = path.last() {
+        let named = |issuer: &&X509Certificate<'_>| issuer.subject().as_raw() == current.issuer().as_raw();
+        if !left.iter().any(named) {
+            break;
         }
-        current = issuer;
+        let signer = left
+            .iter()
+            .position(|issuer| named(issuer) && current.verify_signature(Some(issuer.public_key())).is_ok())
+            .ok_or_else(|| Invalid::DoesNotChain(subject(current), current.issuer().to_string()))?;
+        path.push(left.swap_remove(signer));
     }
-    Ok(())
+    if path.len() == 1 {
+        return Err(Invalid::IssuerMissing(certificate.issuer().to_string()));
+    }
+    // An authority can be there twice, once signed by itself and once by an older one.
+    let known = |issuer: &X509Certificate<'_>| {
+        path.iter().any(|known| known.public_key().raw == issuer.public_key().raw)
+    };
+    match (left.iter().find(|issuer| !known(issuer)), path.last()) {
+        (Some(loose), Some(last)) => Err(Invalid::DoesNotChain(subject(last), subject(loose))),
+        _ => Ok(()),
+    }
+}
+
+/// Let's Encrypt issues certificates without a subject.
+fn subject(certificate: &X509Certificate<'_>) -> String {
+    let subject = certificate.subject().to_string();
+    if subject.is_empty() { format!("serial number {}", serial_number(certificate)) } else { subject }
 }
 
 fn leaf(primary: &DeployedCertificate) -> Result<Pem, Invalid> {
@@ -118,6 +141,12 @@ fn parsed(pem: &Pem) -> Result<X509Certificate<'_>, Invalid> {
     X509Certificate::from_der(&pem.contents)
         .map(|(_, certificate)| certificate)
         .map_err(|_| Invalid::Unreadable("it is not X.509"))
+}
+
+/// As `openssl x509 -serial` shows it, in lower case: DER puts a zero before a first bit of one.
+fn serial_number(certificate: &X509Certificate<'_>) -> String {
+    let bytes = certificate.raw_serial();
+    HEXLOWER.encode(bytes.strip_prefix(&[0]).filter(|rest| !rest.is_empty()).unwrap_or(bytes))
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
