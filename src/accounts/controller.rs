@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use akamai_cps::{Budgets, Client as CpsClient, Credentials, Error as CpsError, Observer, Priority};
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -293,8 +293,10 @@ impl Accounts {
     async fn reconcile<K: AccountResource>(&self, account: &K) -> Result<Action, Failed> {
         let key = account.key();
         let ending = account.meta().deletion_timestamp.is_some();
+        // Before all certificates have been seen, nobody can say that none refers to it.
+        let all_seen = matches!(self.certificates.wait_until_ready().now_or_never(), Some(Ok(())));
         let users = if ending { self.users(&key) } else { Vec::new() };
-        if ending && users.is_empty() {
+        if ending && all_seen && users.is_empty() {
             if has_finalizer(account) {
                 self.set_finalizer(account, false).await?;
             }
@@ -318,7 +320,9 @@ impl Accounts {
                 (outcome, wait)
             }
         };
-        self.report(account, &in_use(outcome.clone(), &users)).await?;
+        if !ending || all_seen {
+            self.report(account, &in_use(outcome.clone(), &users)).await?;
+        }
         let repeat_at = wait.and_then(|wait| Timestamp::now().checked_add(wait).ok());
         let check = Check { subject, outcome, repeat_at };
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(key, check);
@@ -360,14 +364,12 @@ impl Accounts {
         };
         let client = match self.cps_client(account, &secret.data.unwrap_or_default()) {
             Ok(client) => client,
-            Err(Problem::EndpointNotAllowed(host)) => {
-                return Ok(refused(
-                    Reason::EndpointNotAllowed,
-                    Problem::EndpointNotAllowed(host).to_string(),
-                ));
-            }
-            Err(Problem::Invalid(why)) => {
-                return Ok(refused(Reason::SecretInvalid, format!("Secret {namespace}/{name}: {why}")));
+            Err(problem) => {
+                let reason = match problem {
+                    Problem::EndpointNotAllowed(_) => Reason::EndpointNotAllowed,
+                    Problem::Invalid(_) => Reason::SecretInvalid,
+                };
+                return Ok(refused(reason, format!("Secret {namespace}/{name} {problem}")));
             }
         };
         let answer = client.with(Priority::Housekeeping, account.key().to_string()).list_contracts().await;
@@ -375,6 +377,7 @@ impl Accounts {
             answer.map(|contracts| contracts.iter().map(ToString::to_string).collect()),
             client,
             account.defaults(),
+            &format!("Secret {namespace}/{name}"),
         ))
     }
 
@@ -528,15 +531,17 @@ fn budget_group<K: AccountResource>(account: &K) -> String {
 /// An account that is marked for deletion stays until no certificate refers to it.
 fn in_use(mut outcome: Outcome, users: &[Arc<AkamaiCertificate>]) -> Outcome {
     if !users.is_empty() && outcome.ready {
-        let names: Vec<String> = users
+        let mut names: Vec<String> = users
             .iter()
-            .take(5)
             .map(|user| format!("{}/{}", user.namespace().unwrap_or_default(), user.name_any()))
             .collect();
+        names.sort();
+        let more = names.len().saturating_sub(5);
+        names.truncate(5);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         outcome.reason = Reason::AccountInUse;
         outcome.message = format!(
-            "The account is marked for deletion and stays until no certificate refers to it; {} still do, such as {}",
-            users.len(),
+            "The account is marked for deletion and stays until no certificate refers to it: delete {}{more}",
             names.join(", ")
         );
     }
@@ -548,7 +553,12 @@ fn refused(reason: Reason, message: String) -> Outcome {
 }
 
 /// What the one call says about the credentials.
-fn judged(answer: Result<Vec<String>, CpsError>, client: CpsClient, defaults: Option<&Defaults>) -> Outcome {
+fn judged(
+    answer: Result<Vec<String>, CpsError>,
+    client: CpsClient,
+    defaults: Option<&Defaults>,
+    secret: &str,
+) -> Outcome {
     let default_contract = defaults.and_then(|defaults| defaults.contract_id.as_ref());
     match answer {
         Ok(contracts) => Outcome {
@@ -558,7 +568,10 @@ fn judged(answer: Result<Vec<String>, CpsError>, client: CpsClient, defaults: Op
             contracts,
             client: Some(client),
         },
-        Err(error) if error.is_unauthorized() => refused(Reason::CredentialsRejected, error.to_string()),
+        Err(error) if error.is_unauthorized() => refused(
+            Reason::CredentialsRejected,
+            format!("Akamai refused the credentials in {secret}: {error}"),
+        ),
         // The contracts can be listed by hand; without the grant the default has to be right.
         Err(error) if error.is_forbidden() && default_contract.is_some() => Outcome {
             ready: true,
@@ -569,7 +582,12 @@ fn judged(answer: Result<Vec<String>, CpsError>, client: CpsClient, defaults: Op
             contracts: Vec::new(),
             client: Some(client),
         },
-        Err(error) if error.is_forbidden() => refused(Reason::PermissionMissing, error.to_string()),
+        Err(error) if error.is_forbidden() => refused(
+            Reason::PermissionMissing,
+            format!(
+                "Akamai accepted the credentials in {secret}, but they may not do what is needed: {error}"
+            ),
+        ),
         Err(error) if error.retry_after().is_some() => refused(Reason::Throttled, error.to_string()),
         Err(error) => refused(Reason::CpsUnavailable, error.to_string()),
     }

@@ -56,7 +56,7 @@ fn is_authority(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']')
 }
 
-/// Why credentials cannot be used. Never holds a value of the Secret but the host.
+/// What is wrong with a Secret, as what comes after its name. Never holds a value of the Secret but the host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// A key is missing, or its value is malformed.
@@ -64,8 +64,8 @@ pub enum Problem {
     Invalid(String),
     /// The host is not one that may be called.
     #[error(
-        "host `{0}` is not below luna.akamaiapis.net, and no operator flag allows it: correct the Secret, or start the \
-         operator with --allow-endpoint"
+        "has the host `{0}`, which is not below luna.akamaiapis.net, and no operator flag allows it: correct it, or have \
+         the operator started with --allow-endpoint"
     )]
     EndpointNotAllowed(String),
 }
@@ -87,26 +87,29 @@ pub fn read(spec: &CredentialsSpec, data: &BTreeMap<String, ByteString>) -> Resu
     let text = |key: &str| -> Result<Option<String>, Problem> {
         data.get(key)
             .map(|value| {
-                String::from_utf8(value.0.clone())
-                    .map_err(|_| Problem::Invalid(format!("key `{key}` of the Secret is not text")))
+                String::from_utf8(value.0.clone()).map_err(|_| {
+                    Problem::Invalid(format!("has a key `{key}` whose value is not text: correct it"))
+                })
             })
             .transpose()
     };
-    let required =
-        |key: &str| text(key)?.ok_or_else(|| Problem::Invalid(format!("the Secret has no key `{key}`")));
-    let invalid =
-        |error: &dyn std::fmt::Display| Problem::Invalid(format!("the Secret cannot be used: {error}"));
+    let required = |key: &str, field: &str| {
+        let missing = || format!("has no key `{key}`: add it, or name its key in spec.credentials.{field}");
+        text(key)?.ok_or_else(|| Problem::Invalid(missing()))
+    };
+    let invalid = |error: &dyn std::fmt::Display| Problem::Invalid(format!("cannot be used: {error}"));
     if let Some(edgerc) = &spec.edgerc {
         let section = edgerc.section.as_deref().unwrap_or("default");
-        return Credentials::from_edgerc(&required(&edgerc.key)?, section).map_err(|error| invalid(&error));
+        return Credentials::from_edgerc(&required(&edgerc.key, "edgerc.key")?, section)
+            .map_err(|error| invalid(&error));
     }
     let keys = spec.keys.clone().unwrap_or_default();
     let name = |key: Option<String>, default: &str| key.unwrap_or_else(|| default.to_owned());
     let credentials = Credentials::new(
-        &required(&name(keys.host, "host"))?,
-        required(&name(keys.client_token, "client_token"))?,
-        required(&name(keys.client_secret, "client_secret"))?,
-        required(&name(keys.access_token, "access_token"))?,
+        &required(&name(keys.host, "host"), "keys.host")?,
+        required(&name(keys.client_token, "client_token"), "keys.clientToken")?,
+        required(&name(keys.client_secret, "client_secret"), "keys.clientSecret")?,
+        required(&name(keys.access_token, "access_token"), "keys.accessToken")?,
     )
     .map_err(|error| invalid(&error))?;
     Ok(credentials.with_account_key(text(&name(keys.account_key, "account_key"))?))
@@ -202,7 +205,10 @@ mod tests {
         let credentials: Parsed = read(&renamed, &data).unwrap();
         assert_eq!(credentials.host, "a.luna.akamaiapis.net");
         let plain = spec(json!({"secretRef": {"name": "s"}}));
-        assert_eq!(read(&plain, &data).unwrap_err().to_string(), "the Secret has no key `access_token`");
+        assert_eq!(
+            read(&plain, &data).unwrap_err().to_string(),
+            "has no key `access_token`: add it, or name its key in spec.credentials.keys.accessToken"
+        );
     }
 
     #[test]

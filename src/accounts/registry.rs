@@ -1,6 +1,6 @@
 //! What certificates see of accounts: whether one may be used, and if not, why. Not here: checking credentials.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -74,17 +74,12 @@ pub struct Account {
 pub enum View {
     /// It may be used.
     Ready(Arc<Account>),
-    /// It has not been looked at since the operator started or the account was made: nothing is known against it.
-    Unchecked {
-        /// For the certificate's conditions.
-        message: String,
-    },
     /// It does not exist.
     Missing {
         /// For the certificate's conditions.
         message: String,
     },
-    /// Its credentials were not accepted.
+    /// Its credentials were not accepted, or were not checked yet.
     NotReady {
         /// For the certificate's conditions.
         message: String,
@@ -117,7 +112,6 @@ impl View {
 /// What is known of an account.
 #[derive(Clone, Debug)]
 pub(super) enum Known {
-    Unchecked,
     Ready(Arc<Account>),
     NotReady { why: String, transient: bool },
 }
@@ -125,8 +119,6 @@ pub(super) enum Known {
 /// All accounts.
 pub struct Registry {
     known: RwLock<HashMap<AccountKey, Known>>,
-    /// The kinds whose accounts have all been seen: one that is not known does not exist.
-    listed: RwLock<BTreeSet<AccountKind>>,
     namespaces: Store<PartialObjectMeta<Namespace>>,
 }
 
@@ -134,28 +126,11 @@ impl Registry {
     /// No accounts yet. Namespaces are looked up by their labels.
     #[must_use]
     pub fn new(namespaces: Store<PartialObjectMeta<Namespace>>) -> Self {
-        Self { known: RwLock::default(), listed: RwLock::default(), namespaces }
+        Self { known: RwLock::default(), namespaces }
     }
 
     pub(super) fn set(&self, key: &AccountKey, known: Known) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), known);
-    }
-
-    /// An account exists.
-    pub(super) fn seen(&self, key: &AccountKey) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.entry(key.clone()).or_insert(Known::Unchecked);
-    }
-
-    /// All accounts of a kind have been seen.
-    pub(super) fn all_seen(&self, kind: AccountKind) {
-        self.listed.write().unwrap_or_else(PoisonError::into_inner).insert(kind);
-    }
-
-    /// The accounts of a kind that are known.
-    pub(super) fn keys(&self, kind: AccountKind) -> Vec<AccountKey> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.keys().filter(|key| key.kind == kind).cloned().collect()
     }
 
     pub(super) fn remove(&self, key: &AccountKey) {
@@ -172,8 +147,6 @@ impl Registry {
         let key = AccountKey::of(certificate);
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         match known {
-            Some(Known::Unchecked) => unchecked(&key),
-            None if !self.is_listed(key.kind) => unchecked(&key),
             None => View::Missing {
                 message: format!("{key} does not exist: create it, and this certificate goes on by itself"),
             },
@@ -187,18 +160,10 @@ impl Registry {
         }
     }
 
-    fn is_listed(&self, kind: AccountKind) -> bool {
-        self.listed.read().unwrap_or_else(PoisonError::into_inner).contains(&kind)
-    }
-
     fn labels(&self, namespace: &str) -> BTreeMap<String, String> {
         let namespace = self.namespaces.get(&ObjectRef::new(namespace));
         namespace.and_then(|namespace| namespace.metadata.labels.clone()).unwrap_or_default()
     }
-}
-
-fn unchecked(key: &AccountKey) -> View {
-    View::Unchecked { message: format!("{key} is being checked") }
 }
 
 /// Whether a certificate of a namespace with these labels may use an account.
