@@ -6,6 +6,8 @@
 mod controller;
 mod credentials;
 mod registry;
+#[cfg(test)]
+mod tests;
 
 pub use controller::{Accounts, Settings};
 pub use credentials::{Endpoint, Endpoints, EndpointsError};

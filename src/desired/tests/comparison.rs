@@ -90,6 +90,9 @@ fn the_hash_of_a_body_is_its_own_and_stays() {
     assert_eq!(body_hash(&sent()), body_hash(&sent().clone()));
     assert_ne!(body_hash(&sent()), body_hash(&changed(&sent(), json!({"csr": {"ou": "Shop"}}))));
     assert_eq!(body_hash(&sent()).len(), 64);
+    // Recorded by one version of the operator and compared by the next: SHA-256 of JSON with sorted keys and no spaces.
+    let least = enrollment(&spec(json!({"dnsNames": ["api.example.com"]})), &defaults()).unwrap();
+    assert_eq!(body_hash(&least), "75b6c1b5392990e29d129c453ecf79fcba3db7f16cdb1e2fc32defb7c57c8e9a");
 }
 
 #[test]
