@@ -1,4 +1,5 @@
 //! The kind `AkamaiCertificate`: what a platform team applies. Not here: its status, its account.
+#![allow(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
 
 use std::collections::BTreeMap;
 
@@ -117,6 +118,11 @@ fn dns_names(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     })
 }
 
+/// An optional field would show the description of its enum instead of its own.
+fn without_description(schema: &mut schemars::Schema) {
+    schema.remove("description");
+}
+
 /// A reference to an account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct AccountRef {
@@ -188,6 +194,7 @@ pub struct Network {
 
 /// Akamai's two secure networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
 pub enum SecureNetwork {
     /// For sites without personal data.
     StandardTLS,
@@ -197,6 +204,7 @@ pub enum SecureNetwork {
 
 /// Where a certificate is deployed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
 pub enum Geography {
     /// Everywhere but in China and Russia.
     Core,
@@ -222,6 +230,7 @@ pub enum TlsVersion {
 
 /// OCSP stapling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
 pub enum OcspStapling {
     /// Stapled.
     On,
@@ -347,6 +356,7 @@ pub struct Contact {
 
 /// Signature algorithms, as CPS spells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
 pub enum SignatureAlgorithm {
     /// SHA-256.
     #[serde(rename = "SHA-256")]
@@ -402,6 +412,7 @@ pub struct IngressRoute {
 
 /// Path types of an Ingress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
 pub enum PathType {
     /// Matches the path and nothing else.
     Exact,
@@ -425,6 +436,7 @@ impl PathType {
 
 /// The check before an acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
 pub enum SelfCheck {
     /// From the operator.
     InCluster,
@@ -434,6 +446,7 @@ pub enum SelfCheck {
 
 /// What happens to the enrollment when its resource is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
 pub enum DeletionPolicy {
     /// It stays in CPS.
     Retain,

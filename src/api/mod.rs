@@ -2,6 +2,8 @@
 //!
 //! Here: types, schema, CEL rules, constants. Not here: anything that reads or writes a cluster.
 
+#![allow(clippy::duplicated_attributes, reason = "each printer column has its own type and path")]
+
 pub mod account;
 pub mod certificate;
 pub mod names;
