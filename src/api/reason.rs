@@ -80,7 +80,7 @@ reasons! {
     CommonNameElsewhere: "CPS says that the common name is taken, but the contract's list does not show by which enrollment.", "Look for it in the account's other contracts.";
     Conflict: "The recorded enrollment is not of this certificate: its common name differs.", "Remove the annotation `akacert.io/enrollment-id` if it was copied from another certificate.";
     EnrollmentGone: "The enrollment was removed from CPS by somebody else.", "Delete this resource and apply it again, to create a new enrollment.";
-    Immutable: "`spec` differs from the enrollment in something that CPS cannot change.", "Set the old value again, or make a new AkamaiCertificate and delete this one.";
+    Immutable: "`spec` differs from the enrollment in something that CPS cannot change.", "Set the old value again; or delete this resource with `deletionPolicy: Delete` and apply it anew.";
     UpdateUnsupported: "`spec` was changed after the enrollment was created; this version does not update enrollments.", "Set the old value again, or make the change in Akamai Control Center as well.";
     EnrollmentRefused: "CPS refused to create the enrollment.", "Correct what CPS's own text in the message names.";
     NameTaken: "An object of the name that we need exists and is not ours; it is left alone.", "Rename or delete that object.";

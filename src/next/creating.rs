@@ -10,7 +10,7 @@ use super::{Snapshot, Step};
 use crate::accounts::Account;
 use crate::api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION};
 use crate::api::reason::Reason;
-use crate::desired;
+use crate::{desired, publish};
 
 /// A list this young serves for a create: CPS itself refuses a common name that was taken in between.
 const FRESH_LIST: std::time::Duration = std::time::Duration::from_secs(10);
@@ -75,6 +75,11 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
 
 /// Contract and body of the create, from the certificate and the account's defaults as they are now.
 fn wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<(String, Enrollment), Step> {
+    // What could not be published is refused before anything is made in CPS.
+    publish::permitted(s.certificate, s.publishing).map_err(|blocked| {
+        d.stalled(Progress::EnrollmentCreated, Reason::AnnotationNotAllowed, blocked.to_string());
+        Step::Wait { again: None }
+    })?;
     let contract = desired::contract(s.spec(), &account.defaults, &account.contracts).map_err(|problem| {
         d.stalled(Progress::EnrollmentCreated, Reason::ContractUnknown, problem.to_string());
         Step::Wait { again: None }

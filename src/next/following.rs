@@ -84,7 +84,11 @@ pub fn unchanged_by_the_user(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) 
     if !immutable.is_empty() {
         d.refused(
             Reason::Immutable,
-            format!("{}. Set the old value again, or make a new AkamaiCertificate", immutable.join("; ")),
+            format!(
+                "{}. Set the old value again; or delete this resource with deletionPolicy: Delete and apply it anew, since CPS \
+                 takes a common name only once",
+                immutable.join("; ")
+            ),
         );
         return Ok(());
     }

@@ -174,6 +174,17 @@ fn an_unknown_contract_is_stalled() {
 }
 
 #[test]
+fn an_annotation_that_is_not_allowed_is_refused_before_anything_is_made_in_cps() {
+    let mut scene = Scene::new();
+    let ingress = &mut scene.certificate.spec.validation.http01.ingress;
+    ingress.annotations = Some([("example.com/snippet".to_owned(), "return 200;".to_owned())].into());
+    let decision = scene.next();
+    assert!(matches!(decision.step, Step::Wait { again: None }));
+    assert_says(&decision, "Stalled", "True", Reason::AnnotationNotAllowed);
+    assert_says(&decision, "EnrollmentCreated", "False", Reason::AnnotationNotAllowed);
+}
+
+#[test]
 fn without_its_account_a_certificate_waits() {
     let mut scene = Scene::new();
     scene.view = View::Missing { message: "ClusterAkamaiAccount production does not exist".into() };

@@ -23,7 +23,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 
 pub use objects::{CHALLENGES_KEY, SHARED_SERVICE, config_map_name, ingress_name};
-pub use plan::{Inventory, plan, plan_removal, sweep};
+pub use plan::{Inventory, permitted, plan, plan_removal, sweep};
 pub use publisher::{PublishError, Publisher};
 pub use token::{MalformedChallenges, Token, keep, published_tokens, read_tokens};
 pub use watches::Wake;

@@ -36,9 +36,7 @@ pub fn plan(
     if observed.namespace_terminating {
         return Err(Blocked::NamespaceTerminating);
     }
-    if let Some(key) = annotation_not_allowed(certificate, settings) {
-        return Err(Blocked::AnnotationNotAllowed { key });
-    }
+    permitted(certificate, settings)?;
     let namespace = certificate.namespace().unwrap_or_default();
     let config_map = objects::config_map(certificate, tokens, settings);
     let ingress = objects::ingress(certificate, tokens, settings);
@@ -174,6 +172,15 @@ pub(super) fn publishing_namespaces(
         .filter_map(|config_map| config_map.annotations().get(CERTIFICATE_NAMESPACE_ANNOTATION).cloned())
         .chain(ingresses.filter_map(|ingress| ingress.namespace()))
         .collect()
+}
+
+/// Whether what the user asks for may be published at all.
+///
+/// # Errors
+/// [`Blocked::AnnotationNotAllowed`].
+pub fn permitted(certificate: &AkamaiCertificate, settings: &Settings) -> Result<(), Blocked> {
+    annotation_not_allowed(certificate, settings)
+        .map_or(Ok(()), |key| Err(Blocked::AnnotationNotAllowed { key }))
 }
 
 /// The first annotation for the Ingress that the operator's flags do not allow.
