@@ -30,8 +30,8 @@ test: fmt-check lint deny build ## Every test
 	cargo test --locked --workspace $(FEATURES)
 
 .PHONY: bench
-bench: build ## Figures: calls, writes and seconds from apply to Ready
-	cargo test --locked $(FEATURES) --test scale -- --nocapture
+bench: build ## Seconds from kubectl apply to Ready, as a table
+	cargo bench --locked --profile dev $(FEATURES) --bench issue
 
 .PHONY: fmt
 fmt: ## Formats the code

@@ -136,7 +136,7 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
 }
 
 /// The status is written when there is nothing to do but wait, or when the verdict flips: not between two steps.
-fn is_worth_a_write(certificate: &AkamaiCertificate, wanted: &CertificateStatus, step: &Step) -> bool {
+pub(crate) fn is_worth_a_write(certificate: &AkamaiCertificate, wanted: &CertificateStatus, step: &Step) -> bool {
     let current = certificate.status.clone().unwrap_or_default();
     let ready = |status: &CertificateStatus| status::is_true(&status.conditions, condition::READY);
     let untouched =

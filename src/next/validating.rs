@@ -1,6 +1,7 @@
 //! PURE: while CPS asks for challenges: publish every token, check that each can be fetched, acknowledge, wait.
 //! Not here: what publishing writes (`crate::publish`), how a token is fetched (`crate::probe`).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use akamai_cps::types::{ChallengeType, ChangeId, DomainValidation, EnrollmentId};
@@ -215,10 +216,18 @@ fn reachable(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token], hash: &str) -> R
             domain.error = Some(failure.clone());
         }
     }
-    let failures: Vec<_> = last.failures.iter().map(|(host, failure)| format!("{host}: {failure}")).collect();
-    d.waiting(Progress::ChallengesReachable, Reason::SelfCheckFailed, failures.join("; "));
+    d.waiting(Progress::ChallengesReachable, Reason::SelfCheckFailed, summary(&last.failures));
     let again = s.until(last.at, s.schedule.self_check(last.failed));
     Err(if again.is_zero() { probe } else { Step::Wait { again: Some(again) } })
+}
+
+/// Each failure once, with the hosts that it is about.
+fn summary(failures: &BTreeMap<String, String>) -> String {
+    let mut hosts = BTreeMap::<&str, Vec<&str>>::new();
+    for (host, failure) in failures {
+        hosts.entry(failure).or_default().push(host);
+    }
+    hosts.iter().map(|(failure, hosts)| format!("{}: {failure}", hosts.join(", "))).collect::<Vec<_>>().join("; ")
 }
 
 /// CPS was told about these very tokens. Answers when.

@@ -69,7 +69,8 @@ async fn watch(bed: &TestBed, applied: &Instant) -> Result<DynamicObject> {
                 println!();
             }
             for line in &table {
-                println!("  {line}");
+                // A line that wraps would spoil the table; the whole message is a `kubectl describe` away.
+                println!("  {}", line.chars().take(150).collect::<String>());
             }
             std::io::stdout().flush()?;
             lines = table.len();

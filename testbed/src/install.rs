@@ -63,7 +63,12 @@ impl TestBed {
         let kubeconfig = control_plane::kubeconfig(self.work(), "operator", token.trim())?;
         let mut command = Command::new(programs::own("akacert")?);
         command
-            .args(["operator", "--log=info,akacert=debug", "--probe-allow=10.77.0.0/16", "--no-request-limits"])
+            .args([
+                "operator",
+                "--log=info,akacert=debug",
+                "--probe-allow=10.77.0.0/16",
+                "--no-request-limits",
+            ])
             .arg(format!("--allow-endpoint=https://{CPS_HOST}"))
             .arg(format!("--endpoint-ca-file={}", self.work().join("ca.pem").display()))
             .args(flags)
@@ -79,7 +84,8 @@ impl TestBed {
     /// Its pod does not go.
     pub async fn no_operator_deployment(&self) -> Result<()> {
         self.kubectl(&["-n", NAMESPACE, "scale", "deployment/akacert-operator", "--replicas=0"]).await?;
-        self.kubectl(&["-n", NAMESPACE, "wait", "--for=delete", "pod", "-l", OPERATOR_PODS, "--timeout=60s"]).await?;
+        self.kubectl(&["-n", NAMESPACE, "wait", "--for=delete", "pod", "-l", OPERATOR_PODS, "--timeout=60s"])
+            .await?;
         Ok(())
     }
 
@@ -97,11 +103,24 @@ impl TestBed {
     /// # Errors
     /// The Deployment cannot be changed, or the rollout does not end.
     pub async fn set_operator_flags(&self, flags: &[&str]) -> Result<()> {
+        self.change_operator_flags(flags, &[]).await
+    }
+
+    /// Takes a flag away from the operator, and waits until it runs without.
+    ///
+    /// # Errors
+    /// The Deployment cannot be changed, or the rollout does not end.
+    pub async fn remove_operator_flag(&self, flag: &str) -> Result<()> {
+        self.change_operator_flags(&[], &[flag]).await
+    }
+
+    async fn change_operator_flags(&self, flags: &[&str], removed: &[&str]) -> Result<()> {
         let api: Api<Deployment> = Api::namespaced(self.client(), NAMESPACE);
         let pointer = "/spec/template/spec/containers/0/args";
         let mut deployment = serde_json::to_value(api.get("akacert-operator").await?)?;
         let mut arguments: Vec<String> =
             serde_json::from_value(deployment.pointer_mut(pointer).context("no arguments")?.take())?;
+        arguments.retain(|argument| !removed.contains(&argument.as_str()));
         for flag in flags {
             let name = flag.split('=').next().unwrap_or(flag);
             arguments.retain(|argument| argument.split('=').next() != Some(name));
