@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::act::{self, Subject, Trouble};
 use crate::api::AkamaiCertificate;
-use crate::api::names::FIELD_MANAGER;
+use crate::api::names::{ENROLLMENT_ID_ANNOTATION, FIELD_MANAGER};
 use crate::api::status::{CertificateStatus, condition};
 use crate::lists::Lists;
 use crate::metrics::Metrics;
@@ -69,7 +69,7 @@ pub async fn reconcile(certificate: Arc<AkamaiCertificate>, ctx: Arc<Context>) -
     let span = tracing::info_span!(
         "reconcile",
         certificate = %format!("{}/{}", certificate.namespace().unwrap_or_default(), certificate.name_any()),
-        enrollment = certificate.status.as_ref().and_then(|status| status.enrollment_id),
+        enrollment = tracing::field::Empty,
     );
     async {
         let mut known = ctx.knowledge.take(&uid);
@@ -86,6 +86,9 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
     let mut certificate = known.newest(watched);
     for _ in 0..MOST_STEPS {
         known.for_generation(certificate.metadata.generation.unwrap_or_default());
+        if let Some(id) = certificate.annotations().get(ENROLLMENT_ID_ANNOTATION) {
+            tracing::Span::current().record("enrollment", id);
+        }
         let account = ctx.accounts.view(&certificate);
         let published = ctx.publisher.observe(&certificate);
         let Decision { step, status } = next(&Snapshot {
