@@ -109,6 +109,10 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
             known.written = Some(certificate.clone());
         }
         if let Step::Wait { again } = step {
+            if certificate.status.as_ref().is_some_and(is_ready) {
+                // Ten thousand certificates at rest need no memory of how they got there.
+                known.rest();
+            }
             return again;
         }
         tracing::debug!(%step, "step");
@@ -141,11 +145,14 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
 /// The status is written when there is nothing to do but wait, or when the verdict flips: not between two steps.
 pub(crate) fn is_worth_a_write(certificate: &AkamaiCertificate, wanted: &CertificateStatus, step: &Step) -> bool {
     let current = certificate.status.clone().unwrap_or_default();
-    let ready = |status: &CertificateStatus| status::is_true(&status.conditions, condition::READY);
     let untouched =
         certificate.metadata.finalizers.is_none() && certificate.metadata.deletion_timestamp.is_some();
-    let moment = matches!(step, Step::Wait { .. }) || ready(&current) != ready(wanted);
+    let moment = matches!(step, Step::Wait { .. }) || is_ready(&current) != is_ready(wanted);
     moment && current != *wanted && !untouched
+}
+
+fn is_ready(status: &CertificateStatus) -> bool {
+    status::is_true(&status.conditions, condition::READY)
 }
 
 async fn report(

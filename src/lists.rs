@@ -27,6 +27,11 @@ pub struct Lists {
 }
 
 impl Lists {
+    /// Forgets all lists: nobody needs an old one, and a large contract's is megabytes.
+    pub fn forget(&self) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// A list of a contract's enrollments that was begun after a time. Certificates that ask at once share one call.
     ///
     /// # Errors

@@ -29,6 +29,11 @@ impl Known {
         }
     }
 
+    /// Forgets everything that the next look would not use anyway.
+    pub fn rest(&mut self) {
+        self.memory = Memory { generation: self.memory.generation, ..Memory::default() };
+    }
+
     /// Forgets what was read for another generation of `spec`.
     pub fn for_generation(&mut self, generation: i64) {
         let memory = &mut self.memory;

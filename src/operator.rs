@@ -155,7 +155,11 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         budgets,
         Arc::new(move |record| seen.cps_call(record)),
         recorder.clone(),
-        accounts::Settings { operator_namespace: settings.operator_namespace.clone(), endpoints },
+        accounts::Settings {
+            operator_namespace: settings.operator_namespace.clone(),
+            endpoints,
+            interval_scale: settings.interval_scale,
+        },
     );
     let ctx = Arc::new(Context {
         client,
@@ -276,6 +280,7 @@ async fn sweep(ctx: &Context, certificates: &Store<AkamaiCertificate>, shutdown:
         let alive: BTreeSet<String> =
             certificates.state().iter().filter_map(|certificate| certificate.uid()).collect();
         ctx.knowledge.retain(|uid| alive.contains(uid));
+        ctx.lists.forget();
         for write in ctx.publisher.sweep(&alive) {
             tracing::info!(%write, "sweep");
             if let Err(error) = ctx.publisher.perform(&write).await {

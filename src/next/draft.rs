@@ -54,6 +54,8 @@ pub struct Draft {
 }
 
 struct Obstacle {
+    /// The step it is at; none when `spec` itself cannot be followed.
+    step: Option<Progress>,
     stalled: bool,
     reason: Reason,
     message: String,
@@ -92,15 +94,18 @@ impl Draft {
     /// `spec` cannot be followed, whatever the steps say.
     pub fn refused(&mut self, reason: Reason, message: String) {
         self.kept = false;
-        self.obstacle = Some(Obstacle { stalled: true, reason, message });
+        self.obstacle = Some(Obstacle { step: None, stalled: true, reason, message });
     }
 
     fn not_done(&mut self, step: Progress, reason: Reason, message: String, stalled: bool) {
         self.kept = false;
         self.reports[step as usize] = Some(Report { done: false, reason, message: message.clone() });
-        // The first obstacle is the one to report, unless a later one needs a human.
-        if self.obstacle.as_ref().is_none_or(|first| stalled && !first.stalled) {
-            self.obstacle = Some(Obstacle { stalled, reason, message });
+        // The first obstacle is the one to report, unless a later one needs a human, or says more of the same step.
+        let replaced = |first: &Obstacle| {
+            (stalled && !first.stalled) || (first.step == Some(step) && stalled == first.stalled)
+        };
+        if self.obstacle.as_ref().is_none_or(replaced) {
+            self.obstacle = Some(Obstacle { step: Some(step), stalled, reason, message });
         }
     }
 
@@ -173,7 +178,8 @@ impl Draft {
     }
 
     /// Ready means that every step is done, and nothing less.
-    fn is_complete(&self) -> bool {
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
         self.reports.iter().all(|report| report.as_ref().is_some_and(|report| report.done))
     }
 
