@@ -60,7 +60,8 @@ fn turned_true<'a>(
     status::find(&new.conditions, type_).filter(|condition| !was && condition.status == "True")
 }
 
-fn event(type_: EventType, reason: &str, action: &str, note: &str) -> Event {
+/// An event, its note within the API server's bounds.
+pub(crate) fn event(type_: EventType, reason: &str, action: &str, note: &str) -> Event {
     // events.k8s.io limits a note to 1 kB.
     let note = note.char_indices().take_while(|(at, _)| *at < 1000).map(|(_, letter)| letter).collect();
     Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None }

@@ -77,17 +77,41 @@ pub struct BudgetCollector(pub Arc<Budgets>);
 
 impl Collector for BudgetCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut family = encoder.encode_descriptor(
+            "akacert_cps_budget_remaining",
+            "Requests to Akamai that may be made at once, by budget group",
+            None,
+            prometheus_client::metrics::MetricType::Gauge,
+        )?;
         for (group, budget) in self.0.all() {
             let Some(remaining) = budget.remaining() else { continue };
-            let gauge = ConstGauge::new(i64::from(remaining));
-            let mut family = encoder.encode_descriptor(
-                "akacert_cps_budget_remaining",
-                "Requests to Akamai that may be made at once, by budget group",
-                None,
-                prometheus_client::metrics::MetricType::Gauge,
-            )?;
-            gauge.encode(family.encode_family(&[("group", group)])?)?;
+            ConstGauge::new(i64::from(remaining)).encode(family.encode_family(&[("group", group)])?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus_client::encoding::text::encode;
+
+    #[test]
+    fn the_budgets_of_all_groups_are_one_metric() {
+        let budgets = Arc::new(Budgets::new());
+        budgets.get("cluster/group/all", 25, 10);
+        budgets.get("namespace/shop/account/own", 25, 5);
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(BudgetCollector(budgets)));
+        let mut page = String::new();
+        encode(&mut page, &registry).unwrap();
+        assert_eq!(
+            page,
+            "# HELP akacert_cps_budget_remaining Requests to Akamai that may be made at once, by budget group\n\
+             # TYPE akacert_cps_budget_remaining gauge\n\
+             akacert_cps_budget_remaining{group=\"cluster/group/all\"} 10\n\
+             akacert_cps_budget_remaining{group=\"namespace/shop/account/own\"} 5\n\
+             # EOF\n"
+        );
     }
 }

@@ -1,45 +1,42 @@
 //! I/O: checks the credentials of an account with one call when the account or its Secret changes, reports, and keeps
 //! an account that is in use. Both kinds go the same way. Not here: what certificates see (`registry`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use akamai_cps::{Budgets, Client as CpsClient, Credentials, Error as CpsError, Observer, Priority};
+use akamai_cps::{Budgets, Client as CpsClient, Credentials, Observer, Priority};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
-use kube::{Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use kube::{Client, ResourceExt};
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::check::{Check, Outcome, Subject};
 use super::credentials::{self, Destination, Endpoints, Problem};
 use super::registry::{Account, AccountKey, Known, Registry};
-use crate::api::account::{Credentials as CredentialsSpec, Defaults, RequestBudget};
-use crate::api::certificate::AccountKind;
+use super::resource::AccountResource;
 use crate::api::names::{ACCOUNT_FINALIZER, FIELD_MANAGER};
 use crate::api::reason::Reason;
-use crate::api::status::{AccountStatus, condition};
+use crate::api::status::condition;
 use crate::api::{AkamaiAccount, AkamaiCertificate, ClusterAkamaiAccount};
+use crate::next::schedule::Schedule;
 use crate::{failpoint, status};
 
-/// After a failed check.
+/// After the API server refused a request.
 const RETRY: Duration = Duration::from_secs(60);
-/// After credentials were refused: somebody has to do something, and CPS is not to be asked all the time.
-const RETRY_REFUSED: Duration = Duration::from_secs(600);
 
 /// Requests a minute and at once, unless the account says otherwise: others use the Akamai account too.
 const DEFAULT_BUDGET: (u32, u32) = (25, 10);
@@ -51,101 +48,8 @@ pub struct Settings {
     pub operator_namespace: String,
     /// What may be called beside Akamai itself.
     pub endpoints: Endpoints,
-}
-
-/// Either kind of account.
-trait AccountResource:
-    Resource<DynamicType = (), Scope: Send>
-    + ResourceExt
-    + Clone
-    + Debug
-    + DeserializeOwned
-    + Send
-    + Sync
-    + 'static
-{
-    const KIND: AccountKind;
-    fn credentials(&self) -> &CredentialsSpec;
-    fn defaults(&self) -> Option<&Defaults>;
-    fn request_budget(&self) -> Option<&RequestBudget>;
-    fn allowed(&self) -> (Option<LabelSelector>, Option<Vec<String>>);
-    fn status(&self) -> AccountStatus;
-    fn api(&self, client: &Client) -> Api<Self>;
-
-    fn key(&self) -> AccountKey {
-        AccountKey { kind: Self::KIND, namespace: self.namespace(), name: self.name_any() }
-    }
-}
-
-impl AccountResource for AkamaiAccount {
-    const KIND: AccountKind = AccountKind::AkamaiAccount;
-
-    fn credentials(&self) -> &CredentialsSpec {
-        &self.spec.credentials
-    }
-    fn defaults(&self) -> Option<&Defaults> {
-        self.spec.defaults.as_ref()
-    }
-    fn request_budget(&self) -> Option<&RequestBudget> {
-        self.spec.request_budget.as_ref()
-    }
-    fn allowed(&self) -> (Option<LabelSelector>, Option<Vec<String>>) {
-        (None, None)
-    }
-    fn status(&self) -> AccountStatus {
-        self.status.clone().unwrap_or_default()
-    }
-    fn api(&self, client: &Client) -> Api<Self> {
-        Api::namespaced(client.clone(), &self.namespace().unwrap_or_default())
-    }
-}
-
-impl AccountResource for ClusterAkamaiAccount {
-    const KIND: AccountKind = AccountKind::ClusterAkamaiAccount;
-
-    fn credentials(&self) -> &CredentialsSpec {
-        &self.spec.credentials
-    }
-    fn defaults(&self) -> Option<&Defaults> {
-        self.spec.defaults.as_ref()
-    }
-    fn request_budget(&self) -> Option<&RequestBudget> {
-        self.spec.request_budget.as_ref()
-    }
-    fn allowed(&self) -> (Option<LabelSelector>, Option<Vec<String>>) {
-        (Some(self.spec.allowed_namespaces.clone()), Some(self.spec.allowed_domains.clone()))
-    }
-    fn status(&self) -> AccountStatus {
-        self.status.clone().unwrap_or_default()
-    }
-    fn api(&self, client: &Client) -> Api<Self> {
-        Api::all(client.clone())
-    }
-}
-
-/// What a check of an account is about. Once any of it has changed, the account is checked again.
-#[derive(Clone, PartialEq)]
-struct Subject {
-    uid: Option<String>,
-    generation: i64,
-    /// UID and version of the Secret.
-    secret: Option<(String, String)>,
-}
-
-/// The last check of an account, and what came of it.
-struct Check {
-    subject: Subject,
-    outcome: Outcome,
-    repeat_at: Option<Timestamp>,
-}
-
-#[derive(Clone)]
-struct Outcome {
-    ready: bool,
-    reason: Reason,
-    message: String,
-    contracts: Vec<String>,
-    client: Option<CpsClient>,
+    /// Scale of all intervals; 1 for the real CPS.
+    pub interval_scale: f64,
 }
 
 /// The accounts: one watch a kind, one of the Secrets' metadata.
@@ -278,12 +182,9 @@ impl Accounts {
 
     /// An account that its watch does not show any more is missing for its certificates.
     fn forget_deleted<K: AccountResource>(&self, known: &Store<K>) {
-        let present: Vec<AccountKey> = known.state().iter().map(|account| account.key()).collect();
-        let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone: Vec<AccountKey> =
-            checks.keys().filter(|key| key.kind == K::KIND && !present.contains(key)).cloned().collect();
-        for key in gone {
-            checks.remove(&key);
+        let present: HashSet<AccountKey> = known.state().iter().map(|account| account.key()).collect();
+        for key in self.registry.keys(K::KIND).into_iter().filter(|key| !present.contains(key)) {
+            self.lock_checks().remove(&key);
             self.registry.remove(&key);
             self.wake_users(&key);
         }
@@ -297,12 +198,12 @@ impl Accounts {
         let all_seen = matches!(self.certificates.wait_until_ready().now_or_never(), Some(Ok(())));
         let users = if ending { self.users(&key) } else { Vec::new() };
         if ending && all_seen && users.is_empty() {
-            if has_finalizer(account) {
+            if account.has_finalizer() {
                 self.set_finalizer(account, false).await?;
             }
             return Ok(Action::await_change());
         }
-        if !ending && !has_finalizer(account) {
+        if !ending && !account.has_finalizer() {
             self.set_finalizer(account, true).await?;
         }
         let subject = Subject {
@@ -310,32 +211,41 @@ impl Accounts {
             generation: account.meta().generation.unwrap_or_default(),
             secret: self.secret_version(account),
         };
-        let (outcome, wait) = match self.checked(&key, &subject) {
-            Some((_, wait)) if !ending => return Ok(wait.map_or_else(Action::await_change, Action::requeue)),
-            Some(checked) => checked,
-            None => {
-                let outcome = self.check(account, subject.secret.is_some()).await?;
-                self.tell(account, &key, &outcome);
-                let wait = retry_after(&outcome);
-                (outcome, wait)
-            }
+        let check = match self.standing(&key, &subject) {
+            Some(check) if !ending => return Ok(again(&check)),
+            Some(check) => check,
+            None => self.check(account, &key, subject).await?,
         };
         if !ending || all_seen {
-            self.report(account, &in_use(outcome.clone(), &users)).await?;
+            self.report(account, &check.outcome.clone().while_in_use(&users)).await?;
         }
-        let repeat_at = wait.and_then(|wait| Timestamp::now().checked_add(wait).ok());
-        let check = Check { subject, outcome, repeat_at };
-        self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(key, check);
-        Ok(wait.map_or_else(Action::await_change, Action::requeue))
+        let again = again(&check);
+        self.lock_checks().insert(key, check);
+        Ok(again)
     }
 
-    /// The last check, if it still stands, and when to repeat it.
-    fn checked(&self, key: &AccountKey, subject: &Subject) -> Option<(Outcome, Option<Duration>)> {
-        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = checks.get(key).filter(|last| last.subject == *subject)?;
-        let Some(at) = last.repeat_at else { return Some((last.outcome.clone(), None)) };
-        let wait = Duration::try_from(at.duration_since(Timestamp::now())).ok()?;
-        (!wait.is_zero()).then(|| (last.outcome.clone(), Some(wait)))
+    /// The last check, if it still stands.
+    fn standing(&self, key: &AccountKey, subject: &Subject) -> Option<Check> {
+        self.lock_checks().get(key).filter(|last| last.stands(subject, Timestamp::now())).cloned()
+    }
+
+    /// A check, of which the account's certificates are told.
+    async fn check<K: AccountResource>(
+        &self,
+        account: &K,
+        key: &AccountKey,
+        subject: Subject,
+    ) -> Result<Check, Failed> {
+        let outcome = self.outcome(account, subject.secret.is_some()).await?;
+        self.tell(account, key, &outcome);
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let schedule = Schedule { scale: self.settings.interval_scale, seed: hasher.finish() };
+        Ok(Check::after(self.lock_checks().get(key), subject, outcome, schedule, Timestamp::now()))
+    }
+
+    fn lock_checks(&self) -> MutexGuard<'_, HashMap<AccountKey, Check>> {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn secret_namespace<K: AccountResource>(&self, account: &K) -> String {
@@ -349,11 +259,12 @@ impl Accounts {
         Some((secret.uid().unwrap_or_default(), secret.resource_version().unwrap_or_default()))
     }
 
-    /// The check: the Secret, the endpoint, one call.
-    async fn check<K: AccountResource>(&self, account: &K, secret_exists: bool) -> Result<Outcome, Failed> {
+    /// The Secret, the endpoint, one call.
+    async fn outcome<K: AccountResource>(&self, account: &K, secret_exists: bool) -> Result<Outcome, Failed> {
         let (name, namespace) = (&account.credentials().secret_ref.name, self.secret_namespace(account));
         let missing = || {
-            refused(Reason::SecretNotFound, format!("Secret {namespace}/{name} does not exist: create it"))
+            let message = format!("Secret {namespace}/{name} does not exist: create it");
+            Outcome::refused(Reason::SecretNotFound, message)
         };
         if !secret_exists {
             return Ok(missing());
@@ -369,11 +280,11 @@ impl Accounts {
                     Problem::EndpointNotAllowed(_) => Reason::EndpointNotAllowed,
                     Problem::Invalid(_) => Reason::SecretInvalid,
                 };
-                return Ok(refused(reason, format!("Secret {namespace}/{name} {problem}")));
+                return Ok(Outcome::refused(reason, format!("Secret {namespace}/{name} {problem}")));
             }
         };
         let answer = client.with(Priority::Housekeeping, account.key().to_string()).list_contracts().await;
-        Ok(judged(
+        Ok(Outcome::of(
             answer.map(|contracts| contracts.iter().map(ToString::to_string).collect()),
             client,
             account.defaults(),
@@ -392,7 +303,7 @@ impl Accounts {
         let per_minute = budget.per_minute.unwrap_or(DEFAULT_BUDGET.0);
         let burst = budget.burst.unwrap_or(DEFAULT_BUDGET.1);
         let mut builder = CpsClient::builder(credentials)
-            .budget(self.budgets.get(&budget_group(account), per_minute, burst))
+            .budget(self.budgets.get(&account.budget_group(), per_minute, burst))
             .user_agent(concat!("akacert/", env!("CARGO_PKG_VERSION")))
             .observer(self.observer.clone());
         if let Destination::Allowed(url) = destination {
@@ -416,10 +327,10 @@ impl Accounts {
                     defaults: account.defaults().cloned().unwrap_or_default(),
                     allowed_namespaces,
                     allowed_domains,
-                    budget_group: budget_group(account),
+                    budget_group: account.budget_group(),
                 }))
             }
-            _ => Known::NotReady { why: outcome.message.clone(), transient: is_transient(outcome) },
+            _ => Known::NotReady { why: outcome.message.clone(), transient: outcome.is_transient() },
         };
         self.registry.set(key, known);
         self.checked.notify_waiters();
@@ -439,27 +350,8 @@ impl Accounts {
 
     /// Writes the status if a fact changed.
     async fn report<K: AccountResource>(&self, account: &K, outcome: &Outcome) -> Result<(), Failed> {
-        let generation = account.meta().generation.unwrap_or_default();
         let before = account.status();
-        let (ready, now) = (if outcome.ready { "True" } else { "False" }, Timestamp::now());
-        let reason = outcome.reason.as_str();
-        let mut wanted =
-            vec![status::condition(condition::READY, ready, reason, &outcome.message, generation, now)];
-        if !outcome.ready && !is_transient(outcome) {
-            wanted.push(status::condition(
-                condition::STALLED,
-                "True",
-                reason,
-                &outcome.message,
-                generation,
-                now,
-            ));
-        }
-        let after = AccountStatus {
-            observed_generation: generation,
-            contracts: outcome.contracts.clone(),
-            conditions: status::merged(&before.conditions, wanted),
-        };
+        let after = outcome.status(&before, account.meta().generation.unwrap_or_default(), Timestamp::now());
         if after == before {
             return Ok(());
         }
@@ -475,27 +367,12 @@ impl Accounts {
             .await?;
         failpoint::reach("after an account's status");
         let known = status::find(&before.conditions, condition::READY).map(|ready| ready.reason.as_str());
-        if known != Some(reason) {
-            self.send_event(account, outcome).await;
-        }
-        Ok(())
-    }
-
-    async fn send_event<K: AccountResource>(&self, account: &K, outcome: &Outcome) {
-        let event = Event {
-            type_: if outcome.ready && outcome.reason != Reason::AccountInUse {
-                EventType::Normal
-            } else {
-                EventType::Warning
-            },
-            reason: outcome.reason.as_str().to_owned(),
-            note: Some(outcome.message.chars().take(900).collect()),
-            action: "Check".into(),
-            secondary: None,
-        };
-        if let Err(error) = self.recorder.publish(&event, &account.object_ref(&())).await {
+        if known != Some(outcome.reason.as_str())
+            && let Err(error) = self.recorder.publish(&outcome.event(), &account.object_ref(&())).await
+        {
             tracing::warn!(%error, "an event could not be sent");
         }
+        Ok(())
     }
 
     async fn set_finalizer<K: AccountResource>(&self, account: &K, present: bool) -> Result<(), Failed> {
@@ -515,94 +392,7 @@ impl Accounts {
     }
 }
 
-fn has_finalizer<K: AccountResource>(account: &K) -> bool {
-    account.meta().finalizers.iter().flatten().any(|finalizer| finalizer == ACCOUNT_FINALIZER)
-}
-
-/// Budgets are shared by name within one trust domain: a tenant cannot join, and use up, a cluster account's.
-fn budget_group<K: AccountResource>(account: &K) -> String {
-    let scope = account.namespace().unwrap_or_else(|| "cluster".into());
-    match account.request_budget().and_then(|budget| budget.group.as_ref()) {
-        Some(group) => format!("{scope}/group/{group}"),
-        None => format!("{scope}/account/{}", account.name_any()),
-    }
-}
-
-/// An account that is marked for deletion stays until no certificate refers to it.
-fn in_use(mut outcome: Outcome, users: &[Arc<AkamaiCertificate>]) -> Outcome {
-    if !users.is_empty() && outcome.ready {
-        let mut names: Vec<String> = users
-            .iter()
-            .map(|user| format!("{}/{}", user.namespace().unwrap_or_default(), user.name_any()))
-            .collect();
-        names.sort();
-        let more = names.len().saturating_sub(5);
-        names.truncate(5);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        outcome.reason = Reason::AccountInUse;
-        outcome.message = format!(
-            "The account is marked for deletion and stays until no certificate refers to it: delete {}{more}",
-            names.join(", ")
-        );
-    }
-    outcome
-}
-
-fn refused(reason: Reason, message: String) -> Outcome {
-    Outcome { ready: false, reason, message, contracts: Vec::new(), client: None }
-}
-
-/// What the one call says about the credentials.
-fn judged(
-    answer: Result<Vec<String>, CpsError>,
-    client: CpsClient,
-    defaults: Option<&Defaults>,
-    secret: &str,
-) -> Outcome {
-    let default_contract = defaults.and_then(|defaults| defaults.contract_id.as_ref());
-    match answer {
-        Ok(contracts) => Outcome {
-            ready: true,
-            reason: Reason::CredentialsAccepted,
-            message: format!("Akamai accepted the credentials; contracts: {}", contracts.join(", ")),
-            contracts,
-            client: Some(client),
-        },
-        Err(error) if error.is_unauthorized() => refused(
-            Reason::CredentialsRejected,
-            format!("Akamai refused the credentials in {secret}: {error}"),
-        ),
-        // The contracts can be listed by hand; without the grant the default has to be right.
-        Err(error) if error.is_forbidden() && default_contract.is_some() => Outcome {
-            ready: true,
-            reason: Reason::CredentialsAccepted,
-            message:
-                "Akamai accepted the credentials, which may not list contracts; the account's default is used"
-                    .into(),
-            contracts: Vec::new(),
-            client: Some(client),
-        },
-        Err(error) if error.is_forbidden() => refused(
-            Reason::PermissionMissing,
-            format!(
-                "Akamai accepted the credentials in {secret}, but they may not do what is needed: {error}"
-            ),
-        ),
-        Err(error) if error.retry_after().is_some() => refused(Reason::Throttled, error.to_string()),
-        Err(error) => refused(Reason::CpsUnavailable, error.to_string()),
-    }
-}
-
-/// It passes by itself.
-fn is_transient(outcome: &Outcome) -> bool {
-    matches!(outcome.reason, Reason::CpsUnavailable | Reason::Throttled)
-}
-
-/// When to check again what was not accepted; a change of the account or its Secret comes first in any case.
-fn retry_after(outcome: &Outcome) -> Option<Duration> {
-    match outcome.reason {
-        Reason::CredentialsAccepted => None,
-        Reason::CpsUnavailable | Reason::Throttled => Some(RETRY),
-        _ => Some(RETRY_REFUSED),
-    }
+/// When to look at an account again after a check.
+fn again(check: &Check) -> Action {
+    check.wait(Timestamp::now()).map_or_else(Action::await_change, Action::requeue)
 }

@@ -137,6 +137,11 @@ impl Registry {
         self.known.write().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
+    pub(super) fn keys(&self, kind: AccountKind) -> Vec<AccountKey> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.keys().filter(|key| key.kind == kind).cloned().collect()
+    }
+
     pub(super) fn knows(&self, key: &AccountKey) -> bool {
         self.known.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
     }

@@ -1,0 +1,149 @@
+//! Either kind of account, seen alike. Not here: what is done with it.
+
+use std::fmt::Debug;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::api::Api;
+use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use super::registry::AccountKey;
+use crate::api::account::{Credentials, Defaults, RequestBudget};
+use crate::api::certificate::AccountKind;
+use crate::api::names::ACCOUNT_FINALIZER;
+use crate::api::status::AccountStatus;
+use crate::api::{AkamaiAccount, ClusterAkamaiAccount};
+
+/// Either kind of account.
+pub(super) trait AccountResource:
+    Resource<DynamicType = (), Scope: Send>
+    + ResourceExt
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    const KIND: AccountKind;
+    fn credentials(&self) -> &Credentials;
+    fn defaults(&self) -> Option<&Defaults>;
+    fn request_budget(&self) -> Option<&RequestBudget>;
+    fn allowed(&self) -> (Option<LabelSelector>, Option<Vec<String>>);
+    fn status(&self) -> AccountStatus;
+    fn api(&self, client: &Client) -> Api<Self>;
+
+    fn key(&self) -> AccountKey {
+        AccountKey { kind: Self::KIND, namespace: self.namespace(), name: self.name_any() }
+    }
+
+    fn has_finalizer(&self) -> bool {
+        self.finalizers().iter().any(|finalizer| finalizer == ACCOUNT_FINALIZER)
+    }
+
+    /// Budgets are shared by name within one trust domain, a namespace or the cluster: a tenant cannot join, and use up,
+    /// the budget of another.
+    fn budget_group(&self) -> String {
+        let scope = self.namespace().map_or("cluster".into(), |namespace| format!("namespace/{namespace}"));
+        match self.request_budget().and_then(|budget| budget.group.as_ref()) {
+            Some(group) => format!("{scope}/group/{group}"),
+            None => format!("{scope}/account/{}", self.name_any()),
+        }
+    }
+}
+
+impl AccountResource for AkamaiAccount {
+    const KIND: AccountKind = AccountKind::AkamaiAccount;
+
+    fn credentials(&self) -> &Credentials {
+        &self.spec.credentials
+    }
+    fn defaults(&self) -> Option<&Defaults> {
+        self.spec.defaults.as_ref()
+    }
+    fn request_budget(&self) -> Option<&RequestBudget> {
+        self.spec.request_budget.as_ref()
+    }
+    fn allowed(&self) -> (Option<LabelSelector>, Option<Vec<String>>) {
+        (None, None)
+    }
+    fn status(&self) -> AccountStatus {
+        self.status.clone().unwrap_or_default()
+    }
+    fn api(&self, client: &Client) -> Api<Self> {
+        Api::namespaced(client.clone(), &self.namespace().unwrap_or_default())
+    }
+}
+
+impl AccountResource for ClusterAkamaiAccount {
+    const KIND: AccountKind = AccountKind::ClusterAkamaiAccount;
+
+    fn credentials(&self) -> &Credentials {
+        &self.spec.credentials
+    }
+    fn defaults(&self) -> Option<&Defaults> {
+        self.spec.defaults.as_ref()
+    }
+    fn request_budget(&self) -> Option<&RequestBudget> {
+        self.spec.request_budget.as_ref()
+    }
+    fn allowed(&self) -> (Option<LabelSelector>, Option<Vec<String>>) {
+        (Some(self.spec.allowed_namespaces.clone()), Some(self.spec.allowed_domains.clone()))
+    }
+    fn status(&self) -> AccountStatus {
+        self.status.clone().unwrap_or_default()
+    }
+    fn api(&self, client: &Client) -> Api<Self> {
+        Api::all(client.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn tenant(namespace: &str, budget: Value) -> AkamaiAccount {
+        serde_json::from_value(json!({
+            "apiVersion": "akacert.io/v1alpha1", "kind": "AkamaiAccount",
+            "metadata": {"name": "production", "namespace": namespace},
+            "spec": {"credentials": {"secretRef": {"name": "akamai"}}, "requestBudget": budget}
+        }))
+        .unwrap()
+    }
+
+    fn cluster(budget: Value) -> ClusterAkamaiAccount {
+        serde_json::from_value(json!({
+            "apiVersion": "akacert.io/v1alpha1", "kind": "ClusterAkamaiAccount", "metadata": {"name": "production"},
+            "spec": {
+                "credentials": {"secretRef": {"name": "akamai"}}, "requestBudget": budget,
+                "allowedNamespaces": {}, "allowedDomains": ["*"]
+            }
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn accounts_of_one_namespace_share_a_budget_by_its_name() {
+        let group = json!({"group": "all"});
+        assert_eq!(tenant("shop", group).budget_group(), "namespace/shop/group/all");
+        assert_eq!(tenant("shop", json!({})).budget_group(), "namespace/shop/account/production");
+    }
+
+    #[test]
+    fn a_tenant_cannot_join_the_budget_of_the_cluster_nor_of_another_tenant() {
+        let group = || json!({"group": "all"});
+        let groups = [
+            cluster(group()).budget_group(),
+            tenant("shop", group()).budget_group(),
+            // Namespaces may be called anything.
+            tenant("cluster", group()).budget_group(),
+            tenant("group", group()).budget_group(),
+            cluster(json!({"group": "production"})).budget_group(),
+            cluster(json!({})).budget_group(),
+            tenant("cluster", json!({})).budget_group(),
+        ];
+        let distinct: std::collections::BTreeSet<_> = groups.iter().collect();
+        assert_eq!(distinct.len(), groups.len(), "{groups:?}");
+    }
+}
