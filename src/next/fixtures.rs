@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use akamai_cps::types::{Change, ChangeId, Deployments, DomainValidation, Enrollment, EnrollmentId};
+use akamai_cps::types::{
+    Change, ChangeId, DeployedCertificate, Deployment, Deployments, DomainValidation, Enrollment,
+    EnrollmentId,
+};
 use akamai_cps::{Client, Credentials};
 use jiff::Timestamp;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
 use super::snapshot::{ChangeReading, Intent, Memory, Reading};
@@ -203,13 +207,22 @@ pub fn play(observed: &mut publish::Observed, write: &publish::Write) {
             Object::ConfigMap(object) => observed.config_map = Some(stored(object).into()),
             Object::Ingress(object) => observed.ingress = Some(stored(object).into()),
             Object::Service(object) => observed.service = Some(stored(object).into()),
-            Object::EndpointSlice(object) => observed.endpoint_slices.push(stored(object).into()),
+            Object::EndpointSlice(object) => {
+                observed.endpoint_slices.retain(|slice| slice.metadata.name != object.metadata.name);
+                observed.endpoint_slices.push(stored(object).into());
+            }
         },
-        Write::Delete { kind, .. } => match kind {
+        Write::Delete { kind, name, .. } => match kind {
             Kind::ConfigMap => observed.config_map = None,
             Kind::Ingress => observed.ingress = None,
-            Kind::Service => observed.service = None,
-            Kind::EndpointSlice => observed.endpoint_slices.clear(),
+            Kind::Service => {
+                // Its EndpointSlices go with it, by garbage collection.
+                observed.service = None;
+                observed.endpoint_slices.clear();
+            }
+            Kind::EndpointSlice => {
+                observed.endpoint_slices.retain(|slice| slice.metadata.name.as_ref() != Some(&name));
+            }
         },
     }
 }
@@ -217,4 +230,25 @@ pub fn play(observed: &mut publish::Observed, write: &publish::Write) {
 fn stored<K: kube::Resource>(mut object: K) -> K {
     object.meta_mut().uid = Some("0f8fad5b-d9cb-469f-a165-70867728950e".into());
     object
+}
+
+/// In production: a certificate for these names, valid from November 2026 to the end of 2027, with its chain.
+pub fn in_production(names: &[&str]) -> Deployments {
+    let authority_key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new(vec![]).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&authority_key).unwrap();
+    let mut params =
+        CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+    params.not_before = rcgen::date_time_ymd(2026, 11, 1);
+    params.not_after = rcgen::date_time_ymd(2027, 12, 31);
+    let issuer = Issuer::from_params(&authority, &authority_key);
+    let certificate = params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+    let primary = DeployedCertificate {
+        certificate: Some(certificate.pem()),
+        trust_chain: Some(root.pem()),
+        ..DeployedCertificate::default()
+    };
+    let production = Deployment { primary_certificate: Some(primary), ..Deployment::default() };
+    Deployments { production: Some(production), ..Deployments::default() }
 }

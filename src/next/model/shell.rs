@@ -1,0 +1,179 @@
+//! A model of the shell around the decision: does a step as `crate::act` does, and remembers what came of it, as
+//! `crate::controller` does. Not here: the rules (`world`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use akamai_cps::types::Enrollment;
+use jiff::Timestamp;
+
+use super::cps::{Cps, Duplicate};
+use super::world::{CreateFault, World};
+use crate::api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
+use crate::api::reason::Reason;
+use crate::next::Step;
+use crate::next::fixtures::play;
+use crate::next::schedule::Schedule;
+use crate::next::snapshot::{Acknowledged, ChangeReading, Created, Failure, Memory, Probe, Reading};
+use crate::publish::Token;
+
+impl World {
+    /// Does a step, unless the operator dies at it.
+    pub(super) fn survives(&mut self, step: &Step) -> bool {
+        let Some(crash) = &mut self.crash else {
+            self.perform(step);
+            return true;
+        };
+        if crash.after > 0 {
+            crash.after -= 1;
+            self.perform(step);
+            return true;
+        }
+        if crash.done {
+            self.perform(step);
+        }
+        false
+    }
+
+    fn perform(&mut self, step: &Step) {
+        let done = match step {
+            Step::RecordIntent(intent) => {
+                self.record(INTENT_ANNOTATION, serde_json::to_string(intent).unwrap());
+                true
+            }
+            Step::RecordEnrollment(id) => {
+                assert!(
+                    self.cps.ours.iter().any(|held| held.id == *id),
+                    "records what is not ours: {self:?}"
+                );
+                self.record(ENROLLMENT_ID_ANNOTATION, id.to_string());
+                true
+            }
+            Step::Publish(write) => {
+                play(&mut self.published, write);
+                true
+            }
+            Step::Probe { tokens, hash } => {
+                self.probe(tokens, hash);
+                true
+            }
+            other => self.call(other),
+        };
+        let failed_before = self.known.memory.failure.as_ref().filter(|failure| failure.step == step.name());
+        let count = failed_before.map_or(0, |failure| failure.count) + 1;
+        if !done {
+            let delay = Schedule { scale: 1.0, seed: u64::from(count) }.after_failure(count);
+            self.known.memory.failure = Some(Failure {
+                step: step.name(),
+                reason: Reason::CpsUnavailable,
+                message: "HTTP 503".into(),
+                stalled: false,
+                count,
+                retry_at: self.now + delay,
+            });
+        } else if failed_before.is_some() {
+            self.known.memory.failure = None;
+        }
+    }
+
+    fn record(&mut self, annotation: &str, value: String) {
+        self.certificate.metadata.finalizers = Some(vec![CERTIFICATE_FINALIZER.into()]);
+        self.certificate.metadata.annotations.get_or_insert_default().insert(annotation.into(), value);
+    }
+
+    fn probe(&mut self, tokens: &[Token], hash: &str) {
+        let served = self.served();
+        let failures: BTreeMap<_, _> = tokens
+            .iter()
+            .filter(|token| !served.contains(token))
+            .map(|token| (token.host.clone(), "not there".to_owned()))
+            .collect();
+        self.fetched.extend(tokens.iter().filter(|token| served.contains(token)).cloned());
+        let memory = &mut self.known.memory;
+        let before =
+            memory.probe.as_ref().filter(|before| before.tokens == hash).map_or(0, |before| before.failed);
+        let failed = if failures.is_empty() { 0 } else { before + 1 };
+        memory.probe = Some(Probe { at: self.now, tokens: hash.to_owned(), failures, failed });
+    }
+
+    /// A call of CPS. Answers whether it succeeded.
+    fn call(&mut self, step: &Step) -> bool {
+        self.called.push(step.name());
+        if self.failing_calls > 0 {
+            self.failing_calls -= 1;
+            if matches!(step, Step::CreateEnrollment { .. }) {
+                self.known.memory.list = None;
+            }
+            return false;
+        }
+        let (now, memory, cps) = (self.now, &mut self.known.memory, &mut self.cps);
+        match step {
+            Step::ListEnrollments { after, .. } => {
+                let newest = self.list.take().filter(|(begun, _)| begun >= after);
+                let (at, value) = newest.unwrap_or_else(|| (now, cps.list()));
+                self.list = Some((at, value.clone()));
+                memory.list = Some(Reading { at, value });
+            }
+            Step::ReadEnrollment(id) => {
+                memory.enrollment = Some(Reading { at: now, value: cps.enrollment(*id).map(Box::new) });
+            }
+            Step::ReadChange(id, change) => {
+                let answer = cps.change(*id);
+                let before =
+                    memory.change.as_ref().filter(|before| before.id == *change && before.change == answer);
+                let unchanged = before.map_or(0, |before| before.unchanged + 1);
+                if unchanged == 0 {
+                    memory.warnings = None;
+                    memory.deployments = None;
+                    memory.deployment_reads = 0;
+                }
+                if answer.is_none() {
+                    memory.enrollment = None;
+                }
+                memory.change = Some(ChangeReading { id: *change, at: now, change: answer, unchanged });
+            }
+            Step::ReadChallenges(id, _) => {
+                memory.challenges = Some(Reading { at: now, value: Arc::new(cps.challenges(*id)) });
+            }
+            Step::ReadWarnings(..) => {
+                memory.warnings = Some(Reading { at: now, value: "DNS name x not CNAMEd".into() });
+            }
+            Step::ReadDeployments(id) => {
+                memory.deployments = Some(Reading { at: now, value: Arc::new(cps.deployments(*id)) });
+                memory.deployment_reads += 1;
+            }
+            Step::CreateEnrollment { body, .. } => create(cps, body, self.create_fault.take(), memory, now),
+            Step::Acknowledge { enrollment, change, tokens } => {
+                cps.acknowledge(*enrollment);
+                memory.acknowledged = Some(Acknowledged { change: *change, tokens: tokens.clone(), at: now });
+                memory.enrollment = None;
+                if let Some(reading) = &mut memory.change {
+                    reading.at = now;
+                    reading.unchanged = 0;
+                }
+            }
+            other => panic!("{other} is no step of a living certificate"),
+        }
+        true
+    }
+}
+
+fn create(cps: &mut Cps, body: &Enrollment, fault: Option<CreateFault>, memory: &mut Memory, now: Timestamp) {
+    memory.list = None;
+    memory.duplicate = false;
+    let generation = memory.generation;
+    let answer = match fault {
+        Some(CreateFault::RequestLost) => None,
+        fault => {
+            Some((cps.create(body, fault == Some(CreateFault::AnswerLostAndLate), now), fault.is_some()))
+        }
+    };
+    match answer {
+        Some((Ok((enrollment, change)), false)) => {
+            memory.uncertain_create = None;
+            memory.created = Some(Created { enrollment, change: Some(change), generation });
+        }
+        Some((Err(Duplicate), false)) => memory.duplicate = true,
+        Some((_, true)) | None => memory.uncertain_create = Some(now),
+    }
+}

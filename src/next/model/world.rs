@@ -1,0 +1,264 @@
+//! A model of all that the decision looks at and drives: the cluster, CPS, the network, the clock. Every rule that must
+//! never be broken is checked here, at each step. Not here: doing a step (`shell`).
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use akamai_cps::types::Enrollment;
+use jiff::Timestamp;
+
+use super::cps::{Cps, Phase, Production, tokens};
+use crate::accounts::{Account, View};
+use crate::api::AkamaiCertificate;
+use crate::api::status::{CertificateStatus, condition};
+use crate::controller::is_worth_a_write;
+use crate::next::fixtures;
+use crate::next::schedule::Schedule;
+use crate::next::{Decision, Snapshot, Step, next};
+use crate::observe::Known;
+use crate::publish::{self, SolverEndpoint, Token};
+use crate::status;
+
+/// More steps than a certificate ever needs without time passing.
+const MOST_STEPS: usize = 60;
+
+/// Clients are slow to build.
+static ACCOUNT: LazyLock<Arc<Account>> = LazyLock::new(|| Arc::new(fixtures::account()));
+
+/// What becomes of the next create.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateFault {
+    /// It is carried out, and the answer is lost.
+    AnswerLost,
+    /// It is carried out and shows up later, and the answer is lost.
+    AnswerLostAndLate,
+    /// It is never carried out, and nobody can tell.
+    RequestLost,
+}
+
+/// The operator dies at one of its next steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// How many steps are still done.
+    pub after: u32,
+    /// Whether the step at which it dies is done too.
+    pub done: bool,
+}
+
+pub struct World {
+    pub certificate: AkamaiCertificate,
+    pub published: publish::Observed,
+    pub cps: Cps,
+    pub now: Timestamp,
+    /// Tokens can be fetched from outside.
+    pub network: bool,
+    pub account: bool,
+    pub create_fault: Option<CreateFault>,
+    pub failing_calls: u32,
+    pub crash: Option<Crash>,
+    /// The calls of CPS, by their names.
+    pub called: Vec<&'static str>,
+    pub steps: usize,
+    pub log: Vec<String>,
+    pub(super) known: Known,
+    /// The last list, which certificates share.
+    pub(super) list: Option<(Timestamp, Vec<Enrollment>)>,
+    wake: Option<Timestamp>,
+    pub(super) fetched: BTreeSet<Token>,
+    publishing: publish::Settings,
+}
+
+impl World {
+    /// A certificate was just applied.
+    pub fn new() -> Self {
+        let scene = fixtures::Scene::new();
+        let mut world = Self {
+            certificate: scene.certificate,
+            published: scene.published,
+            cps: Cps::default(),
+            now: scene.now,
+            network: true,
+            account: true,
+            create_fault: None,
+            failing_calls: 0,
+            crash: None,
+            called: vec![],
+            steps: 0,
+            log: vec![],
+            known: Known::default(),
+            list: None,
+            wake: None,
+            fetched: BTreeSet::new(),
+            publishing: scene.publishing,
+        };
+        world.solver(true);
+        world
+    }
+
+    /// The solver has a ready replica, or none.
+    pub fn solver(&mut self, ready: bool) {
+        let replica = SolverEndpoint { ip: [10, 77, 1, 2].into(), port: 8080 };
+        self.published.solver = if ready { vec![replica] } else { vec![] };
+    }
+
+    /// The operator starts anew and looks.
+    pub fn restart(&mut self) {
+        self.known = Known::default();
+        self.list = None;
+        self.crash = None;
+        self.look();
+    }
+
+    /// Time passes; the operator looks whenever it wanted to.
+    pub fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(wake) = self.wake.filter(|wake| *wake <= until) {
+            self.now = wake;
+            self.look();
+        }
+        self.now = until;
+    }
+
+    pub fn status(&self) -> CertificateStatus {
+        self.certificate.status.clone().unwrap_or_default()
+    }
+
+    pub fn calls(&self) -> usize {
+        self.called.len()
+    }
+
+    pub fn is_ready(&self) -> bool {
+        status::is_true(&self.status().conditions, condition::READY)
+    }
+
+    /// CPS makes a move.
+    pub fn advance_cps(&mut self) {
+        let served: BTreeSet<Token> = self.served();
+        self.cps.advance(self.now, |token| served.contains(token));
+    }
+
+    /// Observe, decide, report, act, until the decision is to wait.
+    pub fn look(&mut self) {
+        for _ in 0..MOST_STEPS {
+            self.known.for_generation(self.certificate.metadata.generation.unwrap_or_default());
+            let Decision { step, status } = self.decide();
+            self.check(&step, &status);
+            if is_worth_a_write(&self.certificate, &status, &step) {
+                self.certificate.status = Some(status);
+            }
+            if let Step::Wait { again } = step {
+                assert!(again.is_none_or(|again| !again.is_zero()), "waits for no time: {self:?}");
+                self.wake = again.map(|again| self.now + again);
+                return;
+            }
+            self.steps += 1;
+            self.log.push(format!("{}: {step}", self.now));
+            if !self.survives(&step) {
+                self.log.push("the operator dies".into());
+                return self.restart();
+            }
+        }
+        panic!("runs in a circle: {self:?}");
+    }
+
+    fn decide(&self) -> Decision {
+        let view = if self.account {
+            View::Ready(ACCOUNT.clone())
+        } else {
+            View::NotReady { message: "no".into(), transient: false }
+        };
+        next(&Snapshot {
+            certificate: &self.certificate,
+            account: &view,
+            published: &self.published,
+            memory: &self.known.memory,
+            publishing: &self.publishing,
+            schedule: Schedule { scale: 1.0, seed: 7 },
+            now: self.now,
+        })
+    }
+
+    /// What must never happen.
+    fn check(&self, step: &Step, status: &CertificateStatus) {
+        assert!(self.cps.ours.len() <= 1, "two enrollments: {self:?}");
+        if status::is_true(&status.conditions, condition::READY) {
+            let covered = self.cps.ours.iter().all(|held| held.production == Production::AllNames);
+            let names = self.certificate.spec.names().len() == 2;
+            assert!(covered && names && !self.cps.ours.is_empty(), "Ready without a certificate: {self:?}");
+        }
+        if let Step::CreateEnrollment { .. } = step {
+            assert!(self.certificate.metadata.annotations.is_some(), "no trace of the create: {self:?}");
+        }
+        if let Step::Acknowledge { .. } = step {
+            let offered = self
+                .known
+                .memory
+                .challenges
+                .as_ref()
+                .map(|reading| reading.value.clone())
+                .unwrap_or_default();
+            let offered: Vec<Token> = offered.iter().flat_map(tokens).collect();
+            let (routed, stored) = (self.routed(), self.stored());
+            for token in offered {
+                assert!(stored.contains(&token), "{token:?} is not in the ConfigMap: {self:?}");
+                assert!(
+                    routed.contains(&(token.host.clone(), token.path.clone())),
+                    "{token:?} has no path: {self:?}"
+                );
+                assert!(self.fetched.contains(&token), "{token:?} was never fetched: {self:?}");
+            }
+        }
+    }
+
+    fn stored(&self) -> BTreeSet<Token> {
+        self.published.config_map.iter().flat_map(|map| publish::published_tokens(map)).collect()
+    }
+
+    /// Hosts and paths in the Ingress.
+    fn routed(&self) -> BTreeSet<(String, String)> {
+        let ingress = self.published.ingress.as_ref().and_then(|ingress| ingress.spec.as_ref());
+        let rules = ingress.and_then(|spec| spec.rules.as_ref()).into_iter().flatten();
+        rules
+            .flat_map(|rule| {
+                let paths = rule.http.iter().flat_map(|http| &http.paths);
+                paths.map(|path| {
+                    (rule.host.clone().unwrap_or_default(), path.path.clone().unwrap_or_default())
+                })
+            })
+            .collect()
+    }
+
+    /// What somebody outside gets.
+    pub(super) fn served(&self) -> BTreeSet<Token> {
+        let whole =
+            self.network && self.published.service.is_some() && !self.published.endpoint_slices.is_empty();
+        if !whole || self.published.solver.is_empty() {
+            return BTreeSet::new();
+        }
+        let routed = self.routed();
+        self.stored()
+            .into_iter()
+            .filter(|token| routed.contains(&(token.host.clone(), token.path.clone())))
+            .collect()
+    }
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let conditions: Vec<_> = self
+            .status()
+            .conditions
+            .iter()
+            .map(|condition| {
+                format!(
+                    "{}={} {}: {}",
+                    condition.type_, condition.status, condition.reason, condition.message
+                )
+            })
+            .collect();
+        let phases: Vec<(Phase, Production)> =
+            self.cps.ours.iter().map(|held| (held.phase, held.production)).collect();
+        write!(f, "at {}\n{:#?}\n{phases:?}\n{:#?}", self.now, self.log, conditions)
+    }
+}
