@@ -13,8 +13,6 @@ pub(crate) mod fixtures;
 mod following;
 #[cfg(test)]
 mod model;
-#[cfg(test)]
-mod model;
 pub mod schedule;
 pub mod snapshot;
 pub mod step;
