@@ -19,6 +19,9 @@ const AFTER_FAILURE: (Duration, Duration) = (Duration::from_secs(5), Duration::f
 const CHALLENGES: Duration = Duration::from_secs(900);
 /// From one acknowledgement to the next, while CPS still asks for it.
 const ACKNOWLEDGE_AGAIN: Duration = Duration::from_secs(3600);
+/// Without the self-check: from reading challenges to acknowledging them. The Ingress controller has to catch up, since
+/// CPS validates at once and a name that fails gets another token.
+const UNCHECKED: Duration = Duration::from_secs(60);
 /// How long an enrollment may take to show in the list after the answer to its create was lost.
 const UNCERTAIN_CREATE: Duration = Duration::from_secs(300);
 /// Nothing is worth doing more often than this, however small the scale.
@@ -80,6 +83,12 @@ impl Schedule {
     #[must_use]
     pub fn acknowledge_again(&self) -> Duration {
         self.scaled(ACKNOWLEDGE_AGAIN, 0)
+    }
+
+    /// From reading challenges to acknowledging them without a self-check.
+    #[must_use]
+    pub fn unchecked(&self) -> Duration {
+        self.scaled(UNCHECKED, 0)
     }
 
     /// How long an enrollment whose create has an unknown outcome is looked for.

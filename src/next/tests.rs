@@ -126,6 +126,7 @@ fn after_a_lost_answer_nothing_is_created_while_the_enrollment_may_still_show() 
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "EnrollmentCreated", "False", Reason::UncertainCreate);
+    assert_says(&decision, "Ready", "False", Reason::UncertainCreate);
 }
 
 #[test]
@@ -321,10 +322,16 @@ fn reachable_tokens_of_our_enrollment_are_acknowledged() {
 }
 
 #[test]
-fn with_the_self_check_off_published_tokens_are_acknowledged() {
+fn with_the_self_check_off_the_ingress_controller_has_a_minute_before_tokens_are_acknowledged() {
     let mut scene = published();
     scene.certificate.spec.validation.self_check = Some(crate::api::certificate::SelfCheck::Off);
     scene.enrollment(&["www.example.com", "api.example.com"]);
+    let decision = scene.next();
+    assert_step(&decision, "Wait");
+    assert_says(&decision, "ChallengesReachable", "True", Reason::SelfCheckOff);
+    assert_says(&decision, "DomainsValidated", "False", Reason::ChallengesPublished);
+
+    scene.now = scene.now.checked_add(std::time::Duration::from_secs(70)).unwrap();
     let decision = scene.next();
     assert_step(&decision, "Acknowledge");
     assert_says(&decision, "ChallengesReachable", "True", Reason::SelfCheckOff);

@@ -227,7 +227,11 @@ fn summary(failures: &BTreeMap<String, String>) -> String {
     for (host, failure) in failures {
         hosts.entry(failure).or_default().push(host);
     }
-    hosts.iter().map(|(failure, hosts)| format!("{}: {failure}", hosts.join(", "))).collect::<Vec<_>>().join("; ")
+    hosts
+        .iter()
+        .map(|(failure, hosts)| format!("{}: {failure}", hosts.join(", ")))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// CPS was told about these very tokens. Answers when.
@@ -245,6 +249,7 @@ fn acknowledged(
         None => recorded,
     };
     let Some(at) = last.filter(|at| !s.is_due(*at, s.schedule.acknowledge_again())) else {
+        settled(s, d)?;
         writable(s, d, account, id)?;
         return Err(Step::Acknowledge { enrollment: id, change, tokens });
     };
@@ -252,6 +257,21 @@ fn acknowledged(
         change.acknowledged = Some(Time(whole_second(at)));
     }
     Ok(at)
+}
+
+/// Without the self-check nothing tells that the Ingress controller has followed, so it is given time.
+fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
+    let read_at = s.memory.challenges.as_ref().map_or(s.now, |reading| reading.at);
+    let again = s.until(read_at, s.schedule.unchecked());
+    if s.spec().self_check() || again.is_zero() {
+        return Ok(());
+    }
+    d.waiting(
+        Progress::DomainsValidated,
+        Reason::ChallengesPublished,
+        "validation.selfCheck is Off, so CPS is told once the Ingress controller has had a minute to follow",
+    );
+    Err(Step::Wait { again: Some(again) })
 }
 
 fn is_about(last: &Acknowledged, change: ChangeId, tokens: &str) -> bool {
