@@ -3,9 +3,11 @@
 
 mod accounts;
 mod counts;
+mod ending;
 mod failpoints;
 mod faults;
 mod issue;
+mod publishing;
 mod refused;
 mod scene;
 mod stalled;
@@ -32,7 +34,21 @@ macro_rules! tests {
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
-    let tests = || [issue::TESTS, refused::TESTS, stalled::TESTS, accounts::TESTS, counts::TESTS, failpoints::TESTS, faults::TESTS].into_iter().flatten();
+    let tests = || {
+        [
+            issue::TESTS,
+            refused::TESTS,
+            stalled::TESTS,
+            accounts::TESTS,
+            counts::TESTS,
+            failpoints::TESTS,
+            faults::TESTS,
+            ending::TESTS,
+            publishing::TESTS,
+        ]
+        .into_iter()
+        .flatten()
+    };
     if arguments.list {
         let listed = tests().map(|(name, _)| Trial::test(*name, || Ok(()))).collect();
         libtest_mimic::run(&arguments, listed).exit();
