@@ -117,7 +117,7 @@ async fn prove(bed: &TestBed, certificate: &DynamicObject) -> Result<()> {
     std::fs::write(&leaf, &deployed.certificate)?;
     std::fs::write(&chain, &deployed.trust_chain)?;
     std::fs::write(&root, bed.acme_root().await?)?;
-    println!("$ openssl x509 -in leaf.pem -noout -subject -issuer -serial -dates -ext subjectAltName");
+    println!("$ openssl x509 -in leaf.pem -noout -issuer -serial -dates -ext subjectAltName");
     let text = output(
         "openssl",
         &[
