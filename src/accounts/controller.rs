@@ -214,7 +214,7 @@ impl Accounts {
         let check = match self.standing(&key, &subject) {
             Some(check) if !ending => return Ok(again(&check)),
             Some(check) => check,
-            None => self.check(account, &key, subject).await?,
+            None => self.check(account, &key, subject).await,
         };
         if !ending || all_seen {
             self.report(account, &check.outcome.clone().while_in_use(&users)).await?;
@@ -230,18 +230,13 @@ impl Accounts {
     }
 
     /// A check, of which the account's certificates are told.
-    async fn check<K: AccountResource>(
-        &self,
-        account: &K,
-        key: &AccountKey,
-        subject: Subject,
-    ) -> Result<Check, Failed> {
-        let outcome = self.outcome(account, subject.secret.is_some()).await?;
+    async fn check<K: AccountResource>(&self, account: &K, key: &AccountKey, subject: Subject) -> Check {
+        let outcome = self.outcome(account, subject.secret.is_some()).await;
         self.tell(account, key, &outcome);
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let schedule = Schedule { scale: self.settings.interval_scale, seed: hasher.finish() };
-        Ok(Check::after(self.lock_checks().get(key), subject, outcome, schedule, Timestamp::now()))
+        Check::after(self.lock_checks().get(key), subject, outcome, schedule, Timestamp::now())
     }
 
     fn lock_checks(&self) -> MutexGuard<'_, HashMap<AccountKey, Check>> {
@@ -260,18 +255,19 @@ impl Accounts {
     }
 
     /// The Secret, the endpoint, one call.
-    async fn outcome<K: AccountResource>(&self, account: &K, secret_exists: bool) -> Result<Outcome, Failed> {
+    async fn outcome<K: AccountResource>(&self, account: &K, secret_exists: bool) -> Outcome {
         let (name, namespace) = (&account.credentials().secret_ref.name, self.secret_namespace(account));
         let missing = || {
             let message = format!("Secret {namespace}/{name} does not exist: create it");
             Outcome::refused(Reason::SecretNotFound, message)
         };
         if !secret_exists {
-            return Ok(missing());
+            return missing();
         }
-        let Some(secret) = Api::<Secret>::namespaced(self.client.clone(), &namespace).get_opt(name).await?
-        else {
-            return Ok(missing());
+        let secret = match Api::<Secret>::namespaced(self.client.clone(), &namespace).get_opt(name).await {
+            Ok(Some(secret)) => secret,
+            Ok(None) => return missing(),
+            Err(error) => return Outcome::unread(&format!("Secret {namespace}/{name}"), &error),
         };
         let client = match self.cps_client(account, &secret.data.unwrap_or_default()) {
             Ok(client) => client,
@@ -280,16 +276,16 @@ impl Accounts {
                     Problem::EndpointNotAllowed(_) => Reason::EndpointNotAllowed,
                     Problem::Invalid(_) => Reason::SecretInvalid,
                 };
-                return Ok(Outcome::refused(reason, format!("Secret {namespace}/{name} {problem}")));
+                return Outcome::refused(reason, format!("Secret {namespace}/{name} {problem}"));
             }
         };
         let answer = client.with(Priority::Housekeeping, account.key().to_string()).list_contracts().await;
-        Ok(Outcome::of(
+        Outcome::of(
             answer.map(|contracts| contracts.iter().map(ToString::to_string).collect()),
             client,
             account.defaults(),
             &format!("Secret {namespace}/{name}"),
-        ))
+        )
     }
 
     fn cps_client<K: AccountResource>(
