@@ -190,7 +190,9 @@ impl Held {
                 Phase::Complete
             }
             Phase::Complete | Phase::Forgotten => {
-                self.production = at_first.unwrap_or(Production::AllNames);
+                if at_first.is_none() {
+                    self.production = Production::AllNames;
+                }
                 Phase::Forgotten
             }
         };

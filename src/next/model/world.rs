@@ -150,6 +150,9 @@ impl World {
             if let Step::Wait { again } = step {
                 assert!(again.is_none_or(|again| !again.is_zero()), "waits for no time: {self:?}");
                 self.wake = again.map(|again| self.now + again);
+                if self.is_ready() {
+                    self.known.rest();
+                }
                 return;
             }
             self.steps += 1;
