@@ -19,6 +19,9 @@ use crate::api::status::{AccountStatus, condition};
 use crate::next::schedule::Schedule;
 use crate::{events, status};
 
+/// How many certificates a message names.
+const SHOWN: usize = 5;
+
 /// What a check of an account is about. Once any of it has changed, the account is checked again.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Subject {
@@ -139,17 +142,21 @@ impl Outcome {
     /// As reported of an account that is marked for deletion: it stays until no certificate refers to it.
     pub fn while_in_use(mut self, users: &[Arc<AkamaiCertificate>]) -> Self {
         if !users.is_empty() && self.ready {
-            let names: Vec<String> = users
+            let mut names: Vec<String> = users
                 .iter()
-                .take(5)
                 .map(|user| format!("{}/{}", user.namespace().unwrap_or_default(), user.name_any()))
                 .collect();
+            names.sort();
+            let more = names.len().saturating_sub(SHOWN);
+            names.truncate(SHOWN);
             self.reason = Reason::AccountInUse;
             self.message = format!(
-                "The account is marked for deletion and stays until no certificate refers to it; {} still do, such as {}",
-                users.len(),
+                "The account is marked for deletion and stays until no certificate refers to it: delete {}",
                 names.join(", ")
             );
+            if more > 0 {
+                self.message.push_str(&format!(" and {more} more"));
+            }
         }
         self
     }

@@ -193,14 +193,14 @@ fn an_account_that_is_being_deleted_names_five_of_its_users_at_most() {
         user.metadata.name = Some(name);
         Arc::new(user)
     };
-    let users: Vec<_> = (1..=7).map(|n| user(format!("c{n}"))).collect();
+    let users: Vec<_> = (1..=7).rev().map(|n| user(format!("c{n}"))).collect();
     let ready = outcome(Ok(&["1-A"]));
     let reported = ready.clone().while_in_use(&users);
     assert_eq!((reported.ready, reported.reason), (true, Reason::AccountInUse));
     assert_eq!(
         reported.message,
-        "The account is marked for deletion and stays until no certificate refers to it; 7 still do, such as shop/c1, \
-         shop/c2, shop/c3, shop/c4, shop/c5"
+        "The account is marked for deletion and stays until no certificate refers to it: delete shop/c1, shop/c2, \
+         shop/c3, shop/c4, shop/c5 and 2 more"
     );
     assert!(matches!(reported.event().type_, EventType::Warning));
     assert_eq!(ready.while_in_use(&[]).reason, Reason::CredentialsAccepted);
