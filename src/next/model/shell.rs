@@ -142,7 +142,10 @@ impl World {
                 memory.deployments = Some(Reading { at: now, value: Arc::new(cps.deployments(*id)) });
                 memory.deployment_reads += 1;
             }
-            Step::CreateEnrollment { body, .. } => create(cps, body, self.create_fault.take(), memory, now),
+            Step::CreateEnrollment { body, .. } => {
+                create(cps, body, self.create_fault.take(), memory, now);
+                self.lost = memory.uncertain_create;
+            }
             Step::Acknowledge { enrollment, change, tokens } => {
                 cps.acknowledge(*enrollment);
                 memory.acknowledged = Some(Acknowledged { change: *change, tokens: tokens.clone(), at: now });

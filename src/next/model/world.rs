@@ -23,6 +23,9 @@ use crate::status;
 /// More steps than a certificate ever needs without time passing.
 const MOST_STEPS: usize = 60;
 
+/// A create whose answer was lost may have been carried out, and not show yet, for as long.
+const IN_FLIGHT: Duration = Duration::from_secs(240);
+
 /// Clients are slow to build.
 static ACCOUNT: LazyLock<Arc<Account>> = LazyLock::new(|| Arc::new(fixtures::account()));
 
@@ -62,6 +65,8 @@ pub struct World {
     pub steps: usize,
     pub log: Vec<String>,
     pub(super) known: Known,
+    /// When this operator lost the answer to a create.
+    pub(super) lost: Option<Timestamp>,
     /// The last list, which certificates share.
     pub(super) list: Option<(Timestamp, Vec<Enrollment>)>,
     wake: Option<Timestamp>,
@@ -87,6 +92,7 @@ impl World {
             steps: 0,
             log: vec![],
             known: Known::default(),
+            lost: None,
             list: None,
             wake: None,
             fetched: BTreeSet::new(),
@@ -105,6 +111,7 @@ impl World {
     /// The operator starts anew and looks.
     pub fn restart(&mut self) {
         self.known = Known::default();
+        self.lost = None;
         self.list = None;
         self.crash = None;
         self.look();
@@ -192,6 +199,9 @@ impl World {
         }
         if let Step::CreateEnrollment { .. } = step {
             assert!(self.certificate.metadata.annotations.is_some(), "no trace of the create: {self:?}");
+            assert!(self.cps.list().is_empty(), "creates what there is: {self:?}");
+            let in_flight = self.lost.is_some_and(|lost| self.now < lost + IN_FLIGHT);
+            assert!(!in_flight, "repeats a create blindly: {self:?}");
         }
         if let Step::Acknowledge { .. } = step {
             let offered = self
