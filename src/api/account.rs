@@ -186,7 +186,9 @@ pub struct Defaults {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestBudget {
-    /// Credentials of one Akamai account share one budget by this name. Absent: each account has its own.
+    /// Credentials of one Akamai account share one budget by this name: those of all ClusterAkamaiAccounts, or those of
+    /// the AkamaiAccounts of one namespace. The account that was checked last decides its rate. Absent: each account
+    /// has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub group: Option<String>,
