@@ -143,7 +143,11 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
 }
 
 /// The status is written when there is nothing to do but wait, or when the verdict flips: not between two steps.
-pub(crate) fn is_worth_a_write(certificate: &AkamaiCertificate, wanted: &CertificateStatus, step: &Step) -> bool {
+pub(crate) fn is_worth_a_write(
+    certificate: &AkamaiCertificate,
+    wanted: &CertificateStatus,
+    step: &Step,
+) -> bool {
     let current = certificate.status.clone().unwrap_or_default();
     let untouched =
         certificate.metadata.finalizers.is_none() && certificate.metadata.deletion_timestamp.is_some();
