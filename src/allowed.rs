@@ -12,11 +12,13 @@ pub fn disallowed<'a>(patterns: &[String], names: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn allows(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.to_ascii_lowercase(), name.to_ascii_lowercase());
     match pattern.strip_prefix('*') {
         Some("") => true,
-        Some(below) if below.starts_with('.') => name.len() > below.len() && name.ends_with(below),
-        _ => pattern == name,
+        Some(below) if below.starts_with('.') => {
+            let end = name.len().checked_sub(below.len()).filter(|start| *start > 0);
+            end.and_then(|start| name.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(below))
+        }
+        _ => pattern.eq_ignore_ascii_case(name),
     }
 }
 
@@ -48,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_wildcard_is_one_or_more_labels_below_and_not_the_name_itself() {
-        assert_eq!(refused(&["*.example.com"], &["www.example.com", "a.b.example.com"]), Vec::<&str>::new());
+        assert_eq!(refused(&["*.example.com"], &["www.example.com", "a.b.EXAMPLE.com"]), Vec::<&str>::new());
         assert_eq!(
             refused(&["*.example.com"], &["example.com", "xexample.com", ".example.com"]),
             ["example.com", "xexample.com", ".example.com"]
@@ -60,6 +62,7 @@ mod tests {
         assert_eq!(refused(&["*"], &["www.example.com"]), Vec::<&str>::new());
         assert_eq!(refused(&[], &["www.example.com"]), ["www.example.com"]);
         assert_eq!(refused(&["*example.com"], &["www.example.com"]), ["www.example.com"]);
+        assert_eq!(refused(&["*.example.com"], &["äexample.com", "m"]), ["äexample.com", "m"]);
     }
 
     #[test]

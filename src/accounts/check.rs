@@ -114,7 +114,8 @@ impl Outcome {
         let default_contract = defaults.and_then(|defaults| defaults.contract_id.as_ref());
         match answer {
             Ok(contracts) => {
-                let message = format!("Akamai accepted the credentials; contracts: {}", contracts.join(", "));
+                let found = if contracts.is_empty() { "none".to_owned() } else { contracts.join(", ") };
+                let message = format!("Akamai accepted the credentials; contracts: {found}");
                 Self::accepted(client, contracts, message)
             }
             Err(error) if error.is_unauthorized() => Self::refused(
@@ -131,6 +132,9 @@ impl Outcome {
                 Reason::PermissionMissing,
                 format!("Akamai accepted the credentials in {secret}, but they may not do what is needed: {error}"),
             ),
+            Err(error @ Error::InvalidRequest { .. }) => {
+                Self::refused(Reason::SecretInvalid, format!("{secret} cannot be used: {error}"))
+            }
             Err(error) => {
                 let pause = error.retry_after();
                 let reason = if pause.is_some() { Reason::Throttled } else { Reason::CpsUnavailable };

@@ -42,6 +42,13 @@ fn the_answer_to_one_call_tells_whether_the_account_can_be_used_and_if_not_why()
             "CredentialsAccepted",
             "Akamai accepted the credentials; contracts: 1-A, 1-B",
         ),
+        (outcome(Ok(&[])), true, "CredentialsAccepted", "Akamai accepted the credentials; contracts: none"),
+        (
+            outcome(Err(Error::InvalidRequest { operation: "list contracts", reason: "a line feed".into() })),
+            false,
+            "SecretInvalid",
+            "Secret shop/akamai cannot be used: list contracts: the request cannot be made (a line feed)",
+        ),
         (
             outcome(Err(answered(401, "no"))),
             false,
