@@ -21,6 +21,7 @@ crate::tests![
     a_secret_without_a_key_is_invalid,
     an_endpoint_that_is_not_akamais_is_never_called,
     an_account_in_use_stays_until_its_last_certificate_is_gone,
+    an_account_in_use_stays_over_a_restart_of_the_operator,
     an_account_that_is_gone_is_gone_for_new_certificates,
     contracts_are_shown_in_the_status,
     a_request_budget_can_be_set,
@@ -188,6 +189,20 @@ async fn an_account_in_use_stays_until_its_last_certificate_is_gone(bed: &mut Te
     scene.until_gone(&scene.accounts(), "in-use").await
 }
 
+async fn an_account_in_use_stays_over_a_restart_of_the_operator(bed: &mut TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "restarted").await?;
+    scene.apply("www", json!({})).await?;
+    scene.until_ready("www").await?;
+    bed.kubectl(&["delete", "clusterakamaiaccount", "restarted", "--wait=false"]).await?;
+    scene.until_account("True", "AccountInUse").await?;
+    restart_operator(bed).await?;
+    // It needs the account, which is what the operator would have let go if it had not known of its user yet.
+    scene.apply("api", json!({})).await?;
+    scene.until_ready("api").await?;
+    scene.until_account("True", "AccountInUse").await?;
+    Ok(())
+}
+
 async fn until_in_use(scene: &Scene<'_>, message: &str) -> Result<()> {
     eventually(message, async || {
         Ok((scene.until_account("True", "AccountInUse").await? == message).then_some(()))
@@ -281,13 +296,17 @@ async fn a_restart_of_the_operator_is_no_news(bed: &mut TestBed) -> Result<()> {
     scene.until_ready("www").await?;
     let version = async || anyhow::Ok(scene.certificates().get("www").await?.metadata.resource_version);
     let before = version().await?;
-    bed.kubectl(&["-n", NAMESPACE, "rollout", "restart", "deployment/akacert-operator"]).await?;
-    bed.rolled_out().await?;
+    restart_operator(bed).await?;
     // As a clock: when this one is Ready, the operator has long looked at the other.
     scene.apply("api", json!({})).await?;
     scene.until_ready("api").await?;
     ensure!(version().await? == before, "the restart was written to the status");
     Ok(())
+}
+
+async fn restart_operator(bed: &TestBed) -> Result<()> {
+    bed.kubectl(&["-n", NAMESPACE, "rollout", "restart", "deployment/akacert-operator"]).await?;
+    bed.rolled_out().await
 }
 
 /// Decodes to something that is not the simulator's.
