@@ -20,7 +20,8 @@ const BRIDGE: &str = "akacert0";
 /// A command failed.
 pub async fn set_up(work: &Path) -> Result<()> {
     ip(&["link", "set", "lo", "up"]).await?;
-    ip(&["link", "add", BRIDGE, "type", "bridge"]).await?;
+    // Of its own, since a bridge else takes the lowest of its ports', and pods that come and go change it under the others.
+    ip(&["link", "add", BRIDGE, "address", "02:00:0a:4d:00:01", "type", "bridge"]).await?;
     for address in [HOST, CPS, EDGE] {
         ip(&["addr", "add", &format!("{address}/16"), "dev", BRIDGE]).await?;
     }
