@@ -4,13 +4,14 @@
 #[allow(dead_code, reason = "tests and benchmarks start from the same scene and use different parts of it")]
 mod scene;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use akacert::status::is_true;
 use anyhow::Result;
 use serde_json::{Value, json};
 use testbed::{Options, SimulatorOptions, TestBed};
 
-use scene::Scene;
+use scene::{Scene, eventually_within};
 
 const SPEED: f64 = 100_000.0;
 const SCALE: &str = "0.002";
@@ -50,7 +51,12 @@ async fn measure(bed: &TestBed, name: &str, number: usize, settings: &str) -> Re
     let start = Instant::now();
     bed.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).await?;
     let ready = futures::future::try_join_all(labels.iter().map(async |label| {
-        scene.until_ready_within(label, std::time::Duration::from_secs(600)).await?;
+        let api = scene.certificates();
+        eventually_within("Ready", Duration::from_secs(600), async || {
+            let status = api.get(label).await?.status.unwrap_or_default();
+            Ok(is_true(&status.conditions, "Ready").then_some(()))
+        })
+        .await?;
         anyhow::Ok(start.elapsed().as_secs_f64())
     }))
     .await?;

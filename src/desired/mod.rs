@@ -29,10 +29,17 @@ pub struct Missing {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContractProblem {
     /// None is chosen, and the credentials see several, or none.
-    #[error("no contract is chosen, and the account's credentials see {}: set spec.contractId, or the account's default", list(.0))]
+    #[error(
+        "no contract is chosen, and the account's credentials see {}: set spec.contractId, or the account's default",
+        list(.0)
+    )]
     NotChosen(Vec<String>),
     /// The chosen one is not among those that the credentials see.
-    #[error("contract {chosen} is none of those that the account's credentials see ({}): correct spec.contractId, or the account's default", list(.visible))]
+    #[error(
+        "contract {chosen} is none of those that the account's credentials see ({}): correct spec.contractId, or the \
+         account's default",
+        list(.visible)
+    )]
     Unknown {
         /// The chosen one.
         chosen: String,

@@ -1,5 +1,7 @@
 //! The test bed from outside: what it gives to a command, and that nothing of it outlives it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

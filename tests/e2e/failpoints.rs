@@ -19,13 +19,17 @@ const FLAGS: [&str; 1] = ["--interval-scale=0.001"];
 /// More places than there are: a run that passes them all without a death must come before.
 const MOST: u64 = 200;
 
-async fn killed_anywhere_on_the_way_to_ready_there_is_one_enrollment_and_it_becomes_ready(bed: &mut TestBed) -> Result<()> {
+async fn killed_anywhere_on_the_way_to_ready_there_is_one_enrollment_and_it_becomes_ready(
+    bed: &mut TestBed,
+) -> Result<()> {
     bed.restart_simulator(&SimulatorOptions { speed: 100_000.0, ..SimulatorOptions::default() }).await?;
     bed.no_operator_deployment().await?;
     let deaths = issue_under_fire(bed).await;
     bed.operator_deployment().await?;
     let deaths = deaths?;
-    println!("\nthe operator was killed at {deaths} places on the way to Ready: one enrollment each time, Ready each time");
+    println!(
+        "\nthe operator was killed at {deaths} places on the way to Ready: one enrollment each time, Ready each time"
+    );
     ensure!(deaths > 30, "only {deaths} places: are the failpoints compiled in?");
     Ok(())
 }
@@ -40,7 +44,11 @@ async fn issue_under_fire(bed: &TestBed) -> Result<u64> {
         eventually("nothing is published", async || Ok(is_settled(&scene).await?.then_some(()))).await?;
         survivor.stop().await?;
         let enrollments = scene.enrollments("www").await?;
-        ensure!(enrollments.len() == 1, "{} enrollments after a death at failpoint {number}", enrollments.len());
+        ensure!(
+            enrollments.len() == 1,
+            "{} enrollments after a death at failpoint {number}",
+            enrollments.len()
+        );
         ensure!(scene.authority_fetched(&scene.host("www"))?, "nobody fetched the token");
         if !died {
             return Ok(number - 1);
@@ -49,13 +57,17 @@ async fn issue_under_fire(bed: &TestBed) -> Result<u64> {
     anyhow::bail!("no run survived {MOST} failpoints")
 }
 
-async fn killed_anywhere_while_deleting_the_enrollment_is_removed_and_the_resource_goes(bed: &mut TestBed) -> Result<()> {
+async fn killed_anywhere_while_deleting_the_enrollment_is_removed_and_the_resource_goes(
+    bed: &mut TestBed,
+) -> Result<()> {
     bed.no_operator_deployment().await?;
     let deaths = delete_under_fire(bed).await;
     bed.operator_deployment().await?;
     bed.restart_simulator(&SimulatorOptions::default()).await?;
     let deaths = deaths?;
-    println!("\nthe operator was killed at {deaths} places while deleting: the enrollment was removed each time");
+    println!(
+        "\nthe operator was killed at {deaths} places while deleting: the enrollment was removed each time"
+    );
     ensure!(deaths >= 4, "only {deaths} places: are the failpoints compiled in?");
     Ok(())
 }
@@ -88,11 +100,7 @@ async fn delete_under_fire(bed: &TestBed) -> Result<u64> {
 async fn dies(bed: &TestBed, failpoint: u64, done: impl AsyncFn() -> Result<bool>) -> Result<bool> {
     let mut victim = bed.operator_process(&FLAGS, &[("AKACERT_FAILPOINT", &failpoint.to_string())]).await?;
     let died = eventually("the operator dies or is done", async || {
-        Ok(if victim.has_ended()? {
-            Some(true)
-        } else {
-            done().await?.then_some(false)
-        })
+        Ok(if victim.has_ended()? { Some(true) } else { done().await?.then_some(false) })
     })
     .await?;
     victim.stop().await?;
@@ -103,8 +111,10 @@ async fn dies(bed: &TestBed, failpoint: u64, done: impl AsyncFn() -> Result<bool
 async fn is_settled(scene: &Scene<'_>) -> Result<bool> {
     let certificate = scene.certificates().get("www").await?;
     let ready = certificate.status.iter().any(|status| akacert::status::is_true(&status.conditions, "Ready"));
-    let config_maps: Api<k8s_openapi::api::core::v1::ConfigMap> = Api::namespaced(scene.bed.client(), NAMESPACE);
-    let published = config_maps.get_opt(&format!("akacert-{}", certificate.uid().unwrap_or_default())).await?;
+    let config_maps: Api<k8s_openapi::api::core::v1::ConfigMap> =
+        Api::namespaced(scene.bed.client(), NAMESPACE);
+    let published =
+        config_maps.get_opt(&format!("akacert-{}", certificate.uid().unwrap_or_default())).await?;
     let services: Api<k8s_openapi::api::core::v1::Service> = Api::namespaced(scene.bed.client(), &scene.name);
     Ok(ready && published.is_none() && services.get_opt("akacert-solver").await?.is_none())
 }

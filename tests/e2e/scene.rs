@@ -265,14 +265,23 @@ pub fn credential(field: &str) -> String {
 }
 
 /// Asks again and again until there is an answer, within the deadline.
-pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
-    let deadline = Instant::now() + DEADLINE;
+pub async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    eventually_within(what, DEADLINE, ask).await
+}
+
+/// Asks again and again until there is an answer, within a deadline.
+pub async fn eventually_within<T>(
+    what: &str,
+    within: Duration,
+    mut ask: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let deadline = Instant::now() + within;
     loop {
         if let Some(answer) = ask().await? {
             return Ok(answer);
         }
         if Instant::now() > deadline {
-            bail!("{what}: not within {} s", DEADLINE.as_secs());
+            bail!("{what}: not within {} s", within.as_secs());
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
