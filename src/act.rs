@@ -169,7 +169,7 @@ async fn create(
     memory: &mut Memory,
 ) -> Result<(), Trouble> {
     memory.list = None;
-    memory.duplicate = false;
+    memory.duplicate = None;
     failpoint::reach("before the create");
     let answer = cps.create_enrollment(&ContractId::new(contract), body, &CreateParams::default()).await;
     failpoint::reach("after the create");
@@ -185,7 +185,7 @@ async fn create(
             Ok(())
         }
         Err(error) if error.status() == Some(409) => {
-            memory.duplicate = true;
+            memory.duplicate = Some(Timestamp::now());
             Ok(())
         }
         Err(error)

@@ -40,6 +40,7 @@ impl Known {
         if memory.generation != generation {
             memory.generation = generation;
             memory.list = None;
+            memory.duplicate = None;
             memory.enrollment = None;
             memory.deployments = None;
             memory.failure = None;

@@ -15,6 +15,9 @@ use crate::{desired, publish};
 /// A list this young serves for a create: CPS itself refuses a common name that was taken in between.
 const FRESH_LIST: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// A list this old does not serve for a create. Lists of large contracts take their time, behind a request budget.
+const OLD_LIST: std::time::Duration = std::time::Duration::from_secs(300);
+
 /// CPS holds our enrollment, and its ID is recorded.
 pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<EnrollmentId, Step> {
     if let Some(id) = s.recorded_enrollment().or(s.memory.created.as_ref().map(|created| created.enrollment))
@@ -70,6 +73,9 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
         }));
     }
     certain(s, d, &contract)?;
+    if is_outdated(s) {
+        return Err(Step::ListEnrollments { contract, after: s.now });
+    }
     Err(Step::CreateEnrollment { contract, body: Box::new(body) })
 }
 
@@ -101,7 +107,7 @@ fn listed<'a>(s: &'a Snapshot<'_>, contract: &str) -> Result<&'a [Enrollment], S
 
 fn fresh_enough(s: &Snapshot<'_>) -> Timestamp {
     let recent = s.now.checked_sub(FRESH_LIST).unwrap_or(s.now);
-    if s.memory.uncertain_create.is_some() || s.memory.duplicate { s.now } else { recent }
+    if s.memory.uncertain_create.is_some() || s.memory.duplicate.is_some() { s.now } else { recent }
 }
 
 /// The enrollment that an earlier create of ours made: it was not there before, and it is what we intended.
@@ -134,7 +140,9 @@ fn certain(s: &Snapshot<'_>, d: &mut Draft, contract: &str) -> Result<(), Step> 
         let interval = s.schedule.uncertain_create() / 5;
         return Err(again_by_list_age(s, contract, interval));
     }
-    if s.memory.duplicate {
+    if let Some(refused) =
+        s.memory.duplicate.filter(|refused| !s.is_due(*refused, s.schedule.while_stalled()))
+    {
         d.stalled(
             Progress::EnrollmentCreated,
             Reason::CommonNameElsewhere,
@@ -144,13 +152,21 @@ fn certain(s: &Snapshot<'_>, d: &mut Draft, contract: &str) -> Result<(), Step> 
                 s.spec().common_name
             ),
         );
-        let read_at = s.memory.list.as_ref().map_or(s.now, |list| list.at);
-        let again = s.until(read_at, s.schedule.while_stalled());
-        if !again.is_zero() {
-            return Err(Step::Wait { again: Some(again) });
-        }
+        return Err(Step::Wait { again: Some(s.until(refused, s.schedule.while_stalled())) });
     }
     Ok(())
+}
+
+/// The list is from before the last create could have shown in it, or just old: an enrollment may have come since.
+fn is_outdated(s: &Snapshot<'_>) -> bool {
+    let shows = |time: Option<Timestamp>, after| time.and_then(|time| time.checked_add(after).ok());
+    let oldest = [
+        s.now.checked_sub(OLD_LIST).ok(),
+        shows(s.memory.uncertain_create, s.schedule.uncertain_create()),
+        shows(s.memory.duplicate, s.schedule.while_stalled()),
+    ];
+    let read_at = s.memory.list.as_ref().map(|list| list.at);
+    oldest.iter().flatten().any(|oldest| read_at.is_none_or(|read_at| read_at < *oldest))
 }
 
 fn list_again(s: &Snapshot<'_>, contract: &str) -> Step {

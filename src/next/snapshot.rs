@@ -116,8 +116,8 @@ pub struct Memory {
     pub list: Option<Reading<Vec<Enrollment>>>,
     /// When the answer to a create was lost.
     pub uncertain_create: Option<Timestamp>,
-    /// CPS refused a create because the common name is taken.
-    pub duplicate: bool,
+    /// When CPS refused a create because the common name is taken.
+    pub duplicate: Option<Timestamp>,
     /// The answer to our create.
     pub created: Option<Created>,
     /// Our enrollment; None inside when CPS does not have it.

@@ -143,10 +143,28 @@ fn a_duplicate_that_the_list_does_not_show_is_elsewhere() {
     let mut scene = Scene::new();
     scene.intend();
     scene.listed(vec![]);
-    scene.memory.duplicate = true;
+    scene.memory.duplicate = Some(scene.now);
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "Stalled", "True", Reason::CommonNameElsewhere);
+}
+
+#[test]
+fn a_create_is_sent_only_after_a_list_that_could_show_the_one_before() {
+    let second = std::time::Duration::from_secs(1);
+    // Nothing was sent yet and the list is old; an answer was lost; CPS refused a duplicate.
+    for (lost, refused, patience) in [(false, false, 600), (true, false, 600), (false, true, 1800)] {
+        let mut scene = Scene::new();
+        scene.intend();
+        scene.listed(vec![]);
+        scene.memory.uncertain_create = lost.then_some(scene.now);
+        scene.memory.duplicate = refused.then_some(scene.now);
+        scene.now = scene.now.checked_add(second * patience).unwrap();
+        assert_step(&scene.next(), "ListEnrollments");
+        scene.listed(vec![]);
+        scene.now = scene.now.checked_add(second * 120).unwrap();
+        assert_step(&scene.next(), "CreateEnrollment");
+    }
 }
 
 #[test]

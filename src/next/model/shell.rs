@@ -163,7 +163,7 @@ impl World {
 
 fn create(cps: &mut Cps, body: &Enrollment, fault: Option<CreateFault>, memory: &mut Memory, now: Timestamp) {
     memory.list = None;
-    memory.duplicate = false;
+    memory.duplicate = None;
     let generation = memory.generation;
     let answer = match fault {
         Some(CreateFault::RequestLost) => None,
@@ -176,7 +176,7 @@ fn create(cps: &mut Cps, body: &Enrollment, fault: Option<CreateFault>, memory: 
             memory.uncertain_create = None;
             memory.created = Some(Created { enrollment, change: Some(change), generation });
         }
-        Some((Err(Duplicate), false)) => memory.duplicate = true,
+        Some((Err(Duplicate), false)) => memory.duplicate = Some(now),
         Some((_, true)) | None => memory.uncertain_create = Some(now),
     }
 }
