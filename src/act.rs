@@ -296,7 +296,12 @@ async fn patch_metadata(
         }
         // Somebody else wrote first: look at what it is now, and decide again.
         Err(kube::Error::Api(status)) if status.is_conflict() => {
-            *subject.certificate = Arc::new(api.get(&name).await?);
+            let found = api.get(&name).await?;
+            if found.uid() != subject.certificate.uid() {
+                // Another resource of the same name: what was read and made is not its.
+                return Err(Trouble { gone: true, ..kube::Error::Api(status).into() });
+            }
+            *subject.certificate = Arc::new(found);
             Ok(())
         }
         Err(error) => Err(error.into()),

@@ -31,7 +31,7 @@ use crate::next::{Decision, Snapshot, Step, next};
 use crate::observe::{Knowledge, Known};
 use crate::probe::Prober;
 use crate::publish::Publisher;
-use crate::{accounts, events, failpoint, publish, status};
+use crate::{accounts, events, failpoint, publish, status, vanished};
 
 /// A certificate takes some thirty steps in its life; one that takes this many in one go runs in a circle.
 const MOST_STEPS: usize = 500;
@@ -131,7 +131,10 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
                     known.memory.failure = None;
                 }
             }
-            Err(trouble) if trouble.gone => return None,
+            Err(trouble) if trouble.gone => {
+                vanished::clean_up(&subject).await;
+                return None;
+            }
             Err(trouble) => {
                 postpone(&step, &trouble, known, ctx);
             }

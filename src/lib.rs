@@ -24,3 +24,4 @@ pub mod publish;
 pub mod solver;
 pub mod status;
 pub mod telemetry;
+pub mod vanished;

@@ -3,13 +3,14 @@
 use std::future::ready;
 
 use akacert::api::AkamaiCertificate;
+use akacert::api::names::INTENT_ANNOTATION;
 use akacert::status;
 use anyhow::{Context, Result, ensure};
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, WatchEvent, WatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, WatchEvent, WatchParams};
 use serde_json::json;
 use testbed::{NAMESPACE, TestBed};
 
@@ -25,6 +26,7 @@ crate::tests![
     delete_without_credentials_stalls_and_is_released_by_retain,
     delete_without_credentials_goes_on_once_they_are_back,
     deleting_right_after_applying_leaves_nothing_behind,
+    a_resource_that_vanishes_during_the_create_takes_its_enrollment_along,
     deleting_removes_what_was_published,
     a_namespace_with_a_certificate_in_validation_can_be_deleted,
     a_namespace_takes_the_enrollments_along_that_its_certificates_delete,
@@ -38,6 +40,12 @@ async fn delete(scene: &Scene<'_>, label: &str) -> Result<()> {
 
 async fn until_deleted(scene: &Scene<'_>, label: &str) -> Result<()> {
     scene.until_gone(&scene.certificates(), label).await
+}
+
+/// Waits until CPS does not have an enrollment with a common name any more.
+async fn until_removed(scene: &Scene<'_>, label: &str) -> Result<()> {
+    eventually("CPS has it no more", async || Ok(scene.enrollments(label).await?.is_empty().then_some(())))
+        .await
 }
 
 /// The reason for which a certificate is Ready or not.
@@ -171,15 +179,41 @@ async fn delete_without_credentials_goes_on_once_they_are_back(bed: &mut TestBed
 async fn deleting_right_after_applying_leaves_nothing_behind(bed: &mut TestBed) -> Result<()> {
     let scene = Scene::new(bed, "at-once").await?;
     scene.until_account("True", "CredentialsAccepted").await?;
-    for label in ["one", "two", "three", "four", "five"] {
+    let labels: Vec<String> = (1..=10).map(|number| format!("www{number}")).collect();
+    for label in &labels {
         scene.apply(label, json!({"deletionPolicy": "Delete"})).await?;
         delete(&scene, label).await?;
     }
-    for label in ["one", "two", "three", "four", "five"] {
+    for label in &labels {
         until_deleted(&scene, label).await?;
-        ensure!(scene.enrollments(label).await?.is_empty(), "CPS has {label}");
+        until_removed(&scene, label).await?;
     }
     Ok(())
+}
+
+async fn a_resource_that_vanishes_during_the_create_takes_its_enrollment_along(
+    bed: &mut TestBed,
+) -> Result<()> {
+    let scene = Scene::new(bed, "vanished").await?;
+    scene.until_account("True", "CredentialsAccepted").await?;
+    let late = json!({"kind": "latency", "milliseconds": 2000, "method": "POST", "path": "/enrollments?"});
+    bed.control("POST", "/faults", Some(late)).await?;
+    bed.control("DELETE", "/calls", None).await?;
+    scene.apply("www", json!({"deletionPolicy": "Delete"})).await?;
+    eventually("the intent is recorded", async || {
+        Ok(scene.certificates().get("www").await?.annotations().contains_key(INTENT_ANNOTATION).then_some(()))
+    })
+    .await?;
+    // As the API server does to a resource that had no finalizer when its deletion began.
+    let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    scene.certificates().patch("www", &PatchParams::default(), &patch).await?;
+    delete(&scene, "www").await?;
+    until_deleted(&scene, "www").await?;
+    eventually("the create", async || {
+        Ok(bed.calls().await?.iter().any(|call| call.method == "POST" && call.status == 202).then_some(()))
+    })
+    .await?;
+    until_removed(&scene, "www").await
 }
 
 async fn deleting_removes_what_was_published(bed: &mut TestBed) -> Result<()> {
