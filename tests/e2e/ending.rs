@@ -12,7 +12,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, WatchEvent, WatchParams};
 use serde_json::json;
-use testbed::{NAMESPACE, TestBed};
+use testbed::{EDGERC, NAMESPACE, TestBed};
 
 use crate::scene::{Scene, eventually, uid};
 
@@ -24,6 +24,7 @@ crate::tests![
     delete_of_a_live_certificate_stalls_and_is_released_by_retain,
     delete_of_a_live_certificate_goes_on_once_it_is_live_no_more,
     delete_without_credentials_stalls_and_is_released_by_retain,
+    delete_with_credentials_that_akamai_refuses_stalls_and_is_released_by_retain,
     delete_without_credentials_goes_on_once_they_are_back,
     deleting_right_after_applying_leaves_nothing_behind,
     a_resource_that_vanishes_during_the_create_takes_its_enrollment_along,
@@ -163,6 +164,23 @@ async fn delete_without_credentials_stalls_and_is_released_by_retain(bed: &mut T
     Ok(())
 }
 
+async fn delete_with_credentials_that_akamai_refuses_stalls_and_is_released_by_retain(
+    bed: &mut TestBed,
+) -> Result<()> {
+    let scene = Scene::with_own_secret(bed, "rejected").await?;
+    scene.apply("www", json!({"deletionPolicy": "Delete"})).await?;
+    scene.until_ready("www").await?;
+    scene.put_secret(&EDGERC.replace("client_token = ", "client_token = no-longer-")).await?;
+    scene.until_account("False", "CredentialsRejected").await?;
+    delete(&scene, "www").await?;
+    let message = scene.until("www", "Stalled", "True", "DeletionBlocked").await?;
+    ensure!(message.contains("set deletionPolicy: Retain"), "{message}");
+    scene.patch("www", json!({"deletionPolicy": "Retain"})).await?;
+    until_deleted(&scene, "www").await?;
+    ensure!(scene.enrollments("www").await?.len() == 1, "it is gone from CPS");
+    Ok(())
+}
+
 async fn delete_without_credentials_goes_on_once_they_are_back(bed: &mut TestBed) -> Result<()> {
     let scene = Scene::with_own_secret(bed, "mended").await?;
     scene.apply("www", json!({"deletionPolicy": "Delete"})).await?;
@@ -170,7 +188,7 @@ async fn delete_without_credentials_goes_on_once_they_are_back(bed: &mut TestBed
     scene.take_secret().await?;
     delete(&scene, "www").await?;
     scene.until("www", "Stalled", "True", "DeletionBlocked").await?;
-    scene.put_secret().await?;
+    scene.put_secret(EDGERC).await?;
     until_deleted(&scene, "www").await?;
     ensure!(scene.enrollments("www").await?.is_empty(), "CPS still has it");
     Ok(())

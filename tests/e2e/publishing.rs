@@ -131,7 +131,7 @@ async fn the_ingress_routes_exactly_the_tokens_paths_and_belongs_to_the_certific
     expected.sort();
     routed.sort();
     ensure!(routed == expected, "{routed:?}");
-    Ok(())
+    scene.lead_back("www").await
 }
 
 async fn labels_and_path_type_of_the_ingress_are_the_users(bed: &mut TestBed) -> Result<()> {
@@ -143,7 +143,7 @@ async fn labels_and_path_type_of_the_ingress_are_the_users(bed: &mut TestBed) ->
     let rules = found.spec.and_then(|spec| spec.rules).unwrap_or_default();
     let paths: Vec<_> = rules.into_iter().filter_map(|rule| rule.http).flat_map(|http| http.paths).collect();
     ensure!(paths.len() == 1 && paths[0].path_type == "ImplementationSpecific", "{paths:?}");
-    Ok(())
+    scene.lead_back("www").await
 }
 
 async fn an_annotation_that_the_operators_flag_allows_is_on_the_ingress(bed: &mut TestBed) -> Result<()> {
@@ -183,7 +183,7 @@ async fn the_service_has_no_selector_and_lists_both_replicas_of_the_solver(bed: 
         let manager = &slice.labels()["endpointslice.kubernetes.io/managed-by"];
         ensure!(manager == "akacert.io" && slice.address_type == "IPv4", "{slice:?}");
     }
-    Ok(())
+    scene.lead_back("www").await
 }
 
 async fn the_endpoint_slices_follow_the_solver_when_it_is_scaled(bed: &mut TestBed) -> Result<()> {
@@ -202,6 +202,7 @@ async fn the_endpoint_slices_follow_the_solver_when_it_is_scaled(bed: &mut TestB
     };
     let result = result.await;
     scale_solver(bed, 2).await?;
+    scene.lead_back("www").await?;
     result
 }
 
@@ -238,7 +239,8 @@ async fn what_is_deleted_by_hand_comes_back(bed: &mut TestBed) -> Result<()> {
             |slice: &EndpointSlice| slice.owner_references().iter().any(|o| Some(&o.uid) == owner.as_ref());
         Ok(found.filter(owned).map(drop))
     })
-    .await
+    .await?;
+    scene.lead_back("www").await
 }
 
 async fn comes_back<K>(bed: &TestBed, namespace: &str, name: &str) -> Result<()>
@@ -308,7 +310,7 @@ async fn the_solver_answers_with_exactly_the_body_at_the_path_of_the_host_and_no
         |host: &str| reqwest::Client::new().get(format!("http://{replica}:8080{path}")).header("Host", host);
     ensure!(direct(text(&www, "host")).send().await?.text().await? == text(&www, "body"));
     ensure!(direct(text(&api, "host")).send().await?.status() == 404);
-    Ok(())
+    scene.lead_back("www").await
 }
 
 /// Everything that a user or the person on call can read about a scene's certificates, but for the ConfigMap.

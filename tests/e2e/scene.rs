@@ -43,15 +43,15 @@ impl<'a> Scene<'a> {
     /// A namespace with an account whose Secret is its own, so that a test may take it away.
     pub async fn with_own_secret(bed: &'a TestBed, name: &str) -> Result<Self> {
         let scene = Self::without_account(bed, name).await?;
-        scene.put_secret().await?;
+        scene.put_secret(EDGERC).await?;
         scene.account(json!({"credentials": {"secretRef": {"name": name}}})).await?;
         Ok(scene)
     }
 
-    /// Puts the simulator's credentials into the scene's own Secret.
-    pub async fn put_secret(&self) -> Result<()> {
+    /// Puts credentials into the scene's own Secret.
+    pub async fn put_secret(&self, edgerc: &str) -> Result<()> {
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": self.name, "namespace": NAMESPACE},
-            "stringData": {"edgerc": EDGERC}});
+            "stringData": {"edgerc": edgerc}});
         self.bed.apply(&secret.to_string()).await.map(drop)
     }
 
