@@ -57,8 +57,8 @@ pub struct Held {
     /// The operator was told, for these tokens.
     pub acknowledged: bool,
     body: Enrollment,
-    /// Accepted, but not in any answer yet.
-    hidden: bool,
+    /// Since when it shows in answers; none: accepted, but not in any answer yet.
+    pub shown: Option<Timestamp>,
     pub names: Vec<String>,
     /// How many of the names have a token by now.
     offered: usize,
@@ -108,7 +108,7 @@ impl Cps {
             production: Production::Nothing,
             acknowledged: false,
             body: returned,
-            hidden,
+            shown: (!hidden).then_some(now),
             names,
             offered: 0,
             validated: BTreeSet::new(),
@@ -119,7 +119,7 @@ impl Cps {
     }
 
     pub fn list(&self) -> Vec<Enrollment> {
-        let ours = self.ours.iter().filter(|held| !held.hidden).map(Held::view);
+        let ours = self.ours.iter().filter(|held| held.shown.is_some()).map(Held::view);
         ours.chain(self.foreign.clone()).collect()
     }
 
@@ -140,7 +140,7 @@ impl Cps {
     }
 
     fn held(&self, id: EnrollmentId) -> Option<&Held> {
-        self.ours.iter().find(|held| held.id == id && !held.hidden)
+        self.ours.iter().find(|held| held.id == id && held.shown.is_some())
     }
 
     pub fn acknowledge(&mut self, id: EnrollmentId) {
@@ -158,7 +158,7 @@ impl Cps {
     pub fn advance(&mut self, now: Timestamp, served: impl Fn(&Token) -> bool) {
         let (warns, slowly, at_first) = (self.warns, self.slow, self.deploys_at_first);
         for held in &mut self.ours {
-            held.hidden = false;
+            held.shown.get_or_insert(now);
             held.advance(now, &served, warns, slowly, at_first);
         }
     }
