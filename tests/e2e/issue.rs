@@ -73,13 +73,17 @@ async fn each_step_is_told_by_one_event(bed: &mut TestBed) -> Result<()> {
     let scene = Scene::new(bed, "events").await?;
     scene.apply("www", json!({})).await?;
     scene.until_ready("www").await?;
-    let expected = ["ChallengesPublished", "Deployed", "DomainsValidated", "EnrollmentCreated"];
-    eventually("the four events", async || {
+    // Where CPS has validated by itself before the publishing was reported, the change is over and so is that news.
+    let expected = [
+        vec!["ChallengesPublished", "Deployed", "DomainsValidated", "EnrollmentCreated"],
+        vec!["Deployed", "DomainsValidated", "EnrollmentCreated"],
+    ];
+    eventually("one event a step", async || {
         let arguments = ["-n", "events", "get", "events.events.k8s.io", "-o", "jsonpath={.items[*].reason}"];
-        let mut reasons: Vec<String> =
-            bed.kubectl(&arguments).await?.split_whitespace().map(str::to_owned).collect();
-        reasons.sort();
-        Ok((reasons == expected).then_some(()))
+        let reasons = bed.kubectl(&arguments).await?;
+        let mut reasons: Vec<&str> = reasons.split_whitespace().collect();
+        reasons.sort_unstable();
+        Ok(expected.contains(&reasons).then_some(()))
     })
     .await
 }
