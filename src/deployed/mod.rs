@@ -73,11 +73,7 @@ pub fn verify(deployment: &Deployment, wanted: &[&str], now: Timestamp) -> Resul
     let status = describe(deployment)?;
     let primary = deployment.primary_certificate.as_ref().ok_or(Invalid::Empty)?;
     chains(primary)?;
-    let missing: Vec<String> = wanted
-        .iter()
-        .filter(|name| !status.dns_names.iter().any(|covering| covers(covering, name)))
-        .map(|name| (*name).to_owned())
-        .collect();
+    let missing = not_covered(&status.dns_names, wanted);
     if !missing.is_empty() {
         return Err(Invalid::NamesMissing(missing));
     }
@@ -162,6 +158,13 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// The names that none of those in a certificate covers.
+#[must_use]
+pub fn not_covered(covering: &[String], wanted: &[&str]) -> Vec<String> {
+    let covered = |name: &str| covering.iter().any(|covering| covers(covering, name));
+    wanted.iter().filter(|name| !covered(name)).map(|name| (*name).to_owned()).collect()
 }
 
 /// RFC 6125: a wildcard stands for exactly one label.

@@ -27,7 +27,7 @@ use crate::accounts::{self, Account};
 use crate::api::reason::Reason;
 use crate::api::status::{CertificateStatus, condition};
 use crate::publish;
-use crate::status;
+use crate::{deployed, status};
 
 use draft::{Draft, Progress};
 pub use snapshot::Snapshot;
@@ -75,12 +75,21 @@ fn not_suspended(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
     if s.spec().suspend != Some(true) {
         return Ok(());
     }
-    let live = is_ready(s);
     d.keep();
-    if !live {
+    let lasts = lasts(s);
+    if lasts.is_none() {
         d.blocked(Reason::Suspended, "spec.suspend is true: nothing is read from or written to CPS", false);
     }
-    Err(Step::Wait { again: None })
+    Err(Step::Wait { again: lasts })
+}
+
+/// How long what was found deployed still makes the certificate Ready for the names in `spec`, by the record alone.
+fn lasts(s: &Snapshot<'_>) -> Option<Duration> {
+    let deployments = s.certificate.status.as_ref()?.deployments.as_ref()?;
+    let production = deployments.production.as_ref().filter(|_| is_ready(s))?;
+    let missing = deployed::not_covered(&production.dns_names, &s.spec().names());
+    let left = s.until(production.not_after.0, Duration::ZERO);
+    (missing.is_empty() && !left.is_zero()).then_some(left)
 }
 
 /// The steady state: deployed, valid, nothing pending, nothing published. It costs neither a call nor a write.

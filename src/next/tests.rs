@@ -3,7 +3,7 @@
 use akamai_cps::types::EnrollmentId;
 use kube::ResourceExt;
 
-use super::fixtures::{Scene, domain, enrollment, play};
+use super::fixtures::{Scene, domain, enrollment, in_production, play};
 use super::snapshot::{Acknowledged, Failure, Probe};
 use super::{Decision, Step};
 use crate::accounts::View;
@@ -227,6 +227,27 @@ fn a_suspended_certificate_does_nothing() {
     let decision = scene.next();
     assert!(matches!(decision.step, Step::Wait { again: None }));
     assert_says(&decision, "Ready", "False", Reason::Suspended);
+}
+
+#[test]
+fn a_suspended_certificate_stays_ready_as_long_as_what_is_deployed_serves_its_names() {
+    let mut scene = Scene::created();
+    scene.change("complete", "completed", &[]);
+    scene.deployments(in_production(&["www.example.com", "api.example.com"]));
+    scene.certificate.status = Some(scene.next().status);
+    scene.certificate.spec.suspend = Some(true);
+    scene.certificate.metadata.generation = Some(2);
+    let decision = scene.next();
+    assert!(matches!(decision.step, Step::Wait { again: Some(_) }));
+    assert_says(&decision, "Ready", "True", Reason::Deployed);
+
+    scene.certificate.spec.dns_names = Some(vec!["api.example.com".into(), "new.example.com".into()]);
+    assert_says(&scene.next(), "Ready", "False", Reason::Suspended);
+
+    scene.certificate.spec.dns_names = None;
+    assert_says(&scene.next(), "Ready", "True", Reason::Deployed);
+    scene.now = "2027-12-31T00:00:00Z".parse().unwrap();
+    assert_says(&scene.next(), "Ready", "False", Reason::Suspended);
 }
 
 #[test]
