@@ -74,8 +74,8 @@ pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> R
             ctx.metrics.api_write(&write.target().0.to_string(), answer.is_ok());
             Ok(answer?)
         }
-        Step::Probe { tokens, hash } => {
-            probe(subject, ctx, tokens, hash).await;
+        Step::Probe { tokens } => {
+            probe(subject, ctx, tokens).await;
             Ok(())
         }
         other => cps_step(other, subject, ctx).await,
@@ -308,7 +308,7 @@ async fn patch_metadata(
     }
 }
 
-async fn probe(subject: &mut Subject<'_>, ctx: &Context, tokens: &[Token], hash: &str) {
+async fn probe(subject: &mut Subject<'_>, ctx: &Context, tokens: &[Token]) {
     let failures: BTreeMap<String, String> = ctx
         .prober
         .check_all(tokens, subject.solver)
@@ -320,10 +320,10 @@ async fn probe(subject: &mut Subject<'_>, ctx: &Context, tokens: &[Token], hash:
         .memory
         .probe
         .as_ref()
-        .filter(|before| before.tokens == hash)
+        .filter(|before| before.tokens == tokens)
         .map_or(0, |before| before.failed);
     let failed = if failures.is_empty() { 0 } else { before + 1 };
-    subject.memory.probe = Some(Probe { at: Timestamp::now(), tokens: hash.to_owned(), failures, failed });
+    subject.memory.probe = Some(Probe { at: Timestamp::now(), tokens: tokens.to_vec(), failures, failed });
 }
 
 /// CPS's own "not found" is an answer, not an error.

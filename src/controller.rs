@@ -145,7 +145,8 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
     Some(Duration::from_secs(60))
 }
 
-/// The status is written when there is nothing to do but wait, or when the verdict flips: not between two steps.
+/// The status is written when there is nothing to do but wait, when the verdict flips, and once the tokens are published,
+/// which CPS may use before the next pause: not between two steps.
 pub(crate) fn is_worth_a_write(
     certificate: &AkamaiCertificate,
     wanted: &CertificateStatus,
@@ -154,7 +155,11 @@ pub(crate) fn is_worth_a_write(
     let current = certificate.status.clone().unwrap_or_default();
     let untouched =
         certificate.metadata.finalizers.is_none() && certificate.metadata.deletion_timestamp.is_some();
-    let moment = matches!(step, Step::Wait { .. }) || is_ready(&current) != is_ready(wanted);
+    let published =
+        |status: &CertificateStatus| status::is_true(&status.conditions, condition::CHALLENGES_PUBLISHED);
+    let moment = matches!(step, Step::Wait { .. })
+        || is_ready(&current) != is_ready(wanted)
+        || (published(wanted) && !published(&current));
     moment && current != *wanted && !untouched
 }
 

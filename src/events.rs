@@ -41,10 +41,7 @@ pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
     if let Some(trouble) = ready {
         let known = status::find(&old.conditions, condition::READY).map(|ready| ready.reason.as_str());
         let patience = PATIENCE.iter().any(|reason| reason.as_str() == trouble.reason);
-        // The first self-check nearly always comes before the Ingress controller has caught up.
-        let first_check = trouble.reason == Reason::SelfCheckFailed.as_str()
-            && known != Some(Reason::SelfCheckFailed.as_str());
-        if known != Some(trouble.reason.as_str()) && !patience && !first_check {
+        if known != Some(trouble.reason.as_str()) && !patience {
             events.push(event(EventType::Warning, &trouble.reason, "Reconcile", &trouble.message));
         }
     }

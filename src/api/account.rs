@@ -1,6 +1,5 @@
 //! The kinds `AkamaiAccount` and `ClusterAkamaiAccount`: credentials, defaults and a request budget.
 //! Not here: how the credentials are read and checked (`crate::accounts`).
-#![allow(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};

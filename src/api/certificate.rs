@@ -1,5 +1,4 @@
 //! The kind `AkamaiCertificate`: what a platform team applies. Not here: its status, its account.
-#![allow(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
 
 use std::collections::BTreeMap;
 

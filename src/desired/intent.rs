@@ -15,6 +15,13 @@ pub fn body_hash(body: &cps::Enrollment) -> String {
     HEXLOWER.encode(&Sha256::digest(json.as_bytes()))
 }
 
+/// SHA-256 of the names of a certificate, common name included, hexadecimal: in lower case and in order.
+#[must_use]
+pub fn names_hash(csr: &cps::Csr) -> String {
+    let names: Vec<String> = csr.names().into_iter().collect();
+    HEXLOWER.encode(&Sha256::digest(names.join(" ").as_bytes()))
+}
+
 /// Whether an enrollment of CPS is what a create of this body makes: every field that was sent has its value. What
 /// CPS adds or normalises is no difference.
 #[must_use]

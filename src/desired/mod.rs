@@ -14,7 +14,7 @@ use akamai_cps::types as cps;
 use crate::api::account::Defaults;
 use crate::api::certificate::{CertificateSpec, Contact, Geography, Network, Organization, SecureNetwork};
 pub use difference::{immutable_differences, other_differences};
-pub use intent::{body_hash, matches_intent};
+pub use intent::{body_hash, matches_intent, names_hash};
 use spelling::Spelled;
 
 /// What a create needs and neither the certificate nor its account says.

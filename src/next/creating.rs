@@ -62,15 +62,18 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
         );
         return Err(list_again(s, &contract));
     }
-    let recorded = intent.is_some_and(|intent| intent.body_hash == hash && intent.contract_id == contract);
+    let recorded =
+        intent.as_ref().is_some_and(|intent| intent.body_hash == hash && intent.contract_id == contract);
     if !recorded || !has_finalizer(s) {
-        return Err(Step::RecordIntent(Intent {
+        return Err(Step::RecordIntent(Box::new(Intent {
             contract_id: contract,
             common_name: s.spec().common_name.clone(),
             body_hash: hash,
+            names_hash: desired::names_hash(&body.csr),
+            earlier_names: intent.as_ref().map(Intent::names_so_far).unwrap_or_default(),
             time: s.now,
             existing: list.iter().filter_map(Enrollment::enrollment_id).collect(),
-        }));
+        })));
     }
     certain(s, d, &contract)?;
     if is_outdated(s) {
@@ -118,10 +121,10 @@ fn intended(
     same_body: bool,
 ) -> Option<EnrollmentId> {
     list.iter()
-        .filter(|listed| match same_body {
+        .filter(|listed| match same_body && listed.csr.names() == body.csr.names() {
             true => desired::matches_intent(listed, body),
             // The spec or the account's defaults changed since; the names still tell.
-            false => listed.csr.names() == body.csr.names(),
+            false => intent.has_names_of(listed),
         })
         .filter_map(Enrollment::enrollment_id)
         .find(|id| !intent.existing.contains(id))

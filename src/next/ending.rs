@@ -84,11 +84,10 @@ fn known_enrollment(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Enrollment
     let Some(list) = &s.memory.list else {
         return Err(Step::ListEnrollments { contract: intent.contract_id, after: s.now });
     };
-    let names: std::collections::BTreeSet<String> = s.spec().names().into_iter().map(str::to_owned).collect();
     let ours = list
         .value
         .iter()
-        .filter(|listed| listed.csr.names() == names)
+        .filter(|listed| intent.has_names_of(listed))
         .filter_map(akamai_cps::types::Enrollment::enrollment_id)
         .find(|id| !intent.existing.contains(id));
     Ok(ours)

@@ -110,6 +110,8 @@ impl Scene {
             contract_id: "1-1TJZH5".into(),
             common_name: "www.example.com".into(),
             body_hash: desired::body_hash(&body),
+            names_hash: desired::names_hash(&body.csr),
+            earlier_names: vec![],
             time: noon().checked_sub(std::time::Duration::from_secs(3600)).unwrap(),
             existing: vec![],
         };

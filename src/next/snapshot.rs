@@ -15,7 +15,8 @@ use crate::api::AkamaiCertificate;
 use crate::api::certificate::CertificateSpec;
 use crate::api::names::{ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
 use crate::api::reason::Reason;
-use crate::publish;
+use crate::desired;
+use crate::publish::{self, Token};
 
 /// One certificate, as observed.
 pub struct Snapshot<'a> {
@@ -91,11 +92,34 @@ pub struct Intent {
     pub common_name: String,
     /// SHA-256 of the body.
     pub body_hash: String,
+    /// SHA-256 of the names, which still tell when the spec or the account's defaults have changed since.
+    pub names_hash: String,
+    /// The same of earlier intents of this resource, whose creates may have been carried out without an answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_names: Vec<String>,
     /// When the intent was recorded.
     pub time: Timestamp,
     /// Enrollments with this common name that were there before; none of them can be ours.
     #[serde(default)]
     pub existing: Vec<EnrollmentId>,
+}
+
+impl Intent {
+    /// Whether an enrollment has the names of this intent or of one before it.
+    #[must_use]
+    pub fn has_names_of(&self, found: &Enrollment) -> bool {
+        let names = desired::names_hash(&found.csr);
+        names == self.names_hash || self.earlier_names.contains(&names)
+    }
+
+    /// The names of the intents that another one replaces: those of this one and of the last few before it.
+    #[must_use]
+    pub fn names_so_far(&self) -> Vec<String> {
+        let mut names = self.earlier_names.clone();
+        names.retain(|earlier| *earlier != self.names_hash);
+        names.push(self.names_hash.clone());
+        names.split_off(names.len().saturating_sub(8))
+    }
 }
 
 /// Something read at a time.
@@ -134,7 +158,7 @@ pub struct Memory {
     pub deployment_reads: u32,
     /// The last self-check.
     pub probe: Option<Probe>,
-    /// The last acknowledgement, with the hash of the tokens that it was about.
+    /// The last acknowledgement, with the tokens that it was about.
     pub acknowledged: Option<Acknowledged>,
     /// The removal of the enrollment was accepted.
     pub removal: Option<Timestamp>,
@@ -171,8 +195,8 @@ pub struct ChangeReading {
 pub struct Probe {
     /// When.
     pub at: Timestamp,
-    /// Hash of the tokens that were looked for.
-    pub tokens: String,
+    /// The tokens that were looked for.
+    pub tokens: Vec<Token>,
     /// What failed, by host. Empty: everything was reachable.
     pub failures: BTreeMap<String, String>,
     /// How many self-checks failed in a row, this one included.
@@ -184,8 +208,8 @@ pub struct Probe {
 pub struct Acknowledged {
     /// The change.
     pub change: ChangeId,
-    /// Hash of the tokens.
-    pub tokens: String,
+    /// The tokens that were published.
+    pub tokens: Vec<Token>,
     /// When.
     pub at: Timestamp,
 }

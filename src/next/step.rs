@@ -38,11 +38,9 @@ pub enum Step {
     Probe {
         /// The tokens.
         tokens: Vec<Token>,
-        /// Their hash.
-        hash: String,
     },
     /// Write, cluster: finalizer and intent, before the create.
-    RecordIntent(Intent),
+    RecordIntent(Box<Intent>),
     /// Write, CPS: the create.
     CreateEnrollment {
         /// The contract.
@@ -60,8 +58,8 @@ pub enum Step {
         enrollment: EnrollmentId,
         /// The change.
         change: ChangeId,
-        /// Hash of the tokens.
-        tokens: String,
+        /// The tokens that are published.
+        tokens: Vec<Token>,
     },
     /// Write, CPS: remove the enrollment, cancelling what is pending.
     DeleteEnrollment(EnrollmentId),

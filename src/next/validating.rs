@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use akamai_cps::types::{ChallengeType, ChangeId, DomainValidation, EnrollmentId};
-use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use sha2::{Digest, Sha256};
 
 use super::draft::{Draft, Progress};
 use super::following::{whole_second, writable};
@@ -19,6 +17,9 @@ use crate::allowed;
 use crate::api::reason::Reason;
 use crate::api::status::{ChallengeStatus, DomainStatus};
 use crate::publish::{self, Blocked, Token};
+
+/// From this many failed self-checks in a row on it is trouble: before, the Ingress controller is just catching up.
+const TROUBLE: u32 = 4;
 
 /// The next step towards validated names. CPS is looked at again after `next_look`, whatever happens here.
 pub fn validated(
@@ -64,9 +65,8 @@ fn steps(
         Reason::ChallengesPublished,
         format!("{} tokens are published by Ingress {}", tokens.len(), publish::ingress_name(s.certificate)),
     );
-    let hash = hash(&tokens);
-    reachable(s, d, &tokens, &hash)?;
-    let told = acknowledged(s, d, account, id, change.id, hash)?;
+    reachable(s, d, &tokens)?;
+    let told = acknowledged(s, d, account, id, change.id, tokens)?;
     let left: Vec<&str> =
         domains.iter().filter(|domain| !domain.is_validated()).map(|domain| domain.domain.as_str()).collect();
     d.waiting(
@@ -90,7 +90,10 @@ fn challenges<'a>(
             && domain.expires.is_some_and(|expires| expires <= s.now && reading.at < expires)
     });
     let incomplete = !is_complete(&reading.value) && reading.at < change.at;
-    if expired || incomplete || s.is_due(reading.at, s.schedule.challenges()) {
+    // A failed authorization is followed by another order, with other tokens.
+    let asked_again =
+        s.memory.acknowledged.as_ref().is_some_and(|told| reading.at < told.at && told.at < change.at);
+    if expired || incomplete || asked_again || s.is_due(reading.at, s.schedule.challenges()) {
         return Err(read);
     }
     Ok(&reading.value)
@@ -177,12 +180,12 @@ fn published(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token]) -> Result<(), St
 }
 
 /// Every token was fetched as the authority would.
-fn reachable(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token], hash: &str) -> Result<(), Step> {
+fn reachable(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token]) -> Result<(), Step> {
     if !s.spec().self_check() {
         d.done(Progress::ChallengesReachable, Reason::SelfCheckOff, "validation.selfCheck is Off");
         return Ok(());
     }
-    let probe = Step::Probe { tokens: tokens.to_vec(), hash: hash.to_owned() };
+    let probe = Step::Probe { tokens: tokens.to_vec() };
     if s.published.solver.is_empty() {
         d.waiting(
             Progress::ChallengesReachable,
@@ -195,15 +198,17 @@ fn reachable(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token], hash: &str) -> R
         // The solver's EndpointSlices wake this certificate.
         return Err(Step::Wait { again: None });
     }
-    let Some(last) = s.memory.probe.as_ref().filter(|last| last.tokens == hash) else {
+    let Some(last) = s.memory.probe.as_ref().filter(|last| cover(&last.tokens, tokens)) else {
         d.waiting(
             Progress::ChallengesReachable,
-            Reason::SelfCheckFailed,
+            Reason::ChallengesPublished,
             "The tokens have not been fetched yet",
         );
         return Err(probe);
     };
-    if last.failures.is_empty() {
+    let failures: BTreeMap<_, _> =
+        last.failures.iter().filter(|(host, _)| tokens.iter().any(|token| token.host == **host)).collect();
+    if failures.is_empty() {
         d.done(
             Progress::ChallengesReachable,
             Reason::ChallengesReachable,
@@ -212,17 +217,18 @@ fn reachable(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token], hash: &str) -> R
         return Ok(());
     }
     for domain in &mut d.status.domains {
-        if let Some(failure) = last.failures.get(&domain.name) {
-            domain.error = Some(failure.clone());
+        if let Some(failure) = failures.get(&domain.name) {
+            domain.error = Some((*failure).clone());
         }
     }
-    d.waiting(Progress::ChallengesReachable, Reason::SelfCheckFailed, summary(&last.failures));
+    let reason = if last.failed < TROUBLE { Reason::ChallengesPublished } else { Reason::SelfCheckFailed };
+    d.waiting(Progress::ChallengesReachable, reason, summary(&failures));
     let again = s.until(last.at, s.schedule.self_check(last.failed));
     Err(if again.is_zero() { probe } else { Step::Wait { again: Some(again) } })
 }
 
 /// Each failure once, with the hosts that it is about.
-fn summary(failures: &BTreeMap<String, String>) -> String {
+fn summary(failures: &BTreeMap<&String, &String>) -> String {
     let mut hosts = BTreeMap::<&str, Vec<&str>>::new();
     for (host, failure) in failures {
         hosts.entry(failure).or_default().push(host);
@@ -241,7 +247,7 @@ fn acknowledged(
     account: &Account,
     id: EnrollmentId,
     change: ChangeId,
-    tokens: String,
+    tokens: Vec<Token>,
 ) -> Result<Timestamp, Step> {
     let recorded = d.status.change.as_ref().and_then(|change| change.acknowledged.as_ref()).map(|at| at.0);
     let last = match &s.memory.acknowledged {
@@ -274,20 +280,13 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
     Err(Step::Wait { again: Some(again) })
 }
 
-fn is_about(last: &Acknowledged, change: ChangeId, tokens: &str) -> bool {
-    last.change == change && last.tokens == tokens
+fn is_about(last: &Acknowledged, change: ChangeId, tokens: &[Token]) -> bool {
+    last.change == change && cover(&last.tokens, tokens)
 }
 
-/// Stands for a set of tokens, in memory only.
-fn hash(tokens: &[Token]) -> String {
-    let mut digest = Sha256::new();
-    for token in tokens {
-        for part in [&token.host, &token.path, &token.body] {
-            digest.update(part.as_bytes());
-            digest.update([0]);
-        }
-    }
-    HEXLOWER.encode(&digest.finalize())
+/// What was known of a set of tokens holds for what is left of it once some names are validated.
+fn cover(known: &[Token], tokens: &[Token]) -> bool {
+    tokens.iter().all(|token| known.contains(token))
 }
 
 fn shown(s: &Snapshot<'_>, domain: &DomainValidation) -> DomainStatus {

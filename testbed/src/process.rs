@@ -1,11 +1,14 @@
 //! A program of the test bed: started with its output in a file, ended when dropped.
 
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
@@ -40,6 +43,19 @@ impl Process {
     /// It cannot be asked.
     pub fn has_ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// Lets it end in good order, and answers whether it aborted instead, now or before.
+    ///
+    /// # Errors
+    /// It does not end within half a minute.
+    pub async fn terminated_after_abort(mut self) -> Result<bool> {
+        if let Some(pid) = self.child.id() {
+            kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM)?;
+        }
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
+        let status = ended.with_context(|| format!("{} does not end", self.name))??;
+        Ok(status.signal() == Some(Signal::SIGABRT as i32))
     }
 
     /// Ends it, and waits until it is gone.

@@ -213,6 +213,11 @@ async fn a_name_that_leads_elsewhere_holds_back_the_acknowledgement_until_it_is_
     ensure!(message.starts_with("www.elsewhere.example.com: 10.77.0.9 "), "{message}");
     ensure!(message.contains("leads to the Ingress controller"), "it says what to do: {message}");
     ensure!(acknowledgements(&scene, "www").await? == 0, "it was acknowledged all the same");
+    let arguments = ["-n", "elsewhere", "get", "events.events.k8s.io", "-o", "jsonpath={.items[*].reason}"];
+    eventually("an event about it", async || {
+        Ok(bed.kubectl(&arguments).await?.contains("SelfCheckFailed").then_some(()))
+    })
+    .await?;
     scene.lead_back("www").await?;
     ready_with_one_enrollment(&scene, "www").await
 }

@@ -53,8 +53,8 @@ impl World {
                 play(&mut self.published, write);
                 true
             }
-            Step::Probe { tokens, hash } => {
-                self.probe(tokens, hash);
+            Step::Probe { tokens } => {
+                self.probe(tokens);
                 true
             }
             other => self.call(other),
@@ -81,7 +81,7 @@ impl World {
         self.certificate.metadata.annotations.get_or_insert_default().insert(annotation.into(), value);
     }
 
-    fn probe(&mut self, tokens: &[Token], hash: &str) {
+    fn probe(&mut self, tokens: &[Token]) {
         let served = self.served();
         let failures: BTreeMap<_, _> = tokens
             .iter()
@@ -91,9 +91,9 @@ impl World {
         self.fetched.extend(tokens.iter().filter(|token| served.contains(token)).cloned());
         let memory = &mut self.known.memory;
         let before =
-            memory.probe.as_ref().filter(|before| before.tokens == hash).map_or(0, |before| before.failed);
+            memory.probe.as_ref().filter(|before| before.tokens == tokens).map_or(0, |before| before.failed);
         let failed = if failures.is_empty() { 0 } else { before + 1 };
-        memory.probe = Some(Probe { at: self.now, tokens: hash.to_owned(), failures, failed });
+        memory.probe = Some(Probe { at: self.now, tokens: tokens.to_vec(), failures, failed });
     }
 
     /// A call of CPS. Answers whether it succeeded.
