@@ -109,7 +109,7 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
             known.written = Some(certificate.clone());
         }
         if let Step::Wait { again } = step {
-            if certificate.status.as_ref().is_some_and(is_ready) {
+            if certificate.status.as_ref().is_some_and(is_at_rest) {
                 // Ten thousand certificates at rest need no memory of how they got there.
                 known.rest();
             }
@@ -161,6 +161,11 @@ pub(crate) fn is_worth_a_write(
         || is_ready(&current) != is_ready(wanted)
         || (published(wanted) && !published(&current));
     moment && current != *wanted && !untouched
+}
+
+/// Ready, and nothing is under way.
+pub(crate) fn is_at_rest(status: &CertificateStatus) -> bool {
+    is_ready(status) && status.change.is_none() && status.plan.is_none()
 }
 
 fn is_ready(status: &CertificateStatus) -> bool {

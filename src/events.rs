@@ -16,7 +16,7 @@ const NEWS: [(&str, Reason, &str); 4] = [
 ];
 
 /// Reasons for not being Ready that are waiting, not trouble.
-const PATIENCE: [Reason; 9] = [
+const PATIENCE: [Reason; 12] = [
     Reason::Creating,
     Reason::WaitingForChallenges,
     Reason::ChallengesPublished,
@@ -26,6 +26,9 @@ const PATIENCE: [Reason; 9] = [
     Reason::Waiting,
     Reason::DeletionPending,
     Reason::Throttled,
+    Reason::Updating,
+    Reason::UpdateWaits,
+    Reason::WaitingForWarnings,
 ];
 
 /// The events that lead from one status to another: each step once, each new trouble once.
@@ -37,15 +40,38 @@ pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
             events.push(event(EventType::Normal, reason.as_str(), action, &done.message));
         }
     }
-    let ready = status::find(&new.conditions, condition::READY).filter(|ready| ready.status == "False");
-    if let Some(trouble) = ready {
-        let known = status::find(&old.conditions, condition::READY).map(|ready| ready.reason.as_str());
+    events.extend(renewal(old, new));
+    for (type_, status, action) in [
+        (condition::READY, "False", "Reconcile"),
+        (condition::RENEWING, "True", "Renew"),
+        (condition::DRIFTED, "True", "Compare"),
+    ] {
+        let Some(trouble) = status::find(&new.conditions, type_).filter(|found| found.status == status)
+        else {
+            continue;
+        };
+        let known = status::find(&old.conditions, type_).map(|known| known.reason.as_str());
         let patience = PATIENCE.iter().any(|reason| reason.as_str() == trouble.reason);
         if known != Some(trouble.reason.as_str()) && !patience {
-            events.push(event(EventType::Warning, &trouble.reason, "Reconcile", &trouble.message));
+            events.push(event(EventType::Warning, &trouble.reason, action, &trouble.message));
         }
     }
     events
+}
+
+/// A renewal begins, and ends with another certificate.
+fn renewal(old: &CertificateStatus, new: &CertificateStatus) -> Option<Event> {
+    let normal = |reason: Reason, note: &str| Some(event(EventType::Normal, reason.as_str(), "Renew", note));
+    if let Some(renewing) = turned_true(old, new, condition::RENEWING) {
+        return normal(Reason::RenewalStarted, &renewing.message);
+    }
+    let before = old.deployments.as_ref()?.production.as_ref()?;
+    let now = new.deployments.as_ref()?.production.as_ref()?;
+    let note = format!(
+        "Certificate {} took the place of {}, until {:.0}",
+        now.serial_number, before.serial_number, now.not_after.0
+    );
+    if before.serial_number == now.serial_number { None } else { normal(Reason::Renewed, &note) }
 }
 
 fn turned_true<'a>(

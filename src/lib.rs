@@ -25,3 +25,4 @@ pub mod solver;
 pub mod status;
 pub mod telemetry;
 pub mod vanished;
+pub mod warnings;

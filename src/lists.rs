@@ -27,9 +27,13 @@ pub struct Lists {
 }
 
 impl Lists {
-    /// Forgets all lists: nobody needs an old one, and a large contract's is megabytes.
-    pub fn forget(&self) {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Forgets all lists that were begun before a time: nobody needs an old one, and a large contract's is megabytes.
+    pub fn forget(&self, before: Timestamp) {
+        let is_old = |slot: &Slot| {
+            // A list that is being read is not old.
+            slot.try_lock().is_ok_and(|list| list.as_ref().is_none_or(|list| list.begun < before))
+        };
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, slot| !is_old(slot));
     }
 
     /// A list of a contract's enrollments that was begun after a time. Certificates that ask at once share one call.

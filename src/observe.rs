@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kube::ResourceExt;
 
 use crate::api::AkamaiCertificate;
-use crate::next::snapshot::Memory;
+use crate::next::snapshot::{Memory, Watched};
 
 /// What is known of one certificate.
 #[derive(Default)]
@@ -31,7 +31,18 @@ impl Known {
 
     /// Forgets everything that the next look would not use anyway.
     pub fn rest(&mut self) {
-        self.memory = Memory { generation: self.memory.generation, ..Memory::default() };
+        let memory = &self.memory;
+        let enrollment = memory.enrollment.as_ref();
+        let seen = [
+            memory.watched.map(|watched| watched.at),
+            enrollment.map(|reading| reading.at),
+            memory.deployments.as_ref().map(|reading| reading.at),
+        ];
+        let start = enrollment.and_then(|reading| reading.value.as_ref()?.auto_renewal_start_time);
+        let known = memory.watched.and_then(|watched| watched.renewal_start);
+        let watched =
+            seen.into_iter().flatten().max().map(|at| Watched { at, renewal_start: start.or(known) });
+        self.memory = Memory { generation: memory.generation, watched, ..Memory::default() };
     }
 
     /// Forgets what was read for another generation of `spec`.
@@ -45,6 +56,7 @@ impl Known {
             memory.deployments = None;
             memory.failure = None;
             memory.probe = None;
+            memory.updates.clear();
         }
     }
 }

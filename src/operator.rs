@@ -280,7 +280,7 @@ async fn sweep(ctx: &Context, certificates: &Store<AkamaiCertificate>, shutdown:
         let alive: BTreeSet<String> =
             certificates.state().iter().filter_map(|certificate| certificate.uid()).collect();
         ctx.knowledge.retain(|uid| alive.contains(uid));
-        ctx.lists.forget();
+        ctx.lists.forget(jiff::Timestamp::now().checked_sub(SWEEP).unwrap_or(jiff::Timestamp::MIN));
         for write in ctx.publisher.sweep(&alive) {
             tracing::info!(%write, "sweep");
             if let Err(error) = ctx.publisher.perform(&write).await {

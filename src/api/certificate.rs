@@ -1,12 +1,15 @@
 //! The kind `AkamaiCertificate`: what a platform team applies. Not here: its status, its account.
 
-use std::collections::BTreeMap;
-
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::policy::{
+    DeletionPolicy, DeploymentPolicy, DriftPolicy, PendingChangePolicy, RecreatePolicy, RenewalWindowPolicy,
+    UpdatePolicy, WarningsPolicy,
+};
 use super::status::CertificateStatus;
+use super::validation::{SelfCheck, Validation};
 
 /// A certificate that Akamai's Certificate Provisioning System (CPS) obtains, renews and deploys on Akamai's network.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -104,6 +107,33 @@ pub struct CertificateSpec {
     /// `Delete` removes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
+    /// Whether a change of `spec` is carried out at once (`Auto`, as when absent), or waits for the annotation
+    /// `akacert.io/approve-plan` with the hash in `status.plan` (`RequireApproval`). What only concerns contacts and
+    /// the like never waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_policy: Option<UpdatePolicy>,
+    /// Whether a change of `spec` waits for a change that CPS is working on (`Wait`, as when absent), or cancels it
+    /// (`Replace`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_change_policy: Option<PendingChangePolicy>,
+    /// Whether a new certificate may be ordered while CPS is about to renew (`Override`), or waits for the renewal
+    /// (`Wait`, as when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal_window_policy: Option<RenewalWindowPolicy>,
+    /// What becomes of a difference that somebody else made in CPS: it is undone (`Correct`, as when absent) or only
+    /// reported (`Report`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_policy: Option<DriftPolicy>,
+    /// Whether an enrollment that was removed from CPS by somebody else is created anew (`Recreate`) or missed until a
+    /// human acts (`Never`, as when absent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recreate_policy: Option<RecreatePolicy>,
+    /// Which warnings of CPS are acknowledged without asking. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<WarningsPolicy>,
+    /// How a certificate goes from staging to production when `changeManagement` is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeploymentPolicy>,
     /// While true the operator neither reads nor writes CPS for this certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
@@ -118,7 +148,7 @@ fn dns_names(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 }
 
 /// An optional field would show the description of its enum instead of its own.
-fn without_description(schema: &mut schemars::Schema) {
+pub(super) fn without_description(schema: &mut schemars::Schema) {
     schema.remove("description");
 }
 
@@ -370,87 +400,6 @@ impl SignatureAlgorithm {
             SignatureAlgorithm::Sha256 => "SHA-256",
         }
     }
-}
-
-/// How the names are proven to the certificate authority.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Validation {
-    /// HTTP-01: each token is served at its path below `/.well-known/acme-challenge/`.
-    pub http01: Http01,
-    /// Whether the operator fetches each token itself before it acknowledges the challenges to CPS. Absent: `InCluster`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub self_check: Option<SelfCheck>,
-}
-
-/// HTTP-01.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Http01 {
-    /// The tokens' paths are routed to the solver by an Ingress in the certificate's namespace.
-    pub ingress: IngressRoute,
-}
-
-/// What the Ingress looks like.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct IngressRoute {
-    /// The Ingress class whose controller serves the names on port 80.
-    #[schemars(length(min = 1, max = 253))]
-    pub class_name: String,
-    /// Path type of each token's path. Absent: `Exact`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path_type: Option<PathType>,
-    /// Annotations for the Ingress. Their keys must be on the operator's allow-list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub annotations: Option<BTreeMap<String, String>>,
-    /// Labels for the Ingress.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub labels: Option<BTreeMap<String, String>>,
-}
-
-/// Path types of an Ingress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(transform = without_description)]
-pub enum PathType {
-    /// Matches the path and nothing else.
-    Exact,
-    /// Matches the path and what is below it.
-    Prefix,
-    /// The Ingress controller decides.
-    ImplementationSpecific,
-}
-
-impl PathType {
-    /// As an Ingress spells it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            PathType::Exact => "Exact",
-            PathType::Prefix => "Prefix",
-            PathType::ImplementationSpecific => "ImplementationSpecific",
-        }
-    }
-}
-
-/// The check before an acknowledgement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(transform = without_description)]
-pub enum SelfCheck {
-    /// From the operator.
-    InCluster,
-    /// None: the challenges are acknowledged once they are published.
-    Off,
-}
-
-/// What happens to the enrollment when its resource is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(transform = without_description)]
-pub enum DeletionPolicy {
-    /// It stays in CPS.
-    Retain,
-    /// It is removed from CPS.
-    Delete,
 }
 
 impl CertificateSpec {

@@ -7,9 +7,11 @@
 pub mod account;
 pub mod certificate;
 pub mod names;
+pub mod policy;
 pub mod reason;
 mod schema;
 pub mod status;
+pub mod validation;
 
 pub use account::{AkamaiAccount, ClusterAkamaiAccount};
 pub use certificate::AkamaiCertificate;

@@ -18,6 +18,21 @@ pub const INTENT_ANNOTATION: &str = "akacert.io/create-intent";
 /// Annotation with the ID of our enrollment: a backup restores annotations, not status.
 pub const ENROLLMENT_ID_ANNOTATION: &str = "akacert.io/enrollment-id";
 
+/// Annotation with the certificate that a renewal requested by the user replaces, JSON.
+pub const RENEWAL_ANNOTATION: &str = "akacert.io/renewal";
+
+/// Annotation of the user: the hash of the plan in the status that may be carried out.
+pub const APPROVE_PLAN_ANNOTATION: &str = "akacert.io/approve-plan";
+
+/// Annotation of the user: the hash of the warnings in the status that may be acknowledged.
+pub const APPROVE_WARNINGS_ANNOTATION: &str = "akacert.io/approve-warnings";
+
+/// Annotation of the user: the ID of the change that may go from staging to production.
+pub const APPROVE_DEPLOYMENT_ANNOTATION: &str = "akacert.io/approve-deployment";
+
+/// Annotation of the user: a certificate that was issued before this time (RFC 3339) is renewed once.
+pub const RENEW_BEFORE_ANNOTATION: &str = "akacert.io/renew-before";
+
 /// Label: `akacert` on everything we create.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 

@@ -51,6 +51,10 @@ reasons! {
     WaitingForDeployment: "CPS is deploying the certificate on its network.", "Nothing; CPS takes up to two hours.";
     Deployed: "The certificate is deployed in production, chains, covers every name and has not expired.", "Nothing.";
     ChallengesRemoved: "Nothing is published any more, because the change has completed.", "Nothing.";
+    Updating: "The enrollment is about to be changed to what `spec` says.", "Nothing; seconds.";
+    WaitingForWarnings: "CPS says that it has warnings, and does not show them yet.", "Nothing; minutes.";
+    RenewalStarted: "CPS works on a change that `spec` did not ask for, such as a renewal. `Ready` stays as it is.", "Nothing; the condition Renewing tells how far it is.";
+    Renewed: "Another certificate is deployed in place of the one before.", "Nothing.";
     Suspended: "`spec.suspend` is true: nothing is read from or written to CPS.", "Set `spec.suspend` to false to go on.";
     Waiting: "An earlier step is not done yet.", "Look at the conditions before this one.";
 
@@ -67,7 +71,13 @@ reasons! {
     DeletionPending: "The enrollment is being removed from CPS.", "Nothing.";
     CertificateInvalid: "What CPS reports as deployed does not chain, misses a name or has expired.", "Follow the message; look at the enrollment in Akamai Control Center.";
     ChangeFailed: "CPS reports an error on the change.", "Read CPS's own text in the message; cancel the change in Akamai Control Center or call Akamai support.";
-    WarningsNeedApproval: "CPS waits until somebody has read its warnings.", "Read them in the message; acknowledge them in Akamai Control Center, if they are acceptable.";
+    UpdateWaits: "What `spec` says is not in CPS yet, because CPS works on another change or is about to renew.", "Nothing; or set `pendingChangePolicy: Replace`, or `renewalWindowPolicy: Override`.";
+    RenewalLate: "A renewal is under way, and less than a sixth of the certificate's life is left.", "Follow the message: it says what the renewal waits for.";
+    ExpiringSoon: "Less than a twentieth of the certificate's life is left, and it has not been renewed.", "Follow the message; look at the enrollment in Akamai Control Center.";
+    Drifted: "Somebody else has changed the enrollment in CPS.", "Take the change over into `spec`, or leave it: `driftPolicy: Correct` undoes it, `Report` does not.";
+    WarningsNeedApproval: "CPS waits until somebody has read its warnings.", "Read them in the message or in `status.change.warnings`; if they are acceptable, set the annotation that the message names, or list their IDs in `spec.warnings.acknowledge`.";
+    PlanNeedsApproval: "`updatePolicy` is RequireApproval, and what would be written to CPS waits for it.", "Read `status.plan`; if it is what you want, set the annotation `akacert.io/approve-plan` to its hash.";
+    DeploymentNeedsApproval: "The certificate is on staging, and waits for somebody to let it go to production.", "Test it on staging; then set the annotation that the message names.";
     InputNeeded: "CPS waits for an input that this version of the operator does not give.", "Give it in Akamai Control Center; the operator goes on afterwards.";
 
     // A human has to change something.
@@ -79,9 +89,10 @@ reasons! {
     CommonNameTaken: "The contract already has an enrollment with this common name, and it is not ours.", "Remove that enrollment, or choose another common name. Nothing was written to it.";
     CommonNameElsewhere: "CPS says that the common name is taken, but the contract's list does not show by which enrollment.", "Look for it in the account's other contracts.";
     Conflict: "The recorded enrollment is not of this certificate: its common name differs.", "Remove the annotation `akacert.io/enrollment-id` if it was copied from another certificate.";
-    EnrollmentGone: "The enrollment was removed from CPS by somebody else.", "Delete this resource and apply it again, to create a new enrollment.";
+    EnrollmentGone: "The enrollment was removed from CPS by somebody else.", "Set `recreatePolicy: Recreate` for a new enrollment, or delete this resource.";
     Immutable: "`spec` differs from the enrollment in something that CPS cannot change.", "Set the old value again; or delete this resource with `deletionPolicy: Delete` and apply it anew.";
-    UpdateUnsupported: "`spec` was changed after the enrollment was created; this version does not update enrollments.", "Set the old value again, or make the change in Akamai Control Center as well.";
+    UpdateRefused: "CPS refused to update the enrollment.", "Correct what CPS's own text in the message names.";
+    UpdateIgnored: "CPS took an update and still shows other values.", "Set in `spec` what CPS shows, or call Akamai support.";
     EnrollmentRefused: "CPS refused to create the enrollment.", "Correct what CPS's own text in the message names.";
     NameTaken: "An object of the name that we need exists and is not ours; it is left alone.", "Rename or delete that object.";
     AnnotationNotAllowed: "An annotation for the Ingress is not on the operator's allow-list.", "Remove it, or ask the operator's owner for `--allow-ingress-annotation`.";

@@ -25,6 +25,10 @@ pub mod condition {
     pub const DOMAINS_VALIDATED: &str = "DomainsValidated";
     /// Step: the certificate is deployed in production and was read back and verified.
     pub const DEPLOYED: &str = "Deployed";
+    /// Present only while True: CPS works on a change that `spec` did not ask for, such as a renewal. `Ready` stays.
+    pub const RENEWING: &str = "Renewing";
+    /// Present only while True: somebody else has changed the enrollment in CPS.
+    pub const DRIFTED: &str = "Drifted";
 }
 
 /// Observed state of an `AkamaiCertificate`. Written when a fact changes, not when a clock ticks.
@@ -37,12 +41,18 @@ pub struct CertificateStatus {
     /// ID of our enrollment in CPS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrollment_id: Option<i64>,
+    /// The generation of `spec` that the enrollment in CPS was last made or found to agree with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrollment_generation: Option<i64>,
     /// Contract of the enrollment, without the `ctr_` prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract_id: Option<String>,
     /// The pending change of the enrollment; absent when none is pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<ChangeStatus>,
+    /// What the next write to CPS would do, while one is outstanding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanStatus>,
     /// The names under validation, while a change waits for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -50,7 +60,7 @@ pub struct CertificateStatus {
     /// What CPS reports as deployed on each network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployments: Option<DeploymentsStatus>,
-    /// `Ready`, `Reconciling`, `Stalled` (the last two only while True) and the steps `AccountReady`,
+    /// `Ready`, `Reconciling`, `Stalled`, `Renewing`, `Drifted` (all but the first only while True) and the steps `AccountReady`,
     /// `EnrollmentCreated`, `ChallengesPublished`, `ChallengesReachable`, `DomainsValidated`, `Deployed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -99,6 +109,59 @@ pub struct ChangeStatus {
     /// When the challenges of this change were last acknowledged to CPS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Time>,
+    /// What CPS warns about and waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<WarningStatus>,
+    /// The value of `akacert.io/approve-warnings` that approves exactly these warnings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings_hash: Option<String>,
+}
+
+/// A warning of CPS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WarningStatus {
+    /// Its ID, for `spec.warnings.acknowledge`; absent when the text is none of those that the operator knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// CPS's own text.
+    pub message: String,
+}
+
+/// What the next write to CPS would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanStatus {
+    /// What it does to the enrollment.
+    pub action: PlanAction,
+    /// What it entails.
+    pub risk: Risk,
+    /// What differs, such as `dnsNames: + api.example.com`.
+    pub changes: Vec<String>,
+    /// The value of `akacert.io/approve-plan` that approves exactly this.
+    pub hash: String,
+}
+
+/// What a write does to the enrollment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PlanAction {
+    /// It is given what `spec` says.
+    Update,
+    /// A new certificate of the same content is ordered.
+    Renew,
+}
+
+/// What a write entails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Risk {
+    /// Saved, without a change: contacts, organization.
+    MetadataOnly,
+    /// The same certificate is deployed anew, with other network settings.
+    Redeploy,
+    /// A new certificate is ordered, and every name validated again.
+    Reissue,
+    /// CPS cannot change it.
+    Refused,
 }
 
 /// One name under validation.

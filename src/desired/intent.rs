@@ -33,7 +33,7 @@ pub fn matches_intent(found: &cps::Enrollment, sent: &cps::Enrollment) -> bool {
 }
 
 /// With the common name among the names, names in lower case, sets in order, and without what CPS clones.
-fn comparable(body: &cps::Enrollment) -> serde_json::Result<Value> {
+pub(super) fn comparable(body: &cps::Enrollment) -> serde_json::Result<Value> {
     let mut body = body.clone();
     body.csr.sans = Some(body.csr.names().into_iter().collect());
     body.csr.cn.make_ascii_lowercase();

@@ -1,6 +1,7 @@
 //! PURE: from a certificate and its account's defaults to the enrollment that CPS is asked for.
 //!
-//! [`intent`] recognises that enrollment again in CPS; [`difference`] tells what the user has set otherwise since.
+//! [`intent`] recognises that enrollment again in CPS; [`difference`] tells what the user has set otherwise
+//! since, [`update`] puts it into what CPS has.
 //! Not here: when to create or to compare (`crate::next`).
 
 pub mod difference;
@@ -8,6 +9,7 @@ pub mod intent;
 mod spelling;
 #[cfg(test)]
 mod tests;
+pub mod update;
 
 use akamai_cps::types as cps;
 
@@ -16,6 +18,7 @@ use crate::api::certificate::{CertificateSpec, Contact, Geography, Network, Orga
 pub use difference::{immutable_differences, other_differences};
 pub use intent::{body_hash, matches_intent, names_hash};
 use spelling::Spelled;
+pub use update::{plan_hash, risk, updated};
 
 /// What a create needs and neither the certificate nor its account says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -34,6 +34,9 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
         );
         return Ok(id);
     }
+    // What was known of an enrollment that is gone says nothing about the next one.
+    (d.status.enrollment_id, d.status.enrollment_generation) = (None, None);
+    (d.status.change, d.status.deployments) = (None, None);
     let (contract, body) = wanted(s, d, account)?;
     let hash = desired::body_hash(&body);
     d.waiting(
@@ -187,8 +190,7 @@ fn again_by_list_age(s: &Snapshot<'_>, contract: &str, interval: std::time::Dura
 }
 
 fn is_recorded(s: &Snapshot<'_>) -> bool {
-    let annotations = s.certificate.metadata.annotations.as_ref();
-    has_finalizer(s) && annotations.is_some_and(|all| all.contains_key(ENROLLMENT_ID_ANNOTATION))
+    has_finalizer(s) && s.annotation(ENROLLMENT_ID_ANNOTATION).is_some_and(|id| !id.is_empty())
 }
 
 /// Whether our finalizer is there: nothing is made outside the resource before.

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use super::expiry;
 use crate::api::AkamaiCertificate;
 use crate::api::reason::Reason;
 use crate::api::status::{CertificateStatus, condition};
@@ -35,6 +36,10 @@ const STEPS: [(Progress, &str); 6] = [
     (Progress::Deployed, condition::DEPLOYED),
 ];
 
+/// The conditions that sum up, in their order.
+const SUMMARY: [&str; 5] =
+    [condition::READY, condition::RECONCILING, condition::STALLED, condition::RENEWING, condition::DRIFTED];
+
 struct Report {
     done: bool,
     reason: Reason,
@@ -47,6 +52,11 @@ pub struct Draft {
     pub status: CertificateStatus,
     reports: [Option<Report>; STEPS.len()],
     obstacle: Option<Obstacle>,
+    drift: Option<String>,
+    /// Ready for this very `spec`: what CPS does now happens behind a certificate that serves.
+    was_ready: bool,
+    /// The recorded steps are those of another change.
+    starts_anew: bool,
     kept: bool,
     previous: Vec<Condition>,
     generation: i64,
@@ -68,7 +78,42 @@ impl Draft {
         let status = certificate.status.clone().unwrap_or_default();
         let previous = status.conditions.clone();
         let generation = certificate.metadata.generation.unwrap_or_default();
-        Self { status, reports: Default::default(), obstacle: None, kept: false, previous, generation, now }
+        let was_ready =
+            status.observed_generation == generation && status::is_true(&previous, condition::READY);
+        Self {
+            status,
+            reports: Default::default(),
+            obstacle: None,
+            drift: None,
+            was_ready,
+            starts_anew: false,
+            kept: false,
+            previous,
+            generation,
+            now,
+        }
+    }
+
+    /// Whether the certificate is Ready for this very `spec` until this draft says otherwise.
+    #[must_use]
+    pub fn was_ready(&self) -> bool {
+        self.was_ready
+    }
+
+    /// Another change has begun: no name is validated for it yet.
+    pub fn starts_anew(&mut self) {
+        self.starts_anew = true;
+    }
+
+    /// Somebody else has changed the enrollment.
+    pub fn drifted(&mut self, message: String) {
+        self.drift = Some(message);
+    }
+
+    /// What the user wants is not there yet, whatever the steps say.
+    pub fn postponed(&mut self, reason: Reason, message: String) {
+        self.kept = false;
+        self.obstacle = Some(Obstacle { step: None, stalled: false, reason, message });
     }
 
     /// A step is done.
@@ -125,6 +170,7 @@ impl Draft {
     pub fn is_done(&self, step: Progress) -> bool {
         match &self.reports[step as usize] {
             Some(report) => report.done,
+            None if self.starts_anew && step > Progress::EnrollmentCreated => false,
             None => status::is_true(&self.previous, STEPS[step as usize].1),
         }
     }
@@ -141,7 +187,7 @@ impl Draft {
         let mut wanted = Vec::with_capacity(STEPS.len() + 2);
         match (&self.obstacle, self.kept) {
             (_, true) => {
-                self.carry(&[condition::READY, condition::RECONCILING, condition::STALLED], &mut wanted)
+                self.carry(&SUMMARY, &mut wanted);
             }
             (None, false) if !self.is_complete() => self.between_steps(&mut wanted),
             (None, false) => {
@@ -152,11 +198,22 @@ impl Draft {
                     &self.message(Progress::Deployed),
                 ));
             }
+            (Some(obstacle), false) if self.is_behind(obstacle) => self.behind(obstacle, &mut wanted),
             (Some(obstacle), false) => {
                 wanted.push(self.condition(condition::READY, "False", obstacle.reason, &obstacle.message));
                 let present = if obstacle.stalled { condition::STALLED } else { condition::RECONCILING };
                 wanted.push(self.condition(present, "True", obstacle.reason, &obstacle.message));
             }
+        }
+        if let Some(expiry) = self.expires_soon() {
+            wanted.retain(|condition| !SUMMARY[..3].contains(&condition.type_.as_str()));
+            wanted.insert(0, self.condition(condition::READY, "False", Reason::ExpiringSoon, &expiry));
+            wanted.insert(1, self.condition(condition::RECONCILING, "True", Reason::ExpiringSoon, &expiry));
+        }
+        if let Some(drift) =
+            self.drift.as_ref().filter(|_| !wanted.iter().any(|found| found.type_ == condition::DRIFTED))
+        {
+            wanted.push(self.condition(condition::DRIFTED, "True", Reason::Drifted, drift));
         }
         for (step, type_) in STEPS {
             match &self.reports[step as usize] {
@@ -183,10 +240,57 @@ impl Draft {
         self.reports.iter().all(|report| report.as_ref().is_some_and(|report| report.done))
     }
 
+    /// What happens to a certificate that serves is told beside `Ready`, unless it takes away what `Ready` says.
+    fn is_behind(&self, obstacle: &Obstacle) -> bool {
+        self.was_ready
+            && match obstacle.step {
+                Some(Progress::EnrollmentCreated) => false,
+                Some(Progress::Deployed) => obstacle.reason != Reason::CertificateInvalid,
+                _ => true,
+            }
+    }
+
+    fn behind(&self, obstacle: &Obstacle, wanted: &mut Vec<Condition>) {
+        self.carry(&[condition::READY], wanted);
+        if let Some(drift) = self.drift.as_ref().filter(|_| obstacle.step.is_none()) {
+            let message = format!("{drift}. {}", obstacle.message);
+            return wanted.push(self.condition(condition::DRIFTED, "True", obstacle.reason, &message));
+        }
+        let production = self.status.deployments.as_ref().and_then(|known| known.production.as_ref());
+        let late = production.filter(|production| expiry::late(production) <= self.now);
+        let (reason, message) = match late {
+            Some(production) => (
+                Reason::RenewalLate,
+                format!("The certificate expires at {:.0}: {}", production.not_after.0, obstacle.message),
+            ),
+            None => (obstacle.reason, obstacle.message.clone()),
+        };
+        wanted.push(self.condition(condition::RENEWING, "True", reason, &message));
+    }
+
+    /// A certificate that serves, and not for long any more.
+    fn expires_soon(&self) -> Option<String> {
+        let production = self.status.deployments.as_ref()?.production.as_ref()?;
+        let near = expiry::soon(production) <= self.now && self.now < production.not_after.0;
+        let serves = match &self.obstacle {
+            None => self.is_complete(),
+            Some(obstacle) => self.is_behind(obstacle),
+        };
+        let meanwhile =
+            self.obstacle.as_ref().map(|obstacle| format!(": {}", obstacle.message)).unwrap_or_default();
+        (near && serves && !self.kept).then(|| {
+            format!(
+                "The certificate expires at {:.0} and has not been renewed{meanwhile}",
+                production.not_after.0
+            )
+        })
+    }
+
     /// Between two steps there is no news: the recorded verdict stays, unless there is none or it says Ready.
     fn between_steps(&self, wanted: &mut Vec<Condition>) {
-        if status::find(&self.previous, condition::READY).is_some_and(|ready| ready.status == "False") {
-            return self.carry(&[condition::READY, condition::RECONCILING, condition::STALLED], wanted);
+        let refused = |ready: &Condition| ready.status == "False";
+        if self.was_ready || status::find(&self.previous, condition::READY).is_some_and(refused) {
+            return self.carry(&SUMMARY, wanted);
         }
         let message = "The operator is working on it.";
         wanted.push(self.condition(condition::READY, "False", Reason::Waiting, message));

@@ -9,7 +9,7 @@ use super::creating::has_finalizer;
 use super::draft::Draft;
 use super::following::{reread, writable};
 use super::step::Warnings;
-use super::{Snapshot, Step, account_problem, nothing_published};
+use super::{Snapshot, Step, account_problem, inputs, nothing_published};
 use crate::accounts::{self, Account};
 use crate::api::reason::Reason;
 use crate::api::status::condition;
@@ -41,7 +41,7 @@ fn enrollment_removed(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
         return Err(Step::DeleteEnrollment(id));
     }
     d.blocked(Reason::DeletionPending, &format!("Enrollment {id} is being removed from CPS"), false);
-    if let Some(step) = warned(s, d, id, enrollment) {
+    if let Some(step) = warned(s, d, account, id, enrollment) {
         return Err(step);
     }
     Err(reread(s, read_at, Step::ReadEnrollment(id), interval))
@@ -51,6 +51,7 @@ fn enrollment_removed(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
 fn warned(
     s: &Snapshot<'_>,
     d: &mut Draft,
+    account: &Account,
     id: EnrollmentId,
     enrollment: &akamai_cps::types::Enrollment,
 ) -> Option<Step> {
@@ -67,13 +68,11 @@ fn warned(
         let due = s.is_due(reading.at, s.schedule.while_validating(reading.unchanged));
         return due.then_some(Step::ReadChange(id, change_id));
     };
-    let Some(warnings) = &s.memory.warnings else { return Some(Step::ReadWarnings(id, change_id, which)) };
-    let message = format!(
-        "The removal of enrollment {id} waits until CPS's warnings are acknowledged in Akamai Control Center: {}",
-        warnings.value
-    );
-    d.blocked(Reason::WarningsNeedApproval, &message, true);
-    None
+    let due = s.until(reading.at, s.schedule.while_validating(reading.unchanged));
+    if due.is_zero() {
+        return Some(Step::ReadChange(id, change_id));
+    }
+    Some(inputs::warnings_approved(s, d, account, id, reading, which, due))
 }
 
 /// The enrollment that the resource stands for, if there is any: recorded, or made by a create that left only its intent.

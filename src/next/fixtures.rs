@@ -96,6 +96,7 @@ impl Scene {
         scene.intend();
         scene.annotate(ENROLLMENT_ID_ANNOTATION, "10002");
         scene.memory.created = Some(super::snapshot::Created {
+            at: noon().checked_sub(std::time::Duration::from_secs(3600)).unwrap(),
             enrollment: EnrollmentId(10002),
             change: Some(ChangeId(20003)),
             generation: 1,
@@ -149,6 +150,34 @@ impl Scene {
             Some(Reading { at: self.now, value: Some(Box::new(enrollment(10002, names))) });
     }
 
+    /// As `enrollment`, while CPS works on a change of it.
+    pub fn pending(&mut self, names: &[&str], change: u64, kind: &str) {
+        let mut pending = enrollment(10002, names);
+        let location = format!("/cps-api/enrollments/10002/changes/{change}");
+        let one = json!({"location": location, "changeType": kind});
+        pending.pending_changes = vec![serde_json::from_value(one).unwrap()];
+        self.memory.enrollment = Some(Reading { at: self.now, value: Some(Box::new(pending)) });
+    }
+
+    /// Ready, and at rest: nothing is remembered but the status.
+    pub fn ready() -> Self {
+        let mut scene = Self::created();
+        scene.change("complete", "completed", &[]);
+        scene.deployments(IN_PRODUCTION.clone());
+        let decision = scene.next();
+        scene.certificate.status = Some(decision.status);
+        scene.memory = Memory { generation: 1, ..Memory::default() };
+        scene.memory.watched = Some(super::snapshot::Watched { at: scene.now, renewal_start: None });
+        scene
+    }
+
+    /// The user changes something in `spec`.
+    pub fn edit(&mut self, edit: impl FnOnce(&mut crate::api::certificate::CertificateSpec)) {
+        edit(&mut self.certificate.spec);
+        self.certificate.metadata.generation = Some(2);
+        self.memory.generation = 2;
+    }
+
     /// CPS shows this as deployed.
     pub fn deployments(&mut self, deployments: Deployments) {
         self.memory.deployments = Some(Reading { at: self.now, value: Arc::new(deployments) });
@@ -185,6 +214,11 @@ pub fn change(status: &str, state: &str, inputs: &[&str]) -> Change {
         "statusInfo": {"status": status, "state": state, "description": "words of CPS"}, "allowedInput": inputs
     }))
     .unwrap()
+}
+
+/// CPS's warnings.
+pub fn warnings(text: &str) -> akamai_cps::types::Warnings {
+    akamai_cps::types::Warnings { warnings: text.into(), ..Default::default() }
 }
 
 /// A name with an http-01 and a dns-01 challenge.
@@ -233,6 +267,10 @@ fn stored<K: kube::Resource>(mut object: K) -> K {
     object.meta_mut().uid = Some("0f8fad5b-d9cb-469f-a165-70867728950e".into());
     object
 }
+
+/// What `Scene::ready` has in production. Keys are slow to make.
+pub static IN_PRODUCTION: std::sync::LazyLock<Deployments> =
+    std::sync::LazyLock::new(|| in_production(&["www.example.com", "api.example.com"]));
 
 /// In production: a certificate for these names, valid from November 2026 to the end of 2027, with its chain.
 pub fn in_production(names: &[&str]) -> Deployments {

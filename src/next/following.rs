@@ -10,20 +10,27 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::draft::{Draft, Progress};
 use super::snapshot::ChangeReading;
 use super::step::Warnings;
-use super::{Snapshot, Step, validating};
+use super::{Snapshot, Step, inputs, validating};
 use crate::accounts::Account;
+use crate::api::policy::RecreatePolicy;
 use crate::api::reason::Reason;
-use crate::api::status::{ChangeStatus, DeploymentsStatus, condition};
-use crate::{allowed, deployed as verified, desired, status};
+use crate::api::status::{ChangeStatus, DeploymentsStatus};
+use crate::{allowed, deployed as verified};
 
 /// Our enrollment as CPS has it, or the step that reads it.
 pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<&'a Enrollment, Step> {
     let Some(reading) = &s.memory.enrollment else { return Err(Step::ReadEnrollment(id)) };
     let Some(enrollment) = reading.value.as_deref() else {
+        if s.spec().recreate_policy == Some(RecreatePolicy::Recreate) && is_asked_for(s) {
+            return Err(Step::ForgetEnrollment);
+        }
         d.stalled(
             Progress::EnrollmentCreated,
             Reason::EnrollmentGone,
-            format!("Enrollment {id} is not in CPS any more: delete this resource and apply it again for a new one"),
+            format!(
+                "Enrollment {id} is not in CPS any more, and nobody has asked for another one: set recreatePolicy: Recreate, \
+                 or delete this resource"
+            ),
         );
         return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.schedule.while_stalled()));
     };
@@ -40,6 +47,11 @@ pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> R
         return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.schedule.while_stalled()));
     }
     Ok(enrollment)
+}
+
+/// A resource that is being deleted needs no enrollment.
+fn is_asked_for(s: &Snapshot<'_>) -> bool {
+    s.certificate.metadata.deletion_timestamp.is_none()
 }
 
 /// Whether we may write to the enrollment: its common name is ours, and the account allows all of its present names.
@@ -71,52 +83,6 @@ pub fn writable<'a>(
     );
     let read_at = s.memory.enrollment.as_ref().map_or(s.now, |reading| reading.at);
     Err(reread(s, read_at, Step::ReadEnrollment(id), s.schedule.while_stalled()))
-}
-
-/// `spec` says what CPS has. What differs is reported; what is pending is followed all the same.
-pub fn unchanged_by_the_user(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<(), Step> {
-    if s.memory.enrollment.is_none() && is_as_sent(s) {
-        return Ok(());
-    }
-    let contract = d.status.contract_id.clone();
-    let enrollment = enrollment(s, d, id)?;
-    let immutable = desired::immutable_differences(s.spec(), contract.as_deref(), enrollment);
-    if !immutable.is_empty() {
-        d.refused(
-            Reason::Immutable,
-            format!(
-                "{}. Set the old value again; or delete this resource with deletionPolicy: Delete and apply it anew, since CPS \
-                 takes a common name only once",
-                immutable.join("; ")
-            ),
-        );
-        return Ok(());
-    }
-    let others = desired::other_differences(s.spec(), enrollment);
-    if !others.is_empty() {
-        d.refused(
-            Reason::UpdateUnsupported,
-            format!(
-                "The enrollment was created with other values, and this version does not update enrollments: {}. Set the \
-                 old values again, or make the change in Akamai Control Center as well",
-                others.join("; ")
-            ),
-        );
-    }
-    Ok(())
-}
-
-/// Nothing to compare: the enrollment was made from this very generation, or was found equal to it before.
-fn is_as_sent(s: &Snapshot<'_>) -> bool {
-    let reported = s.certificate.status.as_ref();
-    let stalled = reported.and_then(|status| status::find(&status.conditions, condition::STALLED));
-    let differed = stalled.is_some_and(|stalled| {
-        [Reason::Immutable, Reason::UpdateUnsupported, Reason::EnrollmentGone, Reason::Conflict]
-            .iter()
-            .any(|reason| stalled.reason == reason.as_str())
-    });
-    s.memory.created.as_ref().is_some_and(|created| created.generation == s.generation())
-        || (!differed && reported.is_some_and(|status| status.observed_generation == s.generation()))
 }
 
 /// No change is pending any more.
@@ -154,7 +120,10 @@ pub fn change_completed(
     let next_look = s.until(reading.at, interval);
     match progress {
         Phase::Challenges => Err(validating::validated(s, d, account, id, reading, next_look)),
-        Phase::Warnings(which) => Err(warned(s, d, id, change_id, which, next_look)),
+        Phase::Warnings(which) => {
+            Err(inputs::warnings_approved(s, d, account, id, reading, which, next_look))
+        }
+        Phase::Staged => Err(inputs::deployment_approved(s, d, account, id, reading, next_look)),
         other => {
             report(d, &other, change);
             Err(Step::Wait { again: Some(next_look) })
@@ -166,9 +135,14 @@ pub fn change_completed(
 fn pending_change(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Option<ChangeId>, Step> {
     let recorded = d.status.change.as_ref().and_then(|change| u64::try_from(change.id).ok()).map(ChangeId);
     let created = s.memory.created.as_ref().and_then(|created| created.change);
-    if let Some(known) = recorded.or(created) {
+    let followed = s.memory.change.as_ref().filter(|reading| !is_over(reading)).map(|reading| reading.id);
+    // What we began last is newer than what was reported last.
+    if let Some(known) = followed.or(created).or(recorded) {
         let over = s.memory.change.as_ref().filter(|reading| reading.id == known && is_over(reading));
         let Some(over) = over else { return Ok(Some(known)) };
+        if let Some(next) = begun_since(s, over) {
+            return Ok(Some(next));
+        }
         let complete = over.change.as_ref().is_some_and(|change| change.status_info.is_complete());
         // Its end was reported before, in the status that says Ready and names no change.
         let reported = recorded.is_none() && super::is_ready(s);
@@ -178,6 +152,13 @@ fn pending_change(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<O
     }
     let enrollment = enrollment(s, d, id)?;
     Ok(enrollment.pending_change().and_then(|pending| pending.change_id()))
+}
+
+/// The change that the enrollment has shown since another one was over.
+fn begun_since(s: &Snapshot<'_>, over: &ChangeReading) -> Option<ChangeId> {
+    let reading = s.memory.enrollment.as_ref().filter(|reading| reading.at > over.at)?;
+    let pending = reading.value.as_ref()?.pending_change()?.change_id()?;
+    (pending != over.id).then_some(pending)
 }
 
 /// CPS forgets a change soon after it is complete. A new certificate in production that has all names says that this is
@@ -191,7 +172,7 @@ fn newly_deployed(s: &Snapshot<'_>, d: &Draft, id: EnrollmentId) -> Result<bool,
 }
 
 /// The change is over, or CPS does not show it any more: then the enrollment has to be asked.
-fn is_over(reading: &ChangeReading) -> bool {
+pub fn is_over(reading: &ChangeReading) -> bool {
     reading
         .change
         .as_ref()
@@ -199,7 +180,8 @@ fn is_over(reading: &ChangeReading) -> bool {
 }
 
 fn first_look(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, change: ChangeId) -> Step {
-    let created_at = s.intent().filter(|_| s.memory.created.is_some()).map(|intent| intent.time);
+    let created_at =
+        s.memory.created.as_ref().filter(|created| created.change == Some(change)).map(|created| created.at);
     let again = created_at.map_or(Duration::ZERO, |at| s.until(at, s.schedule.after_create()));
     if again.is_zero() {
         return Step::ReadChange(id, change);
@@ -219,17 +201,21 @@ enum Phase {
     Validating,
     Deploying,
     Warnings(Warnings),
+    Staged,
     Input(String),
     Failed,
 }
 
 /// What the change waits for, and how long until it is worth another look.
 fn judge(s: &Snapshot<'_>, change: &Change, unchanged: u32) -> (Phase, Duration) {
-    use AllowedInputType::{LetsEncryptChallenges, PostVerificationWarnings, PreVerificationWarnings};
+    use AllowedInputType::{
+        ChangeManagement, LetsEncryptChallenges, PostVerificationWarnings, PreVerificationWarnings,
+    };
     if change.status_info.is_failed() {
         return (Phase::Failed, s.schedule.while_stalled());
     }
-    let handled = [LetsEncryptChallenges, PreVerificationWarnings, PostVerificationWarnings];
+    let handled =
+        [LetsEncryptChallenges, PreVerificationWarnings, PostVerificationWarnings, ChangeManagement];
     match change.input_to_handle(&handled).map(|input| &input.input_type) {
         Some(LetsEncryptChallenges) => return (Phase::Challenges, s.schedule.while_validating(unchanged)),
         Some(PreVerificationWarnings) => {
@@ -238,6 +224,7 @@ fn judge(s: &Snapshot<'_>, change: &Change, unchanged: u32) -> (Phase, Duration)
         Some(PostVerificationWarnings) => {
             return (Phase::Warnings(Warnings::PostVerification), s.schedule.while_deploying(unchanged));
         }
+        Some(ChangeManagement) => return (Phase::Staged, s.schedule.while_deploying(unchanged)),
         Some(other) => return (Phase::Input(other.to_string()), s.schedule.while_deploying(unchanged)),
         None => {}
     }
@@ -315,7 +302,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
                 format!("CPS reports an error on the change at `{}`: {error}. Cancel the change in Akamai Control Center, or call Akamai support", info.status),
             );
         }
-        Phase::Deploying | Phase::Challenges | Phase::Warnings(_) => {
+        Phase::Deploying | Phase::Challenges | Phase::Warnings(_) | Phase::Staged => {
             validated(d);
             d.waiting(
                 Progress::Deployed,
@@ -324,34 +311,6 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
             );
         }
     }
-}
-
-fn warned(
-    s: &Snapshot<'_>,
-    d: &mut Draft,
-    id: EnrollmentId,
-    change: ChangeId,
-    which: Warnings,
-    next_look: Duration,
-) -> Step {
-    let Some(warnings) = &s.memory.warnings else { return Step::ReadWarnings(id, change, which) };
-    let (step, stage) = match which {
-        Warnings::PreVerification => (Progress::ChallengesPublished, "before the order"),
-        Warnings::PostVerification => {
-            validated(d);
-            (Progress::Deployed, "about the issued certificate")
-        }
-    };
-    d.stalled(
-        step,
-        Reason::WarningsNeedApproval,
-        format!(
-            "CPS has warnings {stage} and waits {} until they are acknowledged in Akamai Control Center: {}",
-            since(d),
-            warnings.value
-        ),
-    );
-    Step::Wait { again: Some(next_look) }
 }
 
 /// The steps before validation are done.
@@ -365,7 +324,7 @@ fn published(d: &mut Draft) {
 }
 
 /// The authority has validated every name.
-fn validated(d: &mut Draft) {
+pub fn validated(d: &mut Draft) {
     published(d);
     d.status.domains.clear();
     d.done(
@@ -378,6 +337,9 @@ fn validated(d: &mut Draft) {
 fn record(s: &Snapshot<'_>, d: &mut Draft, reading: &ChangeReading, change: &Change) {
     let info = &change.status_info;
     let old = d.status.change.take().filter(|old| u64::try_from(old.id) == Ok(reading.id.0));
+    if old.is_none() {
+        d.starts_anew();
+    }
     let same = old.as_ref().filter(|old| old.status == info.status);
     let kind =
         s.memory.enrollment.as_ref().and_then(|reading| reading.value.as_deref()).and_then(|enrollment| {
@@ -391,6 +353,8 @@ fn record(s: &Snapshot<'_>, d: &mut Draft, reading: &ChangeReading, change: &Cha
         description: Some(info.description.clone()).filter(|text| !text.is_empty()),
         since: same.and_then(|old| old.since.clone()).or_else(|| Some(Time(whole_second(reading.at)))),
         acknowledged: old.and_then(|old| old.acknowledged),
+        warnings: vec![],
+        warnings_hash: None,
     });
 }
 
@@ -400,7 +364,7 @@ pub fn whole_second(time: Timestamp) -> Timestamp {
 }
 
 /// "since <time>", for messages.
-fn since(d: &Draft) -> String {
+pub fn since(d: &Draft) -> String {
     let since = d.status.change.as_ref().and_then(|change| change.since.as_ref());
     since.map(|since| format!("since {:.0}", since.0)).unwrap_or_default()
 }
@@ -411,12 +375,22 @@ pub fn deployed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Dur
         return Err(Step::ReadDeployments(id));
     };
     validated(d);
-    let again = reread(
+    let mut again = reread(
         s,
         reading.at,
         Step::ReadDeployments(id),
         s.schedule.while_deploying(s.memory.deployment_reads.saturating_sub(1)),
     );
+    let looked_at = s
+        .memory
+        .enrollment
+        .as_ref()
+        .map(|enrollment| enrollment.at)
+        .max(s.memory.change.as_ref().map(|change| change.at));
+    if looked_at.is_none_or(|at| s.is_due(at, s.schedule.while_stalled())) {
+        // CPS or somebody else may have begun another change meanwhile.
+        again = Step::ReadEnrollment(id);
+    }
     let Some(production) = &reading.value.production else {
         d.waiting(
             Progress::Deployed,

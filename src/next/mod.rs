@@ -8,9 +8,11 @@
 mod creating;
 pub mod draft;
 mod ending;
+pub mod expiry;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod following;
+mod inputs;
 #[cfg(test)]
 mod model;
 pub mod schedule;
@@ -18,10 +20,13 @@ pub mod snapshot;
 pub mod step;
 #[cfg(test)]
 mod tests;
+mod updating;
 mod validating;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::accounts::{self, Account};
 use crate::api::reason::Reason;
@@ -58,12 +63,12 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
         return ending::removed(s, d);
     }
     not_suspended(s, d)?;
-    if let Some(again) = settled(s, d) {
+    if let Some(again) = settled(s, d)? {
         return Ok(Some(again));
     }
     let account = account_ready(s, d)?;
     let enrollment = creating::enrollment_created(s, d, &account)?;
-    following::unchanged_by_the_user(s, d, enrollment)?;
+    updating::as_wanted(s, d, &account, enrollment)?;
     following::change_completed(s, d, &account, enrollment)?;
     let again = following::deployed(s, d, enrollment)?;
     nothing_published(s)?;
@@ -85,25 +90,28 @@ fn not_suspended(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
 
 /// How long what was found deployed still makes the certificate Ready for the names in `spec`, by the record alone.
 fn lasts(s: &Snapshot<'_>) -> Option<Duration> {
-    let deployments = s.certificate.status.as_ref()?.deployments.as_ref()?;
-    let production = deployments.production.as_ref().filter(|_| is_ready(s))?;
+    let production = s.recorded_production().filter(|_| is_ready(s))?;
     let missing = deployed::not_covered(&production.dns_names, &s.spec().names());
     let left = s.until(production.not_after.0, Duration::ZERO);
     (missing.is_empty() && !left.is_zero()).then_some(left)
 }
 
-/// The steady state: deployed, valid, nothing pending, nothing published. It costs neither a call nor a write.
-fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Option<Duration> {
-    let status = s.certificate.status.as_ref()?;
-    let expiry = status.deployments.as_ref()?.production.as_ref()?.not_after.0;
+/// The steady state: deployed, valid, nothing pending, nothing published. It costs no write, and the calls do not grow
+/// with the certificates: one list a contract shows them all.
+fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
+    let (Some(status), Some(production)) = (s.certificate.status.as_ref(), s.recorded_production()) else {
+        return Ok(None);
+    };
     let settled = is_ready(s)
         && status.observed_generation == s.generation()
         && status.change.is_none()
-        && expiry > s.now
+        && expiry::soon(production) > s.now
+        && updating::renewal_requested(s).is_none()
         && publish::plan_removal(s.certificate, s.published, s.publishing).is_empty();
     if !settled {
-        return None;
+        return Ok(None);
     }
+    let Some(watch) = watched(s, status)? else { return Ok(None) };
     d.keep();
     match s.account {
         accounts::View::Ready(_) => {
@@ -116,7 +124,41 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Option<Duration> {
             d.noted(Progress::AccountReady, reason, message);
         }
     }
-    Some(s.until(expiry, Duration::ZERO))
+    Ok(Some(s.until(expiry::soon(production), Duration::ZERO).min(watch)))
+}
+
+/// Nothing has happened in CPS, as far as the list of the contract shows. Answers when to look again; none when
+/// something has.
+fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Duration>, Step> {
+    let Some(id) = s.recorded_enrollment() else { return Ok(None) };
+    let Some(contract) = status.contract_id.as_ref() else { return Ok(Some(Duration::MAX)) };
+    let is_due_to_renew = |start: Option<Timestamp>| start.is_some_and(|start| start <= s.now);
+    if let Some(reading) = &s.memory.enrollment {
+        let Some(found) = reading.value.as_deref() else { return Ok(None) };
+        let quiet = found.has_common_name(&s.spec().common_name)
+            && found.pending_changes.is_empty()
+            && !updating::needs_update(s, id, found);
+        let next = s.schedule.watch_after(reading.at, is_due_to_renew(found.auto_renewal_start_time));
+        if !quiet {
+            return Ok(None);
+        }
+        if next > s.now {
+            return Ok(Some(s.until(next, Duration::ZERO)));
+        }
+    }
+    let last = s.memory.watched;
+    let closely = last.is_some_and(|last| is_due_to_renew(last.renewal_start));
+    let due = last.map(|last| s.schedule.watch_after(last.at, closely)).filter(|due| *due > s.now);
+    match (due, s.account) {
+        (Some(due), _) => Ok(Some(s.until(due, Duration::ZERO))),
+        (None, accounts::View::Ready(_)) => Err(Step::Watch {
+            contract: contract.clone(),
+            enrollment: id,
+            after: s.schedule.watch_before(s.now, closely),
+        }),
+        // The account wakes its certificates once it is Ready.
+        (None, _) => Ok(Some(Duration::MAX)),
+    }
 }
 
 fn is_ready(s: &Snapshot<'_>) -> bool {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// From the create to the first look at the change: CPS takes about two minutes until challenges can be read.
 const AFTER_CREATE: Duration = Duration::from_secs(60);
 /// While CPS prepares or validates: at first, and at most. The authority takes a minute or two.
@@ -24,6 +26,10 @@ const ACKNOWLEDGE_AGAIN: Duration = Duration::from_secs(3600);
 const UNCHECKED: Duration = Duration::from_secs(60);
 /// How long an enrollment may take to show in the list after the answer to its create was lost.
 const UNCERTAIN_CREATE: Duration = Duration::from_secs(300);
+/// Between looks at all enrollments of a contract, for changes that CPS or somebody else began.
+const WATCH: Duration = Duration::from_secs(1800);
+/// The same, once CPS should have begun a renewal.
+const WATCH_CLOSELY: Duration = Duration::from_secs(300);
 /// Nothing is worth doing more often than this, however small the scale.
 const SHORTEST: Duration = Duration::from_millis(50);
 
@@ -97,6 +103,27 @@ impl Schedule {
         self.scaled(UNCERTAIN_CREATE, 0)
     }
 
+    /// The next look at a contract's enrollments after one at a time. All certificates look at the same moments, so that
+    /// one list serves them all.
+    #[must_use]
+    pub fn watch_after(&self, last: Timestamp, closely: bool) -> Timestamp {
+        self.moment(last, closely, 1)
+    }
+
+    /// The last such moment before a time.
+    #[must_use]
+    pub fn watch_before(&self, now: Timestamp, closely: bool) -> Timestamp {
+        self.moment(now, closely, 0)
+    }
+
+    fn moment(&self, time: Timestamp, closely: bool, later: i128) -> Timestamp {
+        let interval = if closely { WATCH_CLOSELY } else { WATCH };
+        let interval =
+            i128::try_from(interval.mul_f64(self.scale).max(SHORTEST).as_nanos()).unwrap_or(i128::MAX);
+        let moment = (time.as_nanosecond() / interval + later) * interval;
+        Timestamp::from_nanosecond(moment).unwrap_or(Timestamp::MAX)
+    }
+
     fn growing(&self, (first, most): (Duration, Duration), times: u32) -> Duration {
         let factor = 1.6_f64.powi(i32::try_from(times.min(20)).unwrap_or(20));
         self.scaled(first.mul_f64(factor).min(most), times)
@@ -129,6 +156,17 @@ mod tests {
         let (real, fast) = (Schedule { scale: 1.0, seed: 7 }, Schedule { scale: 0.1, seed: 7 });
         let ratio = real.while_deploying(2).as_secs_f64() / fast.while_deploying(2).as_secs_f64();
         assert!((ratio - 10.0).abs() < 0.001, "{ratio}");
+    }
+
+    #[test]
+    fn all_certificates_look_at_their_contract_at_the_same_moments() {
+        let of = |seed, last: &str| {
+            let schedule = Schedule { scale: 1.0, seed };
+            schedule.watch_after(last.parse().unwrap(), false).to_string()
+        };
+        assert_eq!(of(1, "2026-11-23T12:00:01Z"), "2026-11-23T12:30:00Z");
+        assert_eq!(of(2, "2026-11-23T12:29:59Z"), "2026-11-23T12:30:00Z");
+        assert_eq!(of(3, "2026-11-23T12:30:00Z"), "2026-11-23T13:00:00Z");
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use akamai_cps::types::{Change, ChangeId, Deployments, DomainValidation, Enrollment, EnrollmentId};
+use akamai_cps::types::{
+    Change, ChangeId, Deployments, DomainValidation, Enrollment, EnrollmentId, Warnings,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +15,9 @@ use super::schedule::Schedule;
 use crate::accounts;
 use crate::api::AkamaiCertificate;
 use crate::api::certificate::CertificateSpec;
-use crate::api::names::{ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
+use crate::api::names::{ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION, RENEWAL_ANNOTATION};
 use crate::api::reason::Reason;
+use crate::api::status::DeploymentStatus;
 use crate::desired;
 use crate::publish::{self, Token};
 
@@ -52,16 +55,35 @@ impl Snapshot<'_> {
     /// The recorded intent of a create.
     #[must_use]
     pub fn intent(&self) -> Option<Intent> {
-        serde_json::from_str(annotation(self.certificate, INTENT_ANNOTATION)?).ok()
+        serde_json::from_str(self.annotation(INTENT_ANNOTATION)?).ok()
     }
 
-    /// The recorded ID of our enrollment: in an annotation, or in the status.
+    /// The recorded ID of our enrollment: in an annotation, or in the status. An empty annotation says that it is gone.
     #[must_use]
     pub fn recorded_enrollment(&self) -> Option<EnrollmentId> {
-        let annotated = annotation(self.certificate, ENROLLMENT_ID_ANNOTATION).and_then(|id| id.parse().ok());
-        let in_status =
-            || self.certificate.status.as_ref()?.enrollment_id.and_then(|id| u64::try_from(id).ok());
-        annotated.or_else(in_status).map(EnrollmentId)
+        let id = match self.annotation(ENROLLMENT_ID_ANNOTATION) {
+            Some(id) => id.parse().ok(),
+            None => self.certificate.status.as_ref()?.enrollment_id.and_then(|id| u64::try_from(id).ok()),
+        };
+        id.map(EnrollmentId)
+    }
+
+    /// The recorded certificate that a requested renewal replaces.
+    #[must_use]
+    pub fn recorded_renewal(&self) -> Option<Renewal> {
+        serde_json::from_str(self.annotation(RENEWAL_ANNOTATION)?).ok()
+    }
+
+    /// An annotation of the certificate.
+    #[must_use]
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.certificate.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// What was deployed in production when somebody last looked.
+    #[must_use]
+    pub fn recorded_production(&self) -> Option<&DeploymentStatus> {
+        self.certificate.status.as_ref()?.deployments.as_ref()?.production.as_ref()
     }
 
     /// Whether a time plus an interval has come.
@@ -76,10 +98,6 @@ impl Snapshot<'_> {
         let due = since.checked_add(interval).unwrap_or(Timestamp::MAX);
         Duration::try_from(due.duration_since(self.now)).unwrap_or(Duration::ZERO)
     }
-}
-
-fn annotation<'a>(certificate: &'a AkamaiCertificate, key: &str) -> Option<&'a str> {
-    certificate.metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
 /// The recorded intent to create an enrollment. Written before the POST, so that a crash in between leaves a trace.
@@ -122,6 +140,16 @@ impl Intent {
     }
 }
 
+/// A renewal that the user asked for by annotation. Recorded before the order, so that it is ordered once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Renewal {
+    /// What the user wrote.
+    pub before: Timestamp,
+    /// Serial number of the certificate that was in production then.
+    pub serial_number: String,
+}
+
 /// Something read at a time.
 #[derive(Clone, Debug)]
 pub struct Reading<T> {
@@ -142,8 +170,10 @@ pub struct Memory {
     pub uncertain_create: Option<Timestamp>,
     /// When CPS refused a create because the common name is taken.
     pub duplicate: Option<Timestamp>,
-    /// The answer to our create.
+    /// The answer to our create or to our last update.
     pub created: Option<Created>,
+    /// Plans carried out for this generation of `spec`, until the enrollment was seen as wanted.
+    pub updates: Vec<String>,
     /// Our enrollment; None inside when CPS does not have it.
     pub enrollment: Option<Reading<Option<Box<Enrollment>>>>,
     /// The pending change.
@@ -151,7 +181,13 @@ pub struct Memory {
     /// The challenges of the pending change.
     pub challenges: Option<Reading<Arc<Vec<DomainValidation>>>>,
     /// The warnings of the pending change.
-    pub warnings: Option<Reading<String>>,
+    pub warnings: Option<Reading<Warnings>>,
+    /// When warnings were last acknowledged.
+    pub warnings_told: Option<Timestamp>,
+    /// What waits on staging: stands for it in the acknowledgement.
+    pub staged: Option<Reading<String>>,
+    /// When the deployment was last acknowledged.
+    pub deployment_told: Option<Timestamp>,
     /// What is deployed.
     pub deployments: Option<Reading<Arc<Deployments>>>,
     /// How often the deployments were read since the change was over.
@@ -160,18 +196,31 @@ pub struct Memory {
     pub probe: Option<Probe>,
     /// The last acknowledgement, with the tokens that it was about.
     pub acknowledged: Option<Acknowledged>,
+    /// What is left once the certificate is at rest.
+    pub watched: Option<Watched>,
     /// The removal of the enrollment was accepted.
     pub removal: Option<Timestamp>,
     /// The last step failed.
     pub failure: Option<Failure>,
 }
 
-/// The answer to a create.
+/// Up to when CPS is known to do nothing with an enrollment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Watched {
+    /// When it was last looked at.
+    pub at: Timestamp,
+    /// When CPS begins to renew.
+    pub renewal_start: Option<Timestamp>,
+}
+
+/// The answer to a create or an update.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Created {
+    /// When.
+    pub at: Timestamp,
     /// The enrollment.
     pub enrollment: EnrollmentId,
-    /// Its first change.
+    /// The change that it began.
     pub change: Option<ChangeId>,
     /// The generation of `spec` that it was made from.
     pub generation: i64,

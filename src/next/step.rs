@@ -6,7 +6,7 @@ use std::time::Duration;
 use akamai_cps::types::{ChangeId, Enrollment, EnrollmentId};
 use jiff::Timestamp;
 
-use super::snapshot::Intent;
+use super::snapshot::{Intent, Renewal};
 use crate::publish::{Token, Write};
 
 /// One read, one side effect, or waiting.
@@ -24,6 +24,15 @@ pub enum Step {
         /// The list must be younger than this.
         after: Timestamp,
     },
+    /// Read: our enrollment, as the list of its contract shows it that all its certificates share.
+    Watch {
+        /// The contract.
+        contract: String,
+        /// The enrollment.
+        enrollment: EnrollmentId,
+        /// The list must be younger than this.
+        after: Timestamp,
+    },
     /// Read: our enrollment.
     ReadEnrollment(EnrollmentId),
     /// Read: a change.
@@ -32,6 +41,8 @@ pub enum Step {
     ReadChallenges(EnrollmentId, ChangeId),
     /// Read: the warnings of a change, before or after verification.
     ReadWarnings(EnrollmentId, ChangeId, Warnings),
+    /// Read: what waits on staging.
+    ReadStaged(EnrollmentId, ChangeId),
     /// Read: what is deployed.
     ReadDeployments(EnrollmentId),
     /// Read: fetch every token as the authority would.
@@ -61,10 +72,44 @@ pub enum Step {
         /// The tokens that are published.
         tokens: Vec<Token>,
     },
+    /// Write, CPS: the enrollment as it is to be.
+    UpdateEnrollment(Box<Update>),
+    /// Write, CPS: its warnings may be passed over.
+    AcknowledgeWarnings(EnrollmentId, ChangeId, Warnings),
+    /// Write, CPS: what is on staging may go to production.
+    AcknowledgeDeployment {
+        /// The enrollment.
+        enrollment: EnrollmentId,
+        /// The change.
+        change: ChangeId,
+        /// Stands for what was looked at.
+        hash: String,
+    },
+    /// Write, cluster: the certificate that a requested renewal replaces.
+    RecordRenewal(Renewal),
+    /// Write, cluster: our enrollment is gone and another one may be created.
+    ForgetEnrollment,
     /// Write, CPS: remove the enrollment, cancelling what is pending.
     DeleteEnrollment(EnrollmentId),
     /// Write, cluster: let the resource go.
     RemoveFinalizer,
+}
+
+/// An update of an enrollment.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// The enrollment.
+    pub enrollment: EnrollmentId,
+    /// All of it, as it is to be.
+    pub body: Enrollment,
+    /// Whether a change that is under way is cancelled.
+    pub replace: bool,
+    /// Whether a new certificate is ordered while CPS is about to renew.
+    pub override_renewal: bool,
+    /// Whether a new certificate is ordered although nothing differs.
+    pub renew: bool,
+    /// Hash of the plan.
+    pub plan: String,
 }
 
 /// Which warnings.
@@ -83,7 +128,9 @@ impl Step {
         match self {
             Step::Wait { .. } => "Wait",
             Step::ListEnrollments { .. } => "ListEnrollments",
+            Step::Watch { .. } => "Watch",
             Step::ReadEnrollment(_) => "ReadEnrollment",
+            Step::ReadStaged(..) => "ReadStaged",
             Step::ReadChange(..) => "ReadChange",
             Step::ReadChallenges(..) => "ReadChallenges",
             Step::ReadWarnings(..) => "ReadWarnings",
@@ -94,6 +141,11 @@ impl Step {
             Step::RecordEnrollment(_) => "RecordEnrollment",
             Step::Publish(_) => "Publish",
             Step::Acknowledge { .. } => "Acknowledge",
+            Step::UpdateEnrollment(_) => "UpdateEnrollment",
+            Step::AcknowledgeWarnings(..) => "AcknowledgeWarnings",
+            Step::AcknowledgeDeployment { .. } => "AcknowledgeDeployment",
+            Step::RecordRenewal(_) => "RecordRenewal",
+            Step::ForgetEnrollment => "ForgetEnrollment",
             Step::DeleteEnrollment(_) => "DeleteEnrollment",
             Step::RemoveFinalizer => "RemoveFinalizer",
         }
@@ -109,6 +161,11 @@ impl Step {
                 | Step::RecordEnrollment(_)
                 | Step::Publish(_)
                 | Step::Acknowledge { .. }
+                | Step::UpdateEnrollment(_)
+                | Step::AcknowledgeWarnings(..)
+                | Step::AcknowledgeDeployment { .. }
+                | Step::RecordRenewal(_)
+                | Step::ForgetEnrollment
                 | Step::DeleteEnrollment(_)
                 | Step::RemoveFinalizer
         )

@@ -16,11 +16,11 @@ use sha2::{Digest, Sha256};
 
 use super::{Settings, SolverEndpoint, Token};
 use crate::api::AkamaiCertificate;
-use crate::api::certificate::PathType;
 use crate::api::names::{
     CERTIFICATE_UID_LABEL, CHALLENGES_COMPONENT, COMPONENT_LABEL, ENDPOINT_SLICE_MANAGED_BY,
     ENDPOINT_SLICE_MANAGED_BY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, SERVICE_NAME_LABEL, SOLVER_COMPONENT,
 };
+use crate::api::validation::PathType;
 
 /// Key of a ConfigMap under which its tokens are.
 pub const CHALLENGES_KEY: &str = "challenges.json";

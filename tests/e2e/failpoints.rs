@@ -35,21 +35,24 @@ async fn killed_anywhere_on_the_way_to_ready_there_is_one_enrollment_and_it_beco
 }
 
 async fn issue_under_fire(bed: &TestBed) -> Result<u64> {
+    // One account for all runs: each start of an operator checks every account.
+    let scene = Scene::new(bed, "fire").await?;
     for number in 1..MOST {
-        let scene = Scene::new(bed, &format!("fire{number}")).await?;
-        scene.apply("www", json!({})).await?;
-        let died = dies(bed, number, async || is_settled(&scene).await).await?;
+        let label = format!("www{number}");
+        scene.apply(&label, json!({})).await?;
+        let died = dies(bed, number, async || is_settled(&scene, &label).await).await?;
         let survivor = bed.operator_process(&FLAGS, &[]).await?;
-        scene.until_ready("www").await.with_context(|| format!("killed at failpoint {number}"))?;
-        eventually("nothing is published", async || Ok(is_settled(&scene).await?.then_some(()))).await?;
+        scene.until_ready(&label).await.with_context(|| format!("killed at failpoint {number}"))?;
+        eventually("nothing is published", async || Ok(is_settled(&scene, &label).await?.then_some(())))
+            .await?;
         survivor.stop().await?;
-        let enrollments = scene.enrollments("www").await?;
+        let enrollments = scene.enrollments(&label).await?;
         ensure!(
             enrollments.len() == 1,
             "{} enrollments after a death at failpoint {number}",
             enrollments.len()
         );
-        ensure!(scene.authority_fetched(&scene.host("www"))?, "nobody fetched the token");
+        ensure!(scene.authority_fetched(&scene.host(&label))?, "nobody fetched the token");
         if !died {
             return Ok(number - 1);
         }
@@ -73,21 +76,22 @@ async fn killed_anywhere_while_deleting_the_enrollment_is_removed_and_the_resour
 }
 
 async fn delete_under_fire(bed: &TestBed) -> Result<u64> {
-    let names = (1..MOST).map(|number| format!("end{number}"));
-    for (number, name) in (1..MOST).zip(names) {
-        let scene = Scene::new(bed, &name).await?;
+    let scene = Scene::new(bed, "end").await?;
+    for number in 1..MOST {
+        let label = format!("www{number}");
         let issuing = bed.operator_process(&FLAGS, &[]).await?;
-        scene.apply("www", json!({"deletionPolicy": "Delete"})).await?;
-        scene.until_ready("www").await?;
-        eventually("nothing is published", async || Ok(is_settled(&scene).await?.then_some(()))).await?;
+        scene.apply(&label, json!({"deletionPolicy": "Delete"})).await?;
+        scene.until_ready(&label).await?;
+        eventually("nothing is published", async || Ok(is_settled(&scene, &label).await?.then_some(())))
+            .await?;
         issuing.stop().await?;
-        scene.certificates().delete("www", &DeleteParams::default()).await?;
-        let gone = async || Ok(scene.certificates().get_opt("www").await?.is_none());
+        scene.certificates().delete(&label, &DeleteParams::default()).await?;
+        let gone = async || Ok(scene.certificates().get_opt(&label).await?.is_none());
         let died = dies(bed, number, gone).await?;
         let survivor = bed.operator_process(&FLAGS, &[]).await?;
-        scene.until_gone(&scene.certificates(), "www").await?;
+        scene.until_gone(&scene.certificates(), &label).await?;
         survivor.stop().await?;
-        let left = scene.enrollments("www").await?.len();
+        let left = scene.enrollments(&label).await?.len();
         ensure!(left == 0, "{left} enrollments are left after a death at failpoint {number}");
         if !died {
             return Ok(number - 1);
@@ -108,8 +112,8 @@ async fn dies(bed: &TestBed, failpoint: u64, done: impl AsyncFn() -> Result<bool
 }
 
 /// Ready, and nothing is published any more.
-async fn is_settled(scene: &Scene<'_>) -> Result<bool> {
-    let certificate = scene.certificates().get("www").await?;
+async fn is_settled(scene: &Scene<'_>, label: &str) -> Result<bool> {
+    let certificate = scene.certificates().get(label).await?;
     let ready = certificate.status.iter().any(|status| akacert::status::is_true(&status.conditions, "Ready"));
     let config_maps: Api<k8s_openapi::api::core::v1::ConfigMap> =
         Api::namespaced(scene.bed.client(), NAMESPACE);

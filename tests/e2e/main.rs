@@ -36,12 +36,13 @@ fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
     let tests = || {
         [
+            // First: each of their many starts of the operator checks every account that there is.
+            failpoints::TESTS,
             issue::TESTS,
             refused::TESTS,
             stalled::TESTS,
             accounts::TESTS,
             counts::TESTS,
-            failpoints::TESTS,
             faults::TESTS,
             ending::TESTS,
             publishing::TESTS,

@@ -21,7 +21,6 @@ crate::tests![
     an_annotation_has_to_be_on_the_allow_list,
     the_network_of_an_enrollment_cannot_be_changed,
     sni_only_of_an_enrollment_cannot_be_changed,
-    a_name_cannot_be_added_later_yet,
 ];
 
 async fn a_contract_that_the_credentials_do_not_see_is_unknown(bed: &mut TestBed) -> Result<()> {
@@ -206,24 +205,6 @@ async fn sni_only_of_an_enrollment_cannot_be_changed(bed: &mut TestBed) -> Resul
          delete this resource with deletionPolicy: Delete and apply it anew, since CPS takes a common name only once",
     )
     .await?;
-    scene.apply("www", json!({})).await?;
-    scene.until_ready("www").await.map(drop)
-}
-
-async fn a_name_cannot_be_added_later_yet(bed: &mut TestBed) -> Result<()> {
-    let scene = Scene::new(bed, "later").await?;
-    scene.apply("www", json!({})).await?;
-    scene.until_ready("www").await?;
-    let calls = bed.calls().await?.len();
-    scene.apply("www", json!({"dnsNames": ["api.later.example.com"]})).await?;
-    stalled(
-        &scene,
-        "UpdateUnsupported",
-        "The enrollment was created with other values, and this version does not update enrollments: dnsNames: + \
-         api.later.example.com. Set the old values again, or make the change in Akamai Control Center as well",
-    )
-    .await?;
-    ensure!(writes(bed, calls).await? == 0, "the operator wrote to CPS");
     scene.apply("www", json!({})).await?;
     scene.until_ready("www").await.map(drop)
 }

@@ -16,11 +16,12 @@ use crate::publish::Token;
 /// How long CPS's tokens live.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-static ALL_NAMES: LazyLock<Deployments> =
-    LazyLock::new(|| fixtures::in_production(&["www.example.com", "api.example.com", "new.example.com"]));
-static TWO_NAMES: LazyLock<Deployments> =
-    LazyLock::new(|| fixtures::in_production(&["www.example.com", "api.example.com"]));
-static NAME_MISSING: LazyLock<Deployments> = LazyLock::new(|| fixtures::in_production(&["www.example.com"]));
+/// Certificates by the number of their names, twice, since a renewed one has another serial number.
+static CERTIFICATES: LazyLock<Vec<[Deployments; 2]>> = LazyLock::new(|| {
+    let names = ["www.example.com", "api.example.com", "new.example.com"];
+    let certificate = |count: usize| fixtures::in_production(&names[..count]);
+    (1..=names.len()).map(|count| [certificate(count), certificate(count)]).collect()
+});
 
 /// Where a change is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,10 @@ pub struct Held {
     /// Since when it shows in answers; none: accepted, but not in any answer yet.
     pub shown: Option<Timestamp>,
     pub names: Vec<String>,
+    /// Why there is a change.
+    kind: &'static str,
+    /// How many names the certificate in production has, and the how manieth it is.
+    deployed: (usize, usize),
     /// How many of the names have a token by now.
     offered: usize,
     validated: BTreeSet<String>,
@@ -110,6 +115,8 @@ impl Cps {
             body: returned,
             shown: (!hidden).then_some(now),
             names,
+            kind: "new-certificate",
+            deployed: (0, 0),
             offered: 0,
             validated: BTreeSet::new(),
             tokens: 0,
@@ -127,8 +134,48 @@ impl Cps {
         self.held(id).map(Held::view)
     }
 
-    pub fn change(&self, id: EnrollmentId) -> Option<Change> {
-        self.held(id).filter(|held| held.phase != Phase::Forgotten).map(Held::change)
+    pub fn change(&self, id: EnrollmentId, change: ChangeId) -> Option<Change> {
+        let held = self.held(id).filter(|held| held.phase != Phase::Forgotten && held.change == change);
+        held.map(Held::change)
+    }
+
+    /// An update. Answers with the change that it began, if it needs one.
+    pub fn update(
+        &mut self,
+        id: EnrollmentId,
+        body: &Enrollment,
+        renew: bool,
+    ) -> Result<Option<ChangeId>, Duplicate> {
+        self.last_id += 1;
+        let change = ChangeId(20_000 + self.last_id);
+        let held = self.ours.iter_mut().find(|held| held.id == id && !held.is_pending()).ok_or(Duplicate)?;
+        let names: Vec<String> = body.csr.names().into_iter().collect();
+        let same = names == held.names;
+        held.body = Enrollment { id: Some(id), ..body.clone() };
+        held.names = names;
+        if same && !renew {
+            return Ok(None);
+        }
+        held.begin(change, if same { "renewal" } else { "modify-san" });
+        Ok(Some(change))
+    }
+
+    /// CPS begins a renewal by itself.
+    pub fn renew(&mut self) {
+        self.last_id += 1;
+        let change = ChangeId(20_000 + self.last_id);
+        self.ours.iter_mut().filter(|held| !held.is_pending()).for_each(|held| held.begin(change, "renewal"));
+    }
+
+    /// Somebody else changes the names of the enrollment.
+    pub fn edit_elsewhere(&mut self) {
+        self.last_id += 1;
+        let change = ChangeId(20_000 + self.last_id);
+        for held in self.ours.iter_mut().filter(|held| !held.is_pending()) {
+            held.names = vec!["www.example.com".into()];
+            held.body.csr.sans = Some(held.names.clone());
+            held.begin(change, "modify-san");
+        }
     }
 
     pub fn challenges(&self, id: EnrollmentId) -> Vec<DomainValidation> {
@@ -137,6 +184,11 @@ impl Cps {
 
     pub fn deployments(&self, id: EnrollmentId) -> Deployments {
         self.held(id).map(Held::deployments).unwrap_or_default()
+    }
+
+    /// The names of the certificate in production.
+    pub fn in_production(&self, id: EnrollmentId) -> Vec<&'static str> {
+        self.held(id).map(Held::in_production).unwrap_or_default()
     }
 
     fn held(&self, id: EnrollmentId) -> Option<&Held> {
@@ -189,6 +241,7 @@ impl Held {
             Phase::Staging => Phase::Production,
             Phase::Production => {
                 self.production = at_first.unwrap_or(Production::AllNames);
+                self.deployed = (self.names.len(), 1 - self.deployed.1);
                 Phase::Complete
             }
             Phase::Complete | Phase::Forgotten => {
@@ -198,6 +251,30 @@ impl Held {
                 Phase::Forgotten
             }
         };
+    }
+
+    fn is_pending(&self) -> bool {
+        !matches!(self.phase, Phase::Complete | Phase::Forgotten)
+    }
+
+    fn begin(&mut self, change: ChangeId, kind: &'static str) {
+        self.change = change;
+        self.kind = kind;
+        self.phase = Phase::Preparing;
+        self.acknowledged = false;
+        self.validated.clear();
+        self.tokens += 1;
+        self.offered = 0;
+    }
+
+    /// The names of the certificate in production.
+    fn in_production(&self) -> Vec<&'static str> {
+        let names = ["www.example.com", "api.example.com", "new.example.com"];
+        match self.production {
+            Production::Nothing => vec![],
+            Production::NameMissing => names[..1].to_vec(),
+            Production::AllNames => names[..self.deployed.0].to_vec(),
+        }
     }
 
     fn offer(&mut self, slowly: bool) {
@@ -233,11 +310,11 @@ impl Held {
 
     fn view(&self) -> Enrollment {
         let mut view = self.body.clone();
-        if !matches!(self.phase, Phase::Complete | Phase::Forgotten) {
+        if self.is_pending() {
             let location = format!("/cps-api/enrollments/{}/changes/{}", self.id, self.change);
             view.pending_changes = vec![
                 serde_json::from_value::<PendingChange>(
-                    json!({"location": location, "changeType": "new-certificate"}),
+                    json!({"location": location, "changeType": self.kind}),
                 )
                 .unwrap(),
             ];
@@ -286,9 +363,8 @@ impl Held {
     fn deployments(&self) -> Deployments {
         match self.production {
             Production::Nothing => Deployments::default(),
-            Production::NameMissing => NAME_MISSING.clone(),
-            Production::AllNames if self.names.len() == 2 => TWO_NAMES.clone(),
-            Production::AllNames => ALL_NAMES.clone(),
+            Production::NameMissing => CERTIFICATES[0][self.deployed.1].clone(),
+            Production::AllNames => CERTIFICATES[self.deployed.0 - 1][self.deployed.1].clone(),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::world::{CreateFault, World};
 use crate::api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
 use crate::api::reason::Reason;
 use crate::next::Step;
-use crate::next::fixtures::play;
+use crate::next::fixtures::{self, play};
 use crate::next::schedule::Schedule;
 use crate::next::snapshot::{Acknowledged, ChangeReading, Created, Failure, Memory, Probe, Reading};
 use crate::publish::Token;
@@ -117,17 +117,29 @@ impl World {
             Step::ReadEnrollment(id) => {
                 memory.enrollment = Some(Reading { at: now, value: cps.enrollment(*id).map(Box::new) });
             }
+            Step::Watch { enrollment, after, .. } => {
+                let newest = self.list.take().filter(|(begun, _)| begun >= after);
+                let (at, list) = newest.unwrap_or_else(|| (now, cps.list()));
+                self.list = Some((at, list.clone()));
+                let ours = list.into_iter().find(|listed| listed.enrollment_id() == Some(*enrollment));
+                memory.enrollment = Some(Reading { at, value: ours.map(Box::new) });
+            }
             Step::ReadChange(id, change) => {
-                let answer = cps.change(*id);
+                let answer = cps.change(*id, *change);
                 let before =
                     memory.change.as_ref().filter(|before| before.id == *change && before.change == answer);
                 let unchanged = before.map_or(0, |before| before.unchanged + 1);
+                if memory.change.as_ref().is_none_or(|before| before.id != *change) {
+                    memory.challenges = None;
+                    memory.probe = None;
+                }
                 if unchanged == 0 {
                     memory.warnings = None;
+                    memory.staged = None;
                     memory.deployments = None;
                     memory.deployment_reads = 0;
                 }
-                if answer.is_none() {
+                if answer.as_ref().is_none_or(|change| change.status_info.is_cancelled()) {
                     memory.enrollment = None;
                 }
                 memory.change = Some(ChangeReading { id: *change, at: now, change: answer, unchanged });
@@ -136,15 +148,32 @@ impl World {
                 memory.challenges = Some(Reading { at: now, value: Arc::new(cps.challenges(*id)) });
             }
             Step::ReadWarnings(..) => {
-                memory.warnings = Some(Reading { at: now, value: "DNS name x not CNAMEd".into() });
+                memory.warnings =
+                    Some(Reading { at: now, value: fixtures::warnings("DNS name x not CNAMEd") });
             }
             Step::ReadDeployments(id) => {
                 memory.deployments = Some(Reading { at: now, value: Arc::new(cps.deployments(*id)) });
                 memory.deployment_reads += 1;
+                self.seen = cps.in_production(*id);
             }
             Step::CreateEnrollment { body, .. } => {
                 create(cps, body, self.create_fault.take(), memory, now);
                 self.lost = memory.uncertain_create;
+            }
+            Step::UpdateEnrollment(wanted) => {
+                assert!(!wanted.replace, "cancels a change that nobody gave up");
+                memory.enrollment = None;
+                let Ok(change) = cps.update(wanted.enrollment, &wanted.body, wanted.renew) else {
+                    return false;
+                };
+                let generation = memory.generation;
+                if self.update_lost {
+                    self.update_lost = false;
+                    return true;
+                }
+                memory.created = Some(Created { at: now, enrollment: wanted.enrollment, change, generation });
+                memory.updates.push(wanted.plan.clone());
+                memory.change = None;
             }
             Step::Acknowledge { enrollment, change, tokens } => {
                 cps.acknowledge(*enrollment);
@@ -174,7 +203,7 @@ fn create(cps: &mut Cps, body: &Enrollment, fault: Option<CreateFault>, memory: 
     match answer {
         Some((Ok((enrollment, change)), false)) => {
             memory.uncertain_create = None;
-            memory.created = Some(Created { enrollment, change: Some(change), generation });
+            memory.created = Some(Created { at: now, enrollment, change: Some(change), generation });
         }
         Some((Err(Duplicate), false)) => memory.duplicate = Some(now),
         Some((_, true)) | None => memory.uncertain_create = Some(now),

@@ -79,7 +79,7 @@ fn warnings_are_shown_and_nothing_is_acknowledged_for_the_user() {
     );
     assert_step(&scene.next(), "ReadWarnings");
     scene.memory.warnings =
-        Some(crate::next::snapshot::Reading { at: scene.now, value: "DNS name x not CNAMEd".into() });
+        Some(crate::next::snapshot::Reading { at: scene.now, value: warnings("DNS name x not CNAMEd") });
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "Stalled", "True", Reason::WarningsNeedApproval);
@@ -107,13 +107,4 @@ fn an_immutable_field_that_the_user_changed_is_refused() {
         serde_json::from_value(serde_json::json!({"secureNetwork": "EnhancedTLS"})).unwrap();
     let decision = scene.next();
     assert_says(&decision, "Stalled", "True", Reason::Immutable);
-}
-
-#[test]
-fn a_name_that_the_user_added_later_is_not_hidden() {
-    let mut scene = Scene::created();
-    scene.change("check-for-cert", "running", &[]);
-    scene.enrollment(&["www.example.com", "api.example.com"]);
-    scene.certificate.spec.dns_names = Some(vec!["api.example.com".into(), "new.example.com".into()]);
-    assert_says(&scene.next(), "Stalled", "True", Reason::UpdateUnsupported);
 }

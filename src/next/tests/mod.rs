@@ -4,12 +4,14 @@ mod creating;
 mod ending;
 mod following;
 mod life;
+mod renewing;
+mod updating;
 mod validating;
 
 use akamai_cps::types::EnrollmentId;
 use kube::ResourceExt;
 
-use super::fixtures::{Scene, domain, enrollment, in_production, play};
+use super::fixtures::{Scene, domain, enrollment, in_production, play, warnings};
 use super::snapshot::{Acknowledged, Failure, Probe};
 use super::{Decision, Step};
 use crate::accounts::View;

@@ -87,7 +87,7 @@ fn reachable_tokens_of_our_enrollment_are_acknowledged() {
 #[test]
 fn with_the_self_check_off_the_ingress_controller_has_a_minute_before_tokens_are_acknowledged() {
     let mut scene = published();
-    scene.certificate.spec.validation.self_check = Some(crate::api::certificate::SelfCheck::Off);
+    scene.certificate.spec.validation.self_check = Some(crate::api::validation::SelfCheck::Off);
     scene.enrollment(&["www.example.com", "api.example.com"]);
     let decision = scene.next();
     assert_step(&decision, "Wait");

@@ -1,14 +1,16 @@
 //! I/O: does one step, once, and remembers what came of it. Every side effect of the operator on a certificate is here.
 //!
 //! A crash before a side effect is a step not done; a crash after it is a step that the next look finds done. Where that
-//! needs a trace, the trace comes first: the intent before the create. Not here: which step (`crate::next`).
+//! needs a trace, the trace comes first: the intent before the create. Not here: which step (`crate::next`), the writes to
+//! CPS (`writes`).
+
+mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use akamai_cps::types::{ContractId, EnrollmentId};
-use akamai_cps::{Cps, CreateParams, DeleteParams, Error as CpsError, Priority};
+use akamai_cps::{Error as CpsError, Priority};
 use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
@@ -16,14 +18,17 @@ use serde_json::json;
 
 use crate::accounts::Account;
 use crate::api::AkamaiCertificate;
-use crate::api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, FIELD_MANAGER, INTENT_ANNOTATION};
+use crate::api::names::{
+    CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, FIELD_MANAGER, INTENT_ANNOTATION, RENEWAL_ANNOTATION,
+};
 use crate::api::reason::Reason;
 use crate::controller::Context;
 use crate::failpoint;
 use crate::next::Step;
-use crate::next::snapshot::{Acknowledged, ChangeReading, Created, Memory, Probe, Reading};
+use crate::next::snapshot::{Acknowledged, ChangeReading, Memory, Probe, Reading};
 use crate::next::step::Warnings;
 use crate::publish::{Blocked, PublishError, SolverEndpoint, Token};
+use writes::{acknowledged, create, delete, looked_at_again_soon, update};
 
 /// A step that failed: what to report, and when to try again.
 #[derive(Debug)]
@@ -66,6 +71,16 @@ pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> R
         Step::RecordEnrollment(id) => {
             record(subject, ctx, "record the enrollment", &[(ENROLLMENT_ID_ANNOTATION, id.to_string())]).await
         }
+        Step::RecordRenewal(renewal) => {
+            let renewal = serde_json::to_string(renewal).map_err(|error| internal(&error))?;
+            record(subject, ctx, "record the renewal", &[(RENEWAL_ANNOTATION, renewal)]).await
+        }
+        Step::ForgetEnrollment => {
+            let nothing = [(ENROLLMENT_ID_ANNOTATION, String::new()), (INTENT_ANNOTATION, String::new())];
+            record(subject, ctx, "forget the enrollment", &nothing).await?;
+            *subject.memory = Memory { generation: subject.memory.generation, ..Memory::default() };
+            Ok(())
+        }
         Step::RemoveFinalizer => remove_finalizer(subject, ctx).await,
         Step::Publish(write) => {
             failpoint::reach("before publishing");
@@ -96,6 +111,12 @@ async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Resu
                 list.enrollments.iter().filter(|listed| listed.has_common_name(name)).cloned().collect();
             memory.list = Some(Reading { at: list.begun, value });
         }
+        Step::Watch { contract, enrollment, after } => {
+            let list =
+                ctx.lists.get(&account.budget_group, contract, *after, &cps(Priority::Housekeeping)).await?;
+            let ours = list.enrollments.iter().find(|listed| listed.enrollment_id() == Some(*enrollment));
+            memory.enrollment = Some(Reading { at: list.begun, value: ours.cloned().map(Box::new) });
+        }
         Step::ReadEnrollment(id) => {
             let value = found(cps(Priority::Poll).get_enrollment(*id).await)?.map(Box::new);
             memory.enrollment = Some(Reading { at: now, value });
@@ -107,9 +128,15 @@ async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Resu
                 Some(before) if before.change == change => before.unchanged.saturating_add(1),
                 _ => 0,
             };
+            if before.is_none() {
+                // What belonged to the change before says nothing about this one.
+                memory.challenges = None;
+                memory.probe = None;
+            }
             if unchanged == 0 {
                 // What belonged to the change's previous step says nothing about this one.
                 memory.warnings = None;
+                memory.staged = None;
                 memory.deployments = None;
                 memory.deployment_reads = 0;
             }
@@ -129,8 +156,13 @@ async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Resu
                 Warnings::PreVerification => cps.get_pre_verification_warnings(*id, *change).await,
                 Warnings::PostVerification => cps.get_post_verification_warnings(*id, *change).await,
             };
-            let value = found(answer)?.map(|warnings| warnings.warnings).unwrap_or_default();
+            let value = found(answer)?.unwrap_or_default();
             memory.warnings = Some(Reading { at: now, value });
+        }
+        Step::ReadStaged(id, change) => {
+            let info = found(cps(Priority::Publish).get_change_management_info(*id, *change).await)?;
+            let value = info.and_then(|info| info.validation_result_hash).unwrap_or_default();
+            memory.staged = Some(Reading { at: now, value });
         }
         Step::ReadDeployments(id) => {
             let value = found(cps(Priority::Poll).get_deployments(*id).await)?.unwrap_or_default();
@@ -147,104 +179,40 @@ async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Resu
             failpoint::reach("after the acknowledgement");
             acknowledged(answer)?;
             memory.acknowledged = Some(Acknowledged { change: *change, tokens: tokens.clone(), at: now });
-            // The names were looked at for this write; the next write looks again.
-            memory.enrollment = None;
-            if let Some(reading) = &mut memory.change {
-                reading.at = now;
-                reading.unchanged = 0;
-            }
+            looked_at_again_soon(memory, now);
+        }
+        Step::UpdateEnrollment(wanted) => {
+            let generation = subject.certificate.metadata.generation.unwrap_or_default();
+            update(&cps(Priority::Publish), wanted, generation, memory).await?;
+        }
+        Step::AcknowledgeWarnings(id, change, which) => {
+            let cps = cps(Priority::Publish);
+            failpoint::reach("before the acknowledgement of warnings");
+            let answer = match which {
+                Warnings::PreVerification => cps.acknowledge_pre_verification_warnings(*id, *change).await,
+                Warnings::PostVerification => cps.acknowledge_post_verification_warnings(*id, *change).await,
+            };
+            failpoint::reach("after the acknowledgement of warnings");
+            acknowledged(answer)?;
+            memory.warnings = None;
+            memory.warnings_told = Some(now);
+            looked_at_again_soon(memory, now);
+        }
+        Step::AcknowledgeDeployment { enrollment, change, hash } => {
+            failpoint::reach("before the acknowledgement of the deployment");
+            let answer =
+                cps(Priority::Publish).acknowledge_change_management(*enrollment, *change, hash).await;
+            failpoint::reach("after the acknowledgement of the deployment");
+            acknowledged(answer)?;
+            memory.staged = None;
+            memory.deployments = None;
+            memory.deployment_told = Some(now);
+            looked_at_again_soon(memory, now);
         }
         Step::DeleteEnrollment(id) => delete(&cps(Priority::Publish), *id, memory).await?,
         _ => {}
     }
     Ok(())
-}
-
-/// The create. Whatever its answer, the list has to be read again before another one.
-async fn create(
-    cps: &Cps,
-    contract: &str,
-    body: &akamai_cps::types::Enrollment,
-    generation: i64,
-    memory: &mut Memory,
-) -> Result<(), Trouble> {
-    memory.list = None;
-    memory.duplicate = None;
-    failpoint::reach("before the create");
-    let answer = cps.create_enrollment(&ContractId::new(contract), body, &CreateParams::default()).await;
-    failpoint::reach("after the create");
-    match answer {
-        Ok(created) => {
-            memory.uncertain_create = None;
-            let change = created.changes.last().copied();
-            memory.created = Some(Created { enrollment: created.enrollment, change, generation });
-            Ok(())
-        }
-        Err(error) if error.is_outcome_unknown() => {
-            memory.uncertain_create = Some(Timestamp::now());
-            Ok(())
-        }
-        Err(error) if error.status() == Some(409) => {
-            memory.duplicate = Some(Timestamp::now());
-            Ok(())
-        }
-        Err(error)
-            if error.status().is_some_and(|status| status == 400 || status == 422)
-                && !error.is_transient() =>
-        {
-            Err(Trouble {
-                reason: Reason::EnrollmentRefused,
-                message: format!("CPS refused to create the enrollment: {error}"),
-                stalled: true,
-                retry_after: Some(Duration::from_secs(3600)),
-                gone: false,
-            })
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// CPS may have gone on by itself, and then refuses the acknowledgement: the next look at the change tells.
-fn acknowledged<T>(answer: Result<T, CpsError>) -> Result<(), Trouble> {
-    match answer {
-        Err(error)
-            if error.status() == Some(404) || error.status() == Some(409) || error.is_outcome_unknown() =>
-        {
-            tracing::info!(%error, "the acknowledgement was not taken; the change is looked at again");
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok(()),
-    }
-}
-
-async fn delete(cps: &Cps, id: EnrollmentId, memory: &mut Memory) -> Result<(), Trouble> {
-    failpoint::reach("before the removal of the enrollment");
-    let answer = cps
-        .delete_enrollment(
-            id,
-            &DeleteParams { allow_cancel_pending_changes: true, ..DeleteParams::default() },
-        )
-        .await;
-    failpoint::reach("after the removal of the enrollment");
-    memory.enrollment = None;
-    match answer {
-        Err(error) if error.is_conflict("certificate-live-on-network") => Err(Trouble {
-            reason: Reason::DeletionRefused,
-            message: format!(
-                "CPS refuses to remove enrollment {id}, because its certificate is live: detach it from its edge hostnames, \
-                 or set deletionPolicy: Retain to leave it in CPS ({error})"
-            ),
-            stalled: true,
-            retry_after: None,
-            gone: false,
-        }),
-        Err(error) if !error.is_not_found() && !error.is_outcome_unknown() => Err(error.into()),
-        _ => {
-            memory.removal = Some(Timestamp::now());
-            Ok(())
-        }
-    }
 }
 
 /// Sets our finalizer and annotations, on the very version that was looked at.

@@ -1,0 +1,96 @@
+//! What the operator may do to an enrollment by itself, and for what it waits. Absent policies are the careful ones, and
+//! are never written into `spec`. Not here: how they are followed (`crate::next`).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::certificate::without_description;
+
+/// What happens to the enrollment when its resource is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
+pub enum DeletionPolicy {
+    /// It stays in CPS.
+    Retain,
+    /// It is removed from CPS.
+    Delete,
+}
+
+/// Whether a change of `spec` waits for an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
+pub enum UpdatePolicy {
+    /// It is carried out at once.
+    Auto,
+    /// It waits for the annotation `akacert.io/approve-plan`, unless it only concerns contacts and the like.
+    RequireApproval,
+}
+
+/// What happens to a change that CPS is working on when `spec` changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
+pub enum PendingChangePolicy {
+    /// It is waited for.
+    Wait,
+    /// It is cancelled; names are validated anew.
+    Replace,
+}
+
+/// Whether a new certificate is ordered while CPS is about to renew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
+pub enum RenewalWindowPolicy {
+    /// The renewal is waited for.
+    Wait,
+    /// It is ordered all the same (`renewal-date-check-override`).
+    Override,
+}
+
+/// What becomes of a difference that somebody else made in CPS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
+pub enum DriftPolicy {
+    /// It is undone.
+    Correct,
+    /// It is reported, and stays.
+    Report,
+}
+
+/// What happens when somebody else has removed the enrollment from CPS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
+pub enum RecreatePolicy {
+    /// A human has to decide.
+    Never,
+    /// Another enrollment is created.
+    Recreate,
+}
+
+/// Which warnings of CPS are acknowledged without asking.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WarningsPolicy {
+    /// IDs of warnings as `status.change.warnings` shows them, or `All`. A warning without an ID is only acknowledged by
+    /// `All` or by the annotation `akacert.io/approve-warnings`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), inner(length(min = 1, max = 128)))]
+    pub acknowledge: Vec<String>,
+}
+
+/// How a certificate goes from staging to production.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeploymentPolicy {
+    /// `Manual` (as when absent): by the annotation `akacert.io/approve-deployment` with the ID of the change. `Auto`:
+    /// once the certificate on staging was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve: Option<Approve>,
+}
+
+/// Who lets a certificate go from staging to production.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
+pub enum Approve {
+    /// A human.
+    Manual,
+    /// The operator, once the certificate on staging was verified.
+    Auto,
+}
