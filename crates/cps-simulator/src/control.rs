@@ -8,6 +8,11 @@
 //! | `GET /quirks`, `PUT /quirks` | the [`Quirks`] |
 //! | `POST /enrollments/{id}/rotate-tokens` | new tokens at once, for the change that awaits validation |
 //! | `POST /enrollments/{id}/expire-challenges` | its challenges expire: `EXPIRED`, then new tokens after the gap |
+//! | `POST /enrollments/{id}/renew` | CPS begins a renewal now; 409 while a change is pending or before the first deployment |
+//! | `PUT /enrollments/{id}/renewal-start` | an RFC 3339 time in place of the usual `autoRenewalStartTime` of what is in production; `null` goes back |
+//! | `POST /warnings` | adds a [`Warning`]: `{"name":"www","stage":"pre-verification","text":"…","count":1,"quirk":"not-found"}`; `name` is part of the common name; stages: `pre-verification`, `post-verification` (also of a removal); quirks: `not-found`, `empty`, `conflict` |
+//! | `GET /warnings`, `DELETE /warnings` | the warnings still to come; removes them |
+//! | `POST /seed` | many deployed enrollments at once: `{"contract":"C-1","count":1000,"name":"www{n}.example.com","names":2,"days":80}`; answers the first and the last ID |
 //! | `PUT /enrollments/{id}/live` | `true` or `false`: whether its certificate counts as live on the network |
 //! | `GET /dump`, `PUT /dump` | the whole state with keys and certificates; loading goes on with pending changes |
 //! | `GET /root` | PEM of the simulator's own root, which signs when there is no ACME authority |
@@ -19,12 +24,16 @@ use axum::extract::{DefaultBodyLimit, Path};
 use axum::routing::{get, post, put};
 use axum::{Json, Router, extract};
 use http::StatusCode;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::faults::Fault;
 use crate::quirks::Quirks;
+use crate::renewals;
+use crate::seed::{self, Seed, Seeded};
 use crate::shared::{Shared, lock};
 use crate::state::{Asked, Enrollment, Offer, State, Step};
+use crate::warnings::Warning;
 
 type App = extract::State<Arc<Shared>>;
 
@@ -37,6 +46,10 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/enrollments/{id}/rotate-tokens", post(rotate))
         .route("/enrollments/{id}/expire-challenges", post(expire))
         .route("/enrollments/{id}/live", put(set_live))
+        .route("/enrollments/{id}/renew", post(renew))
+        .route("/enrollments/{id}/renewal-start", put(set_renewal_start))
+        .route("/warnings", get(warnings).post(add_warning).delete(clear_warnings))
+        .route("/seed", post(seed))
         .route("/dump", get(dump).put(load))
         .route("/root", get(root))
         .route("/healthz", get(async || "ok\n"))
@@ -114,6 +127,57 @@ async fn set_live(
     let enrollment = state.enrollments.get_mut(&id).ok_or((StatusCode::NOT_FOUND, "no such enrollment\n"))?;
     enrollment.live = live;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn renew(extract::State(shared): App, Path(id): Path<u64>) -> Result<StatusCode, Refusal> {
+    renewals::begin(&shared, id).map(|()| StatusCode::NO_CONTENT).map_err(|refusal| match refusal {
+        renewals::Refusal::Unknown => (StatusCode::NOT_FOUND, "no such enrollment\n"),
+        renewals::Refusal::Pending => (StatusCode::CONFLICT, "a change of it is pending\n"),
+        renewals::Refusal::NeverDeployed => (StatusCode::CONFLICT, "nothing of it is in production\n"),
+    })
+}
+
+async fn set_renewal_start(
+    extract::State(shared): App,
+    Path(id): Path<u64>,
+    Json(start): Json<Option<Timestamp>>,
+) -> Result<StatusCode, Refusal> {
+    let mut state = lock(&shared.state);
+    let enrollment = state.enrollments.get_mut(&id).ok_or((StatusCode::NOT_FOUND, "no such enrollment\n"))?;
+    enrollment.renewal_start = start;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn warnings(extract::State(shared): App) -> Json<Vec<Warning>> {
+    Json(shared.warnings.list())
+}
+
+async fn add_warning(extract::State(shared): App, Json(warning): Json<Warning>) -> StatusCode {
+    shared.warnings.add(warning);
+    StatusCode::CREATED
+}
+
+async fn clear_warnings(extract::State(shared): App) -> StatusCode {
+    shared.warnings.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn seed(
+    extract::State(shared): App,
+    Json(wanted): Json<Seed>,
+) -> Result<Json<Seeded>, (StatusCode, String)> {
+    // Signing takes a while, during which nobody should wait for the state.
+    let last_id = lock(&shared.state).last_id;
+    let mut made = State { last_id, ..State::default() };
+    let seeded = seed::enrollments(&wanted, &shared.own_root, &mut made)
+        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
+    let mut state = lock(&shared.state);
+    if state.last_id != last_id {
+        return Err((StatusCode::CONFLICT, "something was created meanwhile\n".into()));
+    }
+    state.last_id = made.last_id;
+    state.enrollments.append(&mut made.enrollments);
+    Ok(Json(seeded))
 }
 
 async fn dump(extract::State(shared): App) -> Json<State> {

@@ -30,11 +30,14 @@ mod media;
 mod problem;
 mod query;
 mod quirks;
+mod renewals;
+mod seed;
 mod serve;
 mod shared;
 mod state;
 mod validation;
 mod view;
+mod warnings;
 
 use std::io;
 use std::net::SocketAddr;
@@ -52,6 +55,7 @@ pub use faults::{Fault, FaultKind};
 pub use fetch::FetchSetupError;
 pub use quirks::Quirks;
 pub use serve::TlsError;
+pub use warnings::{Hesitation, Stage, Warning};
 
 use auth::Verifier;
 use authority::{Authority, OwnRoot};
@@ -139,6 +143,7 @@ impl Simulator {
             verifier: Verifier::new(config.credentials.clone(), config.clock_skew),
             limits: limits::Limits::default(),
             faults: faults::Faults::default(),
+            warnings: warnings::Warnings::default(),
             calls: calls::Calls::default(),
             fetcher: fetch::Fetcher::new(config.dns, config.validation_port)?,
             authority: match config.acme.clone() {
@@ -161,6 +166,7 @@ impl Simulator {
             shared: shared.clone(),
         };
         let (stop, tasks) = (&shared.stop, &shared.tasks);
+        tasks.spawn(shared.stop.child_token().run_until_cancelled_owned(renewals::run(shared.clone())));
         let scheme = if tls.is_some() { "https" } else { "http" };
         serve::serve(api, tls, gateway::router(shared.clone(), scheme), stop, tasks);
         if let Some(edge) = edge {

@@ -12,6 +12,7 @@ use crate::authority::{AuthorityError, Order};
 use crate::shared::{Shared, Signal, lock};
 use crate::state::{Asked, Change, ChangeError, ChangeKind, Deployment, Enrollment, Issued, Offer, Step};
 use crate::validation;
+use crate::warnings::Stage;
 
 /// Drives a change to its end, from the step it is in.
 pub(crate) async fn run(shared: &Arc<Shared>, enrollment: u64, change: u64, signal: &Signal) {
@@ -74,13 +75,17 @@ impl Driver<'_> {
             self.update_both(|enrollment, _| enrollment.slot_assigned = true)?;
             self.step(Step::GenerateCsr, waits.generate_csr).await?;
             self.step(Step::PreVerification, waits.pre_verification).await?;
+            self.warn(Stage::PreVerification, Step::ReviewPreVerification).await?;
         }
         loop {
             self.step(Step::DomainValidation, waits.input_window).await?;
             let mut order = validation::validate(self).await?;
             self.step(Step::CheckForCert, waits.check_for_cert).await?;
             match self.finalise(&mut order).await {
-                Ok(issued) => return self.update(|change| change.issued = Some(issued)),
+                Ok(issued) => {
+                    self.update(|change| change.issued = Some(issued))?;
+                    return self.warn(Stage::PostVerification, Step::ReviewCert).await;
+                }
                 Err(error) => {
                     tracing::warn!(enrollment = self.enrollment, %error, "the order failed");
                     let error = ChangeError {
@@ -134,8 +139,22 @@ impl Driver<'_> {
 
     /// With change management the certificate stays on staging until the user agrees.
     async fn wait_for_acknowledgement(&self) -> Option<()> {
+        self.pause(Step::AckChangeManagement).await
+    }
+
+    /// Stops where somebody has added a warning, until it is acknowledged.
+    async fn warn(&self, stage: Stage, step: Step) -> Option<()> {
+        let common_name = self.update_both(|enrollment, _| enrollment.common_name().to_owned())?;
+        let Some(shown) = self.shared.warnings.meet(&common_name, stage) else { return Some(()) };
+        self.update(|change| change.warnings = Some(shown))?;
+        self.pause(step).await?;
+        self.update(|change| change.warnings = None)
+    }
+
+    /// Offers the input of a step, until it is acknowledged.
+    async fn pause(&self, step: Step) -> Option<()> {
         self.update(|change| {
-            change.step = Step::AckChangeManagement;
+            change.step = step;
             change.offer = Offer::Open;
             change.asked = Asked::default();
         })?;
@@ -148,6 +167,7 @@ impl Driver<'_> {
     async fn remove(&self) -> Option<()> {
         let waits = &self.shared.config.waits;
         self.step(Step::DeprovisionCert, waits.removal).await?;
+        self.warn(Stage::PostVerification, Step::ReviewCert).await?;
         self.step(Step::AbandonSlots, waits.removal).await?;
         lock(&self.shared.state).enrollments.remove(&self.enrollment).map(|_| ())
     }
@@ -162,7 +182,7 @@ fn deployment(enrollment: &Enrollment, index: usize) -> Option<Deployment> {
 }
 
 /// Splits a PEM chain into the leaf and what follows it.
-fn split_chain(pem: &str, key: String) -> Option<Issued> {
+pub(crate) fn split_chain(pem: &str, key: String) -> Option<Issued> {
     const END: &str = "-----END CERTIFICATE-----";
     let end = pem.find(END)? + END.len();
     let (certificate, chain) = pem.split_at(end);

@@ -18,6 +18,7 @@ use crate::lifecycle;
 use crate::limits::Limits;
 use crate::quirks::Quirks;
 use crate::state::{Change, Enrollment, State};
+use crate::warnings::Warnings;
 
 /// Wakes and stops the task that drives one change.
 #[derive(Default)]
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub verifier: Verifier,
     pub limits: Limits,
     pub faults: Faults,
+    pub warnings: Warnings,
     pub calls: Calls,
     pub fetcher: Fetcher,
     pub authority: Authority,

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::warnings::Shown;
+
 /// All enrollments, and the last number given out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,6 +63,9 @@ pub(crate) struct Enrollment {
     pub slot_assigned: bool,
     /// Set through the control endpoint: names of it are still served, so it cannot be removed.
     pub live: bool,
+    /// Set through the control endpoint: when CPS renews by itself, in place of the usual time.
+    #[serde(default)]
+    pub renewal_start: Option<Timestamp>,
     /// Pending changes, and finished ones as long as they can still be read.
     pub changes: Vec<Change>,
     pub staging: Option<Deployment>,
@@ -68,6 +73,22 @@ pub(crate) struct Enrollment {
 }
 
 impl Enrollment {
+    /// One that nothing has happened to yet.
+    pub(crate) fn new(id: u64, contract: String, body: Map<String, Value>) -> Self {
+        Self {
+            id,
+            contract,
+            body,
+            slot: id + 100_000,
+            slot_assigned: false,
+            live: false,
+            renewal_start: None,
+            changes: Vec::new(),
+            staging: None,
+            production: None,
+        }
+    }
+
     pub(crate) fn common_name(&self) -> &str {
         self.body.get("csr").and_then(|csr| csr["cn"].as_str()).unwrap_or_default()
     }
@@ -107,9 +128,11 @@ pub(crate) enum Step {
     CreateSlotFiles,
     GenerateCsr,
     PreVerification,
+    ReviewPreVerification,
     DomainValidation,
     CheckForCert,
     CheckForCertError,
+    ReviewCert,
     DeployStaging,
     AckChangeManagement,
     LiveCheck,
@@ -145,6 +168,9 @@ pub(crate) struct Change {
     pub issued: Option<Issued>,
     /// The body before this change; a cancelled change brings it back.
     pub previous: Option<Map<String, Value>>,
+    /// What it stops at.
+    #[serde(default)]
+    pub warnings: Option<Shown>,
     /// What was asked for since the change last looked; reset with every new set of tokens.
     pub asked: Asked,
 }
@@ -175,6 +201,7 @@ impl Change {
             domains,
             issued: None,
             previous: None,
+            warnings: None,
             asked: Asked::default(),
         }
     }

@@ -1,9 +1,12 @@
 //! How CPS writes enrollments, changes, challenges and deployments as JSON.
 
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::quirks::Quirks;
+use crate::renewals;
 use crate::state::{Challenge, Change, ChangeKind, Deployment, Domain, Enrollment, Offer, Step, Validation};
 
 /// `/cps/v2/…` form of a change's link, used in answers to writes and in `allowedInput`.
@@ -18,7 +21,7 @@ pub(crate) fn enrollment_status(enrollment: u64, changes: &[u64], quirks: Quirks
 }
 
 /// `enrollment.v11`; `renewal_lead` is how long before expiry a renewal starts.
-pub(crate) fn enrollment(e: &Enrollment, renewal_lead: SignedDuration, quirks: Quirks) -> Value {
+pub(crate) fn enrollment(e: &Enrollment, renewal_lead: Duration, quirks: Quirks) -> Value {
     let location = format!("/cps-api/enrollments/{}", e.id);
     let pending: Vec<Value> = e
         .pending()
@@ -27,7 +30,7 @@ pub(crate) fn enrollment(e: &Enrollment, renewal_lead: SignedDuration, quirks: Q
         })
         .collect();
     let slots = |present: bool| if present { json!([e.slot]) } else { json!([]) };
-    let renewal = e.production.as_ref().map(|d| d.issued.not_after - renewal_lead);
+    let renewal = renewals::start(e, renewal_lead);
     let mut body = e.body.clone();
     if quirks.string_ids
         && let Some(Value::Number(id)) = body.get("orgId")
@@ -69,6 +72,11 @@ fn status(step: Step) -> (&'static str, &'static str) {
         Step::PreVerification => {
             ("pre-verification-safety-checks", "Running pre-verification safety checks.")
         }
+        Step::ReviewPreVerification => (
+            "wait-review-pre-verification-safety-checks",
+            "Waiting for review of the pre-verification safety checks.",
+        ),
+        Step::ReviewCert => ("wait-review-cert-warning", "Waiting for review of the certificate warnings."),
         Step::DomainValidation => ("coodinate-domain-validation", "Coordinating domain name validation."),
         Step::CheckForCert => ("check-for-cert", "Checking for the certificate."),
         Step::CheckForCertError => ("check-for-cert-error", "The certificate order is in error."),
@@ -91,11 +99,28 @@ pub(crate) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
     let state = match c.step {
         Step::Complete => "completed",
         Step::CheckForCertError => "error",
-        Step::DomainValidation | Step::AckChangeManagement if offered => "awaiting-input",
+        Step::DomainValidation
+        | Step::AckChangeManagement
+        | Step::ReviewPreVerification
+        | Step::ReviewCert
+            if offered =>
+        {
+            "awaiting-input"
+        }
         _ => "running",
     };
     // The names of an input, of its information and of its update are three different ones.
     let (kind, info, update) = match c.step {
+        Step::ReviewPreVerification => (
+            "pre-verification-warnings-acknowledgement",
+            "pre-verification-warnings",
+            "pre-verification-warnings-ack",
+        ),
+        Step::ReviewCert => (
+            "post-verification-warnings-acknowledgement",
+            "post-verification-warnings",
+            "post-verification-warnings-ack",
+        ),
         Step::AckChangeManagement => ("change-management", "change-management-info", "change-management-ack"),
         _ => ("lets-encrypt-challenges", "lets-encrypt-challenges", "lets-encrypt-challenges-completed"),
     };

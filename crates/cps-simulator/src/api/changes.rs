@@ -14,7 +14,7 @@ use crate::state::{Change, Offer, Step};
 use crate::view;
 
 /// Reads a change, or says that it is not there (any more).
-fn find<T>(
+pub(super) fn find<T>(
     shared: &Shared,
     (enrollment, change): &(String, String),
     read: impl FnOnce(u64, &mut Change) -> Result<T, Problem>,

@@ -4,7 +4,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use jiff::SignedDuration;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{App, answer, id};
@@ -12,13 +12,10 @@ use crate::enrollment::{Difference, accept, compare};
 use crate::media;
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::renewals;
 use crate::shared::{Shared, lock};
 use crate::state::{Change, ChangeKind, Enrollment};
 use crate::view;
-
-fn renewal_lead(shared: &Shared) -> SignedDuration {
-    SignedDuration::try_from(shared.config.renewal_lead).unwrap_or(SignedDuration::MAX)
-}
 
 /// The contract must be one of ours, without prefix.
 fn check_contract(shared: &Shared, contract: &str) -> Result<(), Problem> {
@@ -41,7 +38,7 @@ pub(super) async fn list(
     if let Some(contract) = contract {
         check_contract(&shared, contract)?;
     }
-    let (quirks, lead) = (shared.quirks(), renewal_lead(&shared));
+    let (quirks, lead) = (shared.quirks(), shared.config.renewal_lead);
     let enrollments: Vec<Value> = lock(&shared.state)
         .enrollments
         .values()
@@ -77,17 +74,7 @@ pub(super) async fn create(
             return Err(Problem::duplicate_common_name(common_name));
         }
         let (id, change_id) = (state.next_id(), state.next_id());
-        let mut enrollment = Enrollment {
-            id,
-            contract: contract.to_owned(),
-            body,
-            slot: id + 100_000,
-            slot_assigned: false,
-            live: false,
-            changes: Vec::new(),
-            staging: None,
-            production: None,
-        };
+        let mut enrollment = Enrollment::new(id, contract.to_owned(), body);
         enrollment.changes.push(Change::new(change_id, ChangeKind::NewCertificate, &enrollment.names()));
         state.enrollments.insert(id, enrollment);
         (id, change_id)
@@ -105,7 +92,7 @@ pub(super) async fn read(
     let media_type = media::accepted(&headers, &["enrollment.v11"])?;
     let state = lock(&shared.state);
     let enrollment = state.enrollments.get(&id(&enrollment)?).ok_or_else(Problem::not_found)?;
-    let body = view::enrollment(enrollment, renewal_lead(&shared), shared.quirks());
+    let body = view::enrollment(enrollment, shared.config.renewal_lead, shared.quirks());
     Ok(answer(StatusCode::OK, media_type, &body))
 }
 
@@ -129,6 +116,13 @@ pub(super) async fn replace(
         let pending: Vec<u64> = enrollment.pending().map(|change| change.id).collect();
         if !pending.is_empty() && !query.is_true("allow-cancel-pending-changes") {
             return Err(Problem::wrong_state("Enrollment has pending changes."));
+        }
+        let orders = matches!(difference, Difference::Names | Difference::Certificate)
+            || query.is_true("force-renewal");
+        let renewing = renewals::start(enrollment, shared.config.renewal_lead)
+            .is_some_and(|start| start <= Timestamp::now());
+        if orders && renewing && !query.is_true("renewal-date-check-override") {
+            return Err(Problem::wrong_state("Enrollment is inside its renewal window."));
         }
         let kind = match difference {
             Difference::Metadata if query.is_true("force-renewal") => Some(ChangeKind::Renewal),

@@ -4,6 +4,7 @@ mod change_management;
 mod changes;
 mod deployments;
 mod enrollments;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -32,6 +33,16 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route(
             &format!("{change}/input/update/lets-encrypt-challenges-completed"),
             post(changes::acknowledge),
+        )
+        .route(&format!("{change}/input/info/pre-verification-warnings"), get(warnings::pre_verification))
+        .route(&format!("{change}/input/info/post-verification-warnings"), get(warnings::post_verification))
+        .route(
+            &format!("{change}/input/update/pre-verification-warnings-ack"),
+            post(warnings::acknowledge_pre_verification),
+        )
+        .route(
+            &format!("{change}/input/update/post-verification-warnings-ack"),
+            post(warnings::acknowledge_post_verification),
         )
         .route(&format!("{change}/input/info/change-management-info"), get(change_management::read))
         .route(&format!("{change}/input/update/change-management-ack"), post(change_management::acknowledge))
