@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kube::ResourceExt;
 
 use crate::api::AkamaiCertificate;
-use crate::next::snapshot::{Memory, Watched};
+use crate::next::snapshot::Memory;
 
 /// What is known of one certificate.
 #[derive(Default)]
@@ -31,18 +31,8 @@ impl Known {
 
     /// Forgets everything that the next look would not use anyway.
     pub fn rest(&mut self) {
-        let memory = &self.memory;
-        let enrollment = memory.enrollment.as_ref();
-        let seen = [
-            memory.watched.map(|watched| watched.at),
-            enrollment.map(|reading| reading.at),
-            memory.deployments.as_ref().map(|reading| reading.at),
-        ];
-        let start = enrollment.and_then(|reading| reading.value.as_ref()?.auto_renewal_start_time);
-        let known = memory.watched.and_then(|watched| watched.renewal_start);
-        let watched =
-            seen.into_iter().flatten().max().map(|at| Watched { at, renewal_start: start.or(known) });
-        self.memory = Memory { generation: memory.generation, watched, ..Memory::default() };
+        let (generation, watched) = (self.memory.generation, self.memory.last_look());
+        self.memory = Memory { generation, watched, ..Memory::default() };
     }
 
     /// Forgets what was read for another generation of `spec`.

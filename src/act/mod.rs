@@ -115,7 +115,12 @@ async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Resu
             let list =
                 ctx.lists.get(&account.budget_group, contract, *after, &cps(Priority::Housekeeping)).await?;
             let ours = list.enrollments.iter().find(|listed| listed.enrollment_id() == Some(*enrollment));
-            memory.enrollment = Some(Reading { at: list.begun, value: ours.cloned().map(Box::new) });
+            let value = match ours {
+                Some(ours) => Some(ours.clone()),
+                // Before anybody is told that it is gone.
+                None => found(cps(Priority::Poll).get_enrollment(*enrollment).await)?,
+            };
+            memory.enrollment = Some(Reading { at: list.begun, value: value.map(Box::new) });
         }
         Step::ReadEnrollment(id) => {
             let value = found(cps(Priority::Poll).get_enrollment(*id).await)?.map(Box::new);

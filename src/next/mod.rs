@@ -146,7 +146,7 @@ fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Durati
             return Ok(Some(s.until(next, Duration::ZERO)));
         }
     }
-    let last = s.memory.watched;
+    let last = s.memory.last_look();
     let closely = last.is_some_and(|last| is_due_to_renew(last.renewal_start));
     let due = last.map(|last| s.schedule.watch_after(last.at, closely)).filter(|due| *due > s.now);
     match (due, s.account) {
@@ -154,7 +154,7 @@ fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Durati
         (None, accounts::View::Ready(_)) => Err(Step::Watch {
             contract: contract.clone(),
             enrollment: id,
-            after: s.schedule.watch_before(s.now, closely),
+            after: s.schedule.watch_before(s.now, closely).max(last.map_or(Timestamp::MIN, |last| last.at)),
         }),
         // The account wakes its certificates once it is Ready.
         (None, _) => Ok(Some(Duration::MAX)),

@@ -204,6 +204,25 @@ pub struct Memory {
     pub failure: Option<Failure>,
 }
 
+impl Memory {
+    /// When our enrollment, its change or what is deployed of it was last looked at, and when CPS begins to renew. A list
+    /// from before says nothing.
+    #[must_use]
+    pub fn last_look(&self) -> Option<Watched> {
+        let enrollment = self.enrollment.as_ref();
+        let looks = [
+            self.watched.map(|watched| watched.at),
+            self.created.as_ref().map(|created| created.at),
+            self.change.as_ref().map(|reading| reading.at),
+            enrollment.map(|reading| reading.at),
+            self.deployments.as_ref().map(|reading| reading.at),
+        ];
+        let start = enrollment.and_then(|reading| reading.value.as_ref()?.auto_renewal_start_time);
+        let known = self.watched.and_then(|watched| watched.renewal_start);
+        looks.into_iter().flatten().max().map(|at| Watched { at, renewal_start: start.or(known) })
+    }
+}
+
 /// Up to when CPS is known to do nothing with an enrollment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Watched {

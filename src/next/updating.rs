@@ -17,7 +17,7 @@ use crate::api::names::{APPROVE_PLAN_ANNOTATION, RENEW_BEFORE_ANNOTATION};
 use crate::api::policy::{DriftPolicy, PendingChangePolicy, RenewalWindowPolicy, UpdatePolicy};
 use crate::api::reason::Reason;
 use crate::api::status::{CertificateStatus, DeploymentStatus, PlanAction, PlanStatus, Risk, condition};
-use crate::{desired, status};
+use crate::{deployed, desired, status};
 
 /// An update starts from a reading this young at most.
 const FRESH_READING: Duration = Duration::from_secs(10);
@@ -43,6 +43,10 @@ pub fn as_wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: Enrollm
             d.status.plan = None;
             return Ok(());
         }
+    }
+    if plan.status.action == PlanAction::Renew && is_replaced(s, id)? {
+        agrees(s, d);
+        return Ok(());
     }
     d.status.plan = Some(plan.status.clone());
     carry_out(s, d, account, id, found, plan)
@@ -200,6 +204,16 @@ pub fn renewal_requested(s: &Snapshot<'_>) -> Option<Renewal> {
         Some(recorded) => (recorded.serial_number == production.serial_number).then_some(recorded),
         None => (before <= s.now && production.not_before.0 < before).then_some(wanted),
     }
+}
+
+/// The status may be older than what is in production: what is renewed is what is there now.
+fn is_replaced(s: &Snapshot<'_>, id: EnrollmentId) -> Result<bool, Step> {
+    let Some(deployments) = &s.memory.deployments else { return Err(Step::ReadDeployments(id)) };
+    let present =
+        deployments.value.production.as_ref().and_then(|production| deployed::describe(production).ok());
+    let replaced =
+        |renewal: Renewal| present.is_some_and(|present| present.serial_number != renewal.serial_number);
+    Ok(renewal_requested(s).is_none_or(replaced))
 }
 
 /// Nothing to compare: the enrollment was made from this very generation, or was found equal to it before.

@@ -9,8 +9,10 @@ mod faults;
 mod issue;
 mod publishing;
 mod refused;
+mod renewing;
 mod scene;
 mod stalled;
+mod updating;
 
 use std::sync::Arc;
 
@@ -46,6 +48,8 @@ fn main() -> Result<()> {
             faults::TESTS,
             ending::TESTS,
             publishing::TESTS,
+            updating::TESTS,
+            renewing::TESTS,
         ]
         .into_iter()
         .flatten()

@@ -192,6 +192,13 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
+    /// Sets an annotation of a certificate.
+    pub async fn annotate(&self, label: &str, key: &str, value: &str) -> Result<()> {
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {key: value}}}));
+        self.certificates().patch(label, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
     /// Waits until an object is gone.
     pub async fn until_gone<K>(&self, api: &Api<K>, name: &str) -> Result<()>
     where
@@ -249,6 +256,7 @@ impl<'a> Scene<'a> {
 /// Takes back what an earlier test, failed or not, has the simulator do.
 pub async fn restore(bed: &TestBed) -> Result<()> {
     bed.control("DELETE", "/faults", None).await?;
+    bed.control("DELETE", "/warnings", None).await?;
     bed.control("PUT", "/quirks", Some(json!({}))).await.map(drop)
 }
 

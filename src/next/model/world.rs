@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::cps::{Cps, Phase, Production, tokens};
 use crate::accounts::{Account, View};
 use crate::api::AkamaiCertificate;
+use crate::api::reason::Reason;
 use crate::api::status::{CertificateStatus, condition};
 use crate::controller::{is_at_rest, is_worth_a_write};
 use crate::next::fixtures;
@@ -213,6 +214,10 @@ impl World {
             let missing = names.iter().any(|name| !self.seen.contains(name));
             assert!(!missing, "Ready without a certificate: {self:?}");
         }
+        let gone = status::find(&status.conditions, condition::STALLED)
+            .is_some_and(|stalled| stalled.reason == Reason::EnrollmentGone.as_str());
+        let shown = self.cps.ours.iter().any(|held| held.shown.is_some());
+        assert!(!gone || !shown, "calls it gone, and it is there: {self:?}");
         if let Step::CreateEnrollment { .. } = step {
             assert!(self.certificate.metadata.annotations.is_some(), "no trace of the create: {self:?}");
             let list = self.known.memory.list.as_ref().map_or(Timestamp::MIN, |list| list.at);

@@ -194,9 +194,14 @@ fn a_renewal_by_annotation_is_recorded_ordered_and_done_once() {
     scene.enrollment(&NAMES);
     // The certificate was issued on the first of November.
     scene.annotate("akacert.io/renew-before", "2026-11-20T00:00:00Z");
+    assert_step(&scene.next(), "ReadDeployments");
+    scene.deployments(crate::next::fixtures::IN_PRODUCTION.clone());
     let Step::RecordRenewal(renewal) = scene.next().step else { panic!() };
     scene.annotate("akacert.io/renewal", &serde_json::to_string(&renewal).unwrap());
     assert!(update(scene.next()).renew);
+    // The new certificate is in production, and the status does not say so yet.
+    scene.deployments(crate::next::fixtures::in_production(&NAMES));
+    assert!(!scene.next().step.is_side_effect());
     let mut status = scene.certificate.status.clone().unwrap();
     status.deployments.as_mut().unwrap().production.as_mut().unwrap().serial_number = "another".into();
     scene.certificate.status = Some(status);
