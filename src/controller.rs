@@ -31,7 +31,7 @@ use crate::next::{Decision, Snapshot, Step, next};
 use crate::observe::{Knowledge, Known};
 use crate::probe::Prober;
 use crate::publish::Publisher;
-use crate::{accounts, events, failpoint, publish, status, vanished};
+use crate::{accounts, events, failpoint, publish, rivals, status, vanished};
 
 /// A certificate takes some thirty steps in its life; one that takes this many in one go runs in a circle.
 const MOST_STEPS: usize = 500;
@@ -50,6 +50,8 @@ pub struct Context {
     pub prober: Prober,
     /// Lists of enrollments, shared.
     pub lists: Lists,
+    /// All certificates, as watched.
+    pub certificates: Store<AkamaiCertificate>,
     /// What is known of each certificate.
     pub knowledge: Knowledge,
     /// Sends events.
@@ -91,12 +93,17 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
         }
         let account = ctx.accounts.view(&certificate);
         let published = ctx.publisher.observe(&certificate);
+        let rival = |id| {
+            let all = ctx.certificates.state();
+            rivals::rival(&certificate, id, all.iter().map(AsRef::as_ref))
+        };
         let Decision { step, status } = next(&Snapshot {
             certificate: &certificate,
             account: &account,
             published: &published,
             memory: &known.memory,
             publishing: &ctx.publishing,
+            rival: &rival,
             schedule: schedule(&certificate, ctx.interval_scale),
             now: Timestamp::now(),
         });

@@ -21,6 +21,7 @@ pub mod observe;
 pub mod operator;
 pub mod probe;
 pub mod publish;
+pub mod rivals;
 pub mod solver;
 pub mod status;
 pub mod telemetry;

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::policy::{
-    DeletionPolicy, DeploymentPolicy, DriftPolicy, PendingChangePolicy, RecreatePolicy, RenewalWindowPolicy,
-    UpdatePolicy, WarningsPolicy,
+    AdoptionPolicy, DeletionPolicy, DeploymentPolicy, DriftPolicy, ManagementPolicy, PendingChangePolicy,
+    RecreatePolicy, RenewalWindowPolicy, UpdatePolicy, WarningsPolicy,
 };
 use super::status::CertificateStatus;
 use super::validation::{SelfCheck, Validation};
@@ -51,6 +51,8 @@ use super::validation::{SelfCheck, Validation};
 #[x_kube(
     validation = Rule::new("self.commonName == oldSelf.commonName")
         .message("commonName cannot be changed, because CPS cannot change it: make a new AkamaiCertificate and delete this one when the new one is deployed"),
+    validation = Rule::new("!has(oldSelf.enrollmentId) || (has(self.enrollmentId) && self.enrollmentId == oldSelf.enrollmentId)")
+        .message("enrollmentId cannot be changed: make a new AkamaiCertificate for the other enrollment"),
     validation = Rule::new("self.accountRef == oldSelf.accountRef")
         .message("accountRef cannot be changed: make a new AkamaiCertificate with the other account and delete this one when the new one is deployed"),
     validation = Rule::new("(has(self.dnsNames) ? self.dnsNames : []).all(n, !n.contains('*')) && !self.commonName.contains('*')")
@@ -103,6 +105,19 @@ pub struct CertificateSpec {
     pub change_management: Option<bool>,
     /// How the names are proven to the certificate authority.
     pub validation: Validation,
+    /// ID of an existing enrollment that this resource takes over: it must have the common name, and no name that the
+    /// account does not allow. Cannot be changed once set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub enrollment_id: Option<i64>,
+    /// What an enrollment with our common name means that is there already: the name is taken (`CreateOnly`, as when
+    /// absent), or it is taken over (`AdoptOnly`, `AdoptOrCreate`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adoption_policy: Option<AdoptionPolicy>,
+    /// `Manage` (as when absent), or `Observe`: status and events for an enrollment that others manage; nothing is ever
+    /// written to CPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub management_policy: Option<ManagementPolicy>,
     /// What happens to the enrollment when this resource is deleted: `Retain` (as when absent) leaves it in CPS,
     /// `Delete` removes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -421,9 +436,15 @@ impl CertificateSpec {
         self.validation.self_check != Some(SelfCheck::Off)
     }
 
+    /// Whether nothing is ever written to CPS.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.management_policy == Some(ManagementPolicy::Observe)
+    }
+
     /// Whether the enrollment is removed together with the resource.
     #[must_use]
     pub fn deletes_enrollment(&self) -> bool {
-        self.deletion_policy == Some(DeletionPolicy::Delete)
+        self.deletion_policy == Some(DeletionPolicy::Delete) && !self.observes()
     }
 }

@@ -16,6 +16,28 @@ pub enum DeletionPolicy {
     Delete,
 }
 
+/// Whether the operator manages the enrollment or only looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
+pub enum ManagementPolicy {
+    /// It is made and kept as `spec` says.
+    Manage,
+    /// Nothing is ever written to CPS, and nothing is published.
+    Observe,
+}
+
+/// What an enrollment means that has our common name and was made by somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
+pub enum AdoptionPolicy {
+    /// The common name is taken.
+    CreateOnly,
+    /// It becomes ours; without one nothing is done.
+    AdoptOnly,
+    /// It becomes ours; without one another is created.
+    AdoptOrCreate,
+}
+
 /// Whether a change of `spec` waits for an approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]

@@ -88,8 +88,9 @@ reasons! {
     DomainNotAllowed: "The account's `allowedDomains` does not allow a name.", "Remove the name or ask the owner of the account.";
     CommonNameTaken: "The contract already has an enrollment with this common name, and it is not ours.", "Remove that enrollment, or choose another common name. Nothing was written to it.";
     CommonNameElsewhere: "CPS says that the common name is taken, but the contract's list does not show by which enrollment.", "Look for it in the account's other contracts.";
-    Conflict: "The recorded enrollment is not of this certificate: its common name differs.", "Remove the annotation `akacert.io/enrollment-id` if it was copied from another certificate.";
+    Conflict: "The enrollment is not of this certificate: its common name differs, or another resource has it.", "Remove the annotation `akacert.io/enrollment-id` if it was copied from another certificate; delete one of two resources for the same enrollment.";
     EnrollmentGone: "The enrollment was removed from CPS by somebody else.", "Set `recreatePolicy: Recreate` for a new enrollment, or delete this resource.";
+    NotAdoptable: "There is no enrollment that this resource could take over, or more than one, or one of another kind.", "Follow the message: name the enrollment in `spec.enrollmentId`, or set `adoptionPolicy`.";
     Immutable: "`spec` differs from the enrollment in something that CPS cannot change.", "Set the old value again; or delete this resource with `deletionPolicy: Delete` and apply it anew.";
     UpdateRefused: "CPS refused to update the enrollment.", "Correct what CPS's own text in the message names.";
     UpdateIgnored: "CPS took an update and still shows other values.", "Set in `spec` what CPS shows, or call Akamai support.";

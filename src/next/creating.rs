@@ -4,7 +4,9 @@
 use akamai_cps::types::{Enrollment, EnrollmentId};
 use jiff::Timestamp;
 
+use super::adopting::{self, Claim};
 use super::draft::{Draft, Progress};
+use super::following::undisputed;
 use super::snapshot::Intent;
 use super::{Snapshot, Step};
 use crate::accounts::Account;
@@ -25,6 +27,7 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
         if !is_recorded(s) {
             return Err(Step::RecordEnrollment(id));
         }
+        undisputed(s, d, id)?;
         d.status.enrollment_id = i64::try_from(id.0).ok();
         d.status.contract_id = s.intent().map(|intent| intent.contract_id).or(d.status.contract_id.take());
         d.done(
@@ -45,12 +48,27 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
         format!("The enrollment is about to be created under contract {contract}"),
     );
     let intent = s.intent().filter(|intent| intent.common_name == s.spec().common_name);
+    if let Some(id) = s.spec().enrollment_id.and_then(|id| u64::try_from(id).ok()) {
+        d.status.contract_id = Some(contract);
+        return Err(adopting::adopted(s, d, account, EnrollmentId(id)));
+    }
     let list = listed(s, intent.as_ref().map_or(&contract, |intent| &intent.contract_id))?;
 
     if let Some(found) =
         intent.as_ref().and_then(|intent| intended(list, intent, &body, intent.body_hash == hash))
     {
         return Err(Step::RecordEnrollment(found));
+    }
+    match adopting::claim(s, list) {
+        Ok(Claim::Create) => {}
+        Ok(Claim::Adopt(id)) => {
+            d.status.contract_id = Some(contract);
+            return Err(adopting::adopted(s, d, account, id));
+        }
+        Err(message) => {
+            d.stalled(Progress::EnrollmentCreated, Reason::NotAdoptable, message);
+            return Err(list_again(s, &contract));
+        }
     }
     if let Some(foreign) = list.first() {
         let id = foreign.enrollment_id().map_or("without an ID".into(), |id| id.to_string());

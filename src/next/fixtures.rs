@@ -70,6 +70,8 @@ pub struct Scene {
     pub published: publish::Observed,
     pub memory: Memory,
     pub publishing: publish::Settings,
+    /// Another resource that has the enrollment.
+    pub rival: Option<String>,
     pub now: Timestamp,
 }
 
@@ -86,6 +88,7 @@ impl Scene {
                 allowed_ingress_annotations: Default::default(),
                 solver_service: "akacert-solver".into(),
             },
+            rival: None,
             now: noon(),
         }
     }
@@ -191,6 +194,7 @@ impl Scene {
             published: &self.published,
             memory: &self.memory,
             publishing: &self.publishing,
+            rival: &|_| self.rival.clone(),
             schedule: Schedule { scale: 1.0, seed: 0 },
             now: self.now,
         })

@@ -54,6 +54,17 @@ fn is_asked_for(s: &Snapshot<'_>) -> bool {
     s.certificate.metadata.deletion_timestamp.is_none()
 }
 
+/// No other resource has the enrollment.
+pub fn undisputed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<(), Step> {
+    let Some(rival) = (s.rival)(id).filter(|_| !s.spec().observes()) else { return Ok(()) };
+    d.stalled(
+        Progress::EnrollmentCreated,
+        Reason::Conflict,
+        format!("Enrollment {id} belongs to AkamaiCertificate {rival}: delete one of the two resources"),
+    );
+    Err(Step::Wait { again: Some(s.schedule.while_stalled()) })
+}
+
 /// Whether we may write to the enrollment: its common name is ours, and the account allows all of its present names.
 pub fn writable<'a>(
     s: &'a Snapshot<'_>,
@@ -61,6 +72,7 @@ pub fn writable<'a>(
     account: &Account,
     id: EnrollmentId,
 ) -> Result<&'a Enrollment, Step> {
+    undisputed(s, d, id)?;
     let enrollment = enrollment(s, d, id)?;
     let names: Vec<String> = enrollment.csr.names().into_iter().collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -114,6 +126,7 @@ pub fn change_completed(
         return Ok(());
     }
     let (progress, interval) = judge(s, change, reading.unchanged);
+    let progress = if s.spec().observes() { progress.seen_from_afar() } else { progress };
     if s.is_due(reading.at, interval) {
         return Err(Step::ReadChange(id, change_id));
     }
@@ -204,6 +217,17 @@ enum Phase {
     Staged,
     Input(String),
     Failed,
+}
+
+impl Phase {
+    /// As somebody sees it who only looks on: what is asked for, others give.
+    fn seen_from_afar(self) -> Self {
+        match self {
+            Phase::Challenges => Phase::Validating,
+            Phase::Warnings(_) | Phase::Staged | Phase::Input(_) => Phase::Deploying,
+            other => other,
+        }
+    }
 }
 
 /// What the change waits for, and how long until it is worth another look.

@@ -5,6 +5,7 @@
 //!
 //! Not here: reading (`crate::observe`), doing (`crate::act`), the loop (`crate::controller`).
 
+mod adopting;
 mod creating;
 pub mod draft;
 mod ending;
@@ -51,7 +52,7 @@ pub struct Decision {
 pub fn next(snapshot: &Snapshot<'_>) -> Decision {
     let mut draft = Draft::new(snapshot.certificate, snapshot.now);
     let step = match life(snapshot, &mut draft) {
-        Err(step) => hold_back(snapshot, &mut draft, step),
+        Err(step) => hold_back(snapshot, &mut draft, observed(snapshot, step)),
         Ok(again) => Step::Wait { again },
     };
     Decision { step, status: draft.finish() }
@@ -199,6 +200,15 @@ fn nothing_published(s: &Snapshot<'_>) -> Result<(), Step> {
         Some(write) => Err(Step::Publish(Box::new(write))),
         None => Ok(()),
     }
+}
+
+/// Whoever only observes writes nothing to CPS, and publishes nothing: he looks again later.
+fn observed(s: &Snapshot<'_>, step: Step) -> Step {
+    let ours = matches!(step, Step::RecordEnrollment(_) | Step::RemoveFinalizer);
+    if s.spec().observes() && step.is_side_effect() && !ours {
+        return Step::Wait { again: Some(s.schedule.while_stalled()) };
+    }
+    step
 }
 
 /// A step that failed is not tried again before its time; the failure is what is reported meanwhile.

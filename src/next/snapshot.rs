@@ -33,6 +33,8 @@ pub struct Snapshot<'a> {
     pub memory: &'a Memory,
     /// Settings of the publisher.
     pub publishing: &'a publish::Settings,
+    /// Another resource that has an enrollment, as `namespace/name`, if there is one that it rather belongs to.
+    pub rival: &'a dyn Fn(EnrollmentId) -> Option<String>,
     /// When to look again.
     pub schedule: Schedule,
     /// The clock.

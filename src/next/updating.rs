@@ -36,11 +36,11 @@ pub fn as_wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: Enrollm
         agrees(s, d);
         return Ok(());
     };
-    if d.was_ready() && plan.status.action == PlanAction::Update {
+    if (d.was_ready() || s.spec().observes()) && plan.status.action == PlanAction::Update {
         let differences = plan.status.changes.join("; ");
         d.drifted(format!("Somebody has changed enrollment {id} in CPS: {differences}"));
-        if s.spec().drift_policy == Some(DriftPolicy::Report) {
-            d.status.plan = None;
+        if reports_only(s) {
+            agrees(s, d);
             return Ok(());
         }
     }
@@ -57,13 +57,17 @@ fn agrees(s: &Snapshot<'_>, d: &mut Draft) {
     d.status.enrollment_generation = Some(s.generation());
 }
 
+fn reports_only(s: &Snapshot<'_>) -> bool {
+    s.spec().observes() || s.spec().drift_policy == Some(DriftPolicy::Report)
+}
+
 /// Whether what CPS has needs a step, now or when somebody approves it. What is only reported does not.
 pub fn needs_update(s: &Snapshot<'_>, id: EnrollmentId, found: &Enrollment) -> bool {
     let reported = |status: &CertificateStatus| status::find(&status.conditions, condition::DRIFTED).cloned();
     let known = s.certificate.status.as_ref().and_then(reported);
     match plan(s, id, found) {
         None => known.is_some(),
-        Some(plan) if s.spec().drift_policy == Some(DriftPolicy::Report) => {
+        Some(plan) if reports_only(s) => {
             let differences = plan.status.changes.join("; ");
             known.is_none_or(|known| !known.message.ends_with(&differences))
         }
@@ -196,6 +200,9 @@ fn is_about_to_renew(found: &Enrollment, now: Timestamp) -> bool {
 
 /// The renewal that the user asks for by annotation, until the certificate of that time has been replaced.
 pub fn renewal_requested(s: &Snapshot<'_>) -> Option<Renewal> {
+    if s.spec().observes() {
+        return None;
+    }
     let before: Timestamp = s.annotation(RENEW_BEFORE_ANNOTATION)?.parse().ok()?;
     let production: &DeploymentStatus = s.recorded_production()?;
     let wanted = Renewal { before, serial_number: production.serial_number.clone() };

@@ -201,6 +201,7 @@ impl World {
             published: &self.published,
             memory: &self.known.memory,
             publishing: &self.publishing,
+            rival: &|_| None,
             schedule: Schedule { scale: 1.0, seed: 7 },
             now: self.now,
         })
