@@ -13,6 +13,7 @@ pub mod controller;
 pub mod deployed;
 pub mod desired;
 pub mod events;
+pub mod export;
 pub mod failpoint;
 pub mod lists;
 pub mod metrics;

@@ -1,9 +1,9 @@
-//! The command line: one binary, a subcommand each for the operator, the solver and the CRDs.
+//! The command line: one binary, a subcommand each for the operator, the solver, the export and the CRDs.
 
 use std::path::PathBuf;
 
 use akacert::telemetry::{self, LogFormat};
-use akacert::{api, operator, solver};
+use akacert::{api, export, operator, solver};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,8 @@ enum Command {
     Operator(operator::Settings),
     /// Runs the solver, which serves the tokens.
     Solver(solver::Settings),
+    /// Prints manifests that observe the enrollments of a contract. Applying them changes nothing in CPS.
+    Export(export::Settings),
     /// Prints the CustomResourceDefinitions, or writes each into a file of a directory.
     Crds {
         /// The directory.
@@ -49,6 +51,7 @@ async fn main() -> anyhow::Result<()> {
             telemetry::start(cli.log_format, &cli.log)?;
             solver::run(settings, shutdown()?).await?;
         }
+        Command::Export(settings) => print!("{}", export::export(&settings).await?),
         Command::Crds { output } => crds(output)?,
     }
     Ok(())

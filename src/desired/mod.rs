@@ -6,7 +6,7 @@
 
 pub mod difference;
 pub mod intent;
-mod spelling;
+pub(crate) mod spelling;
 #[cfg(test)]
 mod tests;
 pub mod update;

@@ -33,7 +33,7 @@ pub use install::{NAMESPACE, SECRET, manifest};
 pub use namespace::enter;
 pub use network::{CPS, EDGE, HOST};
 pub use process::Process;
-pub use programs::Programs;
+pub use programs::{Programs, own};
 pub use records::{Access, Request};
 pub use services::{CPS_HOST, EDGERC, SimulatorOptions, set_address, set_addresses};
 

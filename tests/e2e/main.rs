@@ -2,6 +2,7 @@
 //! test has a namespace and an account of its own.
 
 mod accounts;
+mod adopting;
 mod counts;
 mod ending;
 mod failpoints;
@@ -49,6 +50,7 @@ fn main() -> Result<()> {
             ending::TESTS,
             publishing::TESTS,
             updating::TESTS,
+            adopting::TESTS,
             renewing::TESTS,
         ]
         .into_iter()
