@@ -30,8 +30,9 @@ test: fmt-check lint deny build ## Every test
 	cargo test --locked --workspace $(FEATURES)
 
 .PHONY: bench
-bench: build ## Seconds from kubectl apply to Ready, as a table
+bench: build ## Seconds from kubectl apply to Ready, and what a fleet at rest costs, as tables
 	cargo bench --locked --profile dev $(FEATURES) --bench issue
+	cargo bench --locked --profile dev $(FEATURES) --bench fleet
 
 .PHONY: fmt
 fmt: ## Formats the code

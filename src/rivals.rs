@@ -13,10 +13,14 @@ pub fn rival<'a>(
     id: EnrollmentId,
     others: impl Iterator<Item = &'a AkamaiCertificate>,
 ) -> Option<String> {
+    // An enrollment has one common name: a resource with another one can only have copied the ID.
+    let same_name = |other: &&AkamaiCertificate| {
+        other.spec.common_name.eq_ignore_ascii_case(&certificate.spec.common_name)
+    };
     let claims = |other: &&AkamaiCertificate| {
         other.uid() != certificate.uid() && strength(other, id) > strength(certificate, id)
     };
-    let other = others.filter(claims).max_by_key(|other| strength(other, id))?;
+    let other = others.filter(same_name).filter(claims).max_by_key(|other| strength(other, id))?;
     Some(format!("{}/{}", other.namespace().unwrap_or_default(), other.name_any()))
 }
 

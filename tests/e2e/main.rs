@@ -3,6 +3,7 @@
 
 mod accounts;
 mod adopting;
+mod approving;
 mod counts;
 mod ending;
 mod failpoints;
@@ -51,6 +52,7 @@ fn main() -> Result<()> {
             publishing::TESTS,
             updating::TESTS,
             adopting::TESTS,
+            approving::TESTS,
             renewing::TESTS,
         ]
         .into_iter()
