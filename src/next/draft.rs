@@ -286,10 +286,9 @@ impl Draft {
         })
     }
 
-    /// Between two steps there is no news: the recorded verdict stays, unless there is none or it says Ready.
+    /// Between two steps there is no news: the recorded verdict stays, unless there is none.
     fn between_steps(&self, wanted: &mut Vec<Condition>) {
-        let refused = |ready: &Condition| ready.status == "False";
-        if self.was_ready || status::find(&self.previous, condition::READY).is_some_and(refused) {
+        if status::find(&self.previous, condition::READY).is_some() {
             return self.carry(&SUMMARY, wanted);
         }
         let message = "The operator is working on it.";

@@ -20,6 +20,9 @@ use crate::{allowed, deployed as verified};
 /// Our enrollment as CPS has it, or the step that reads it.
 pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<&'a Enrollment, Step> {
     let Some(reading) = &s.memory.enrollment else { return Err(Step::ReadEnrollment(id)) };
+    if let Some(watch) = outdated(s, reading.at, id) {
+        return Err(watch);
+    }
     let Some(enrollment) = reading.value.as_deref() else {
         if s.spec().recreate_policy == Some(RecreatePolicy::Recreate) && is_asked_for(s) {
             return Err(Step::ForgetEnrollment);
@@ -47,6 +50,13 @@ pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> R
         return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.schedule.while_stalled()));
     }
     Ok(enrollment)
+}
+
+/// Whoever waits for a human sees what CPS does meanwhile: the contract's list shows it to all.
+fn outdated(s: &Snapshot<'_>, read_at: Timestamp, id: EnrollmentId) -> Option<Step> {
+    let contract = s.certificate.status.as_ref()?.contract_id.clone()?;
+    let after = s.schedule.watch_before(s.now, false);
+    (read_at < after).then_some(Step::Watch { contract, enrollment: id, after })
 }
 
 /// A resource that is being deleted needs no enrollment.

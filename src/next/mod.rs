@@ -73,7 +73,7 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
     following::change_completed(s, d, &account, enrollment)?;
     let again = following::deployed(s, d, enrollment)?;
     nothing_published(s)?;
-    Ok(Some(again))
+    Ok(Some(again.min(s.until(s.schedule.watch_after(s.now, false), Duration::ZERO))))
 }
 
 /// The user's switch: nothing is read from CPS and nothing is written.

@@ -183,15 +183,17 @@ impl TestBed {
         records::audit_log(&self.control_plane.audit_log)
     }
 
-    /// Ends the CPS simulator and starts one with other options, without its memory.
+    /// Ends the CPS simulator and starts one with other options, that goes on with its enrollments.
     ///
     /// # Errors
     /// It does not start.
     pub async fn restart_simulator(&mut self, options: &SimulatorOptions) -> Result<()> {
+        let memory = self.control("GET", "/dump", None).await?;
         if let Some(simulator) = self.simulator.take() {
             simulator.stop().await?;
         }
         self.simulator = Some(services::simulator(&self.work, &self.authority, options).await?);
+        self.control("PUT", "/dump", Some(memory)).await?;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::scene::{Scene, credential, eventually, says};
 
-crate::tests![
+crate::together![
     credentials_may_have_keys_of_other_names,
     an_account_of_a_namespace_has_its_secret_beside_it,
     account_and_secret_may_come_after_the_certificate,
@@ -21,17 +21,17 @@ crate::tests![
     a_secret_without_a_key_is_invalid,
     an_endpoint_that_is_not_akamais_is_never_called,
     an_account_in_use_stays_until_its_last_certificate_is_gone,
-    an_account_in_use_stays_over_a_restart_of_the_operator,
     an_account_that_is_gone_is_gone_for_new_certificates,
     contracts_are_shown_in_the_status,
     a_request_budget_can_be_set,
     a_changed_default_is_for_new_enrollments_only,
     a_default_contract_may_have_its_prefix,
     a_namespace_that_is_labelled_later_may_use_the_account,
-    a_restart_of_the_operator_is_no_news,
 ];
 
-async fn credentials_may_have_keys_of_other_names(bed: &mut TestBed) -> Result<()> {
+crate::alone![an_account_in_use_stays_over_a_restart_of_the_operator, a_restart_of_the_operator_is_no_news,];
+
+async fn credentials_may_have_keys_of_other_names(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "keys").await?;
     let data = json!({
         "akamaiHost": credential("host"), "token": credential("client_token"),
@@ -45,7 +45,7 @@ async fn credentials_may_have_keys_of_other_names(bed: &mut TestBed) -> Result<(
     scene.until_ready("www").await.map(drop)
 }
 
-async fn an_account_of_a_namespace_has_its_secret_beside_it(bed: &mut TestBed) -> Result<()> {
+async fn an_account_of_a_namespace_has_its_secret_beside_it(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "own").await?;
     secret(bed, "own", "akamai", &credentials()).await?;
     bed.apply(
@@ -76,7 +76,7 @@ async fn an_account_of_a_namespace_has_its_secret_beside_it(bed: &mut TestBed) -
     Ok(())
 }
 
-async fn account_and_secret_may_come_after_the_certificate(bed: &mut TestBed) -> Result<()> {
+async fn account_and_secret_may_come_after_the_certificate(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "last").await?;
     scene.apply("www", json!({})).await?;
     let message = scene.until("www", "AccountReady", "False", "AccountNotFound").await?;
@@ -98,7 +98,7 @@ async fn account_and_secret_may_come_after_the_certificate(bed: &mut TestBed) ->
     scene.until_ready("www").await.map(drop)
 }
 
-async fn wrong_credentials_are_rejected_and_right_ones_take_effect(bed: &mut TestBed) -> Result<()> {
+async fn wrong_credentials_are_rejected_and_right_ones_take_effect(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "wrong").await?;
     secret(bed, NAMESPACE, "wrong", &wrong_credentials()).await?;
     scene.account(json!({"credentials": {"secretRef": {"name": "wrong"}, "edgerc": null}})).await?;
@@ -121,7 +121,7 @@ async fn wrong_credentials_are_rejected_and_right_ones_take_effect(bed: &mut Tes
     scene.until_ready("www").await.map(drop)
 }
 
-async fn credentials_that_go_wrong_later_leave_a_deployed_certificate_ready(bed: &mut TestBed) -> Result<()> {
+async fn credentials_that_go_wrong_later_leave_a_deployed_certificate_ready(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "rotated").await?;
     secret(bed, NAMESPACE, "rotated", &credentials()).await?;
     scene.account(json!({"credentials": {"secretRef": {"name": "rotated"}, "edgerc": null}})).await?;
@@ -136,7 +136,7 @@ async fn credentials_that_go_wrong_later_leave_a_deployed_certificate_ready(bed:
     scene.until("www", "Ready", "True", "Deployed").await.map(drop)
 }
 
-async fn a_secret_without_a_key_is_invalid(bed: &mut TestBed) -> Result<()> {
+async fn a_secret_without_a_key_is_invalid(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "no-key").await?;
     secret(bed, NAMESPACE, "no-key", &json!({"host": credential("host")})).await?;
     scene.account(json!({"credentials": {"secretRef": {"name": "no-key"}, "edgerc": null}})).await?;
@@ -146,7 +146,7 @@ async fn a_secret_without_a_key_is_invalid(bed: &mut TestBed) -> Result<()> {
     )
 }
 
-async fn an_endpoint_that_is_not_akamais_is_never_called(bed: &mut TestBed) -> Result<()> {
+async fn an_endpoint_that_is_not_akamais_is_never_called(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "endpoint").await?;
     // The test bed's DNS leads unknown names here.
     let listener = TcpListener::bind(format!("{HOST}:443")).await?;
@@ -165,7 +165,7 @@ async fn an_endpoint_that_is_not_akamais_is_never_called(bed: &mut TestBed) -> R
     Ok(())
 }
 
-async fn an_account_in_use_stays_until_its_last_certificate_is_gone(bed: &mut TestBed) -> Result<()> {
+async fn an_account_in_use_stays_until_its_last_certificate_is_gone(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "in-use").await?;
     scene.apply("www", json!({})).await?;
     scene.apply("api", json!({})).await?;
@@ -210,7 +210,7 @@ async fn until_in_use(scene: &Scene<'_>, message: &str) -> Result<()> {
     .await
 }
 
-async fn an_account_that_is_gone_is_gone_for_new_certificates(bed: &mut TestBed) -> Result<()> {
+async fn an_account_that_is_gone_is_gone_for_new_certificates(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "gone").await?;
     scene.until_account("True", "CredentialsAccepted").await?;
     bed.kubectl(&["delete", "clusterakamaiaccount", "gone"]).await?;
@@ -220,7 +220,7 @@ async fn an_account_that_is_gone_is_gone_for_new_certificates(bed: &mut TestBed)
     scene.until_ready("www").await.map(drop)
 }
 
-async fn contracts_are_shown_in_the_status(bed: &mut TestBed) -> Result<()> {
+async fn contracts_are_shown_in_the_status(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "contracts").await?;
     let message = scene.until_account("True", "CredentialsAccepted").await?;
     ensure!(message == "Akamai accepted the credentials; contracts: 1-TESTBED", "{message}");
@@ -231,7 +231,7 @@ async fn contracts_are_shown_in_the_status(bed: &mut TestBed) -> Result<()> {
     Ok(())
 }
 
-async fn a_request_budget_can_be_set(bed: &mut TestBed) -> Result<()> {
+async fn a_request_budget_can_be_set(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "budget").await?;
     let refusal =
         scene.account(json!({"requestBudget": {"group": "all", "perMinute": 30, "burst": 21}})).await;
@@ -246,7 +246,7 @@ async fn a_request_budget_can_be_set(bed: &mut TestBed) -> Result<()> {
     scene.until_ready("www").await.map(drop)
 }
 
-async fn a_changed_default_is_for_new_enrollments_only(bed: &mut TestBed) -> Result<()> {
+async fn a_changed_default_is_for_new_enrollments_only(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "defaults").await?;
     scene.apply("www", json!({})).await?;
     let id = scene.until_ready("www").await?.enrollment_id.context("no enrollment")?;
@@ -272,7 +272,7 @@ async fn a_changed_default_is_for_new_enrollments_only(bed: &mut TestBed) -> Res
     Ok(())
 }
 
-async fn a_default_contract_may_have_its_prefix(bed: &mut TestBed) -> Result<()> {
+async fn a_default_contract_may_have_its_prefix(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "prefix").await?;
     scene.account(json!({"defaults": {"contractId": "ctr_1-TESTBED"}})).await?;
     scene.apply("www", json!({})).await?;
@@ -281,7 +281,7 @@ async fn a_default_contract_may_have_its_prefix(bed: &mut TestBed) -> Result<()>
     Ok(())
 }
 
-async fn a_namespace_that_is_labelled_later_may_use_the_account(bed: &mut TestBed) -> Result<()> {
+async fn a_namespace_that_is_labelled_later_may_use_the_account(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "labelled").await?;
     scene.account(json!({"allowedNamespaces": {"matchLabels": {"team": "web"}}})).await?;
     scene.apply("www", json!({})).await?;

@@ -8,11 +8,14 @@ use tokio::process::Command;
 
 use crate::scene::{Scene, eventually, says};
 
-crate::tests![
-    a_contract_is_exported_observed_and_taken_over_without_a_write,
-    an_enrollment_with_our_common_name_is_taken_over_where_policy_says_so,
+crate::together![
     an_enrollment_of_another_resource_is_not_taken_over,
     the_enrollment_that_a_resource_has_taken_over_cannot_be_exchanged,
+];
+
+crate::alone![
+    a_contract_is_exported_observed_and_taken_over_without_a_write,
+    an_enrollment_with_our_common_name_is_taken_over_where_policy_says_so,
 ];
 
 /// How many enrollments are there before the operator knows of them.
@@ -92,7 +95,7 @@ async fn an_enrollment_with_our_common_name_is_taken_over_where_policy_says_so(
     Ok(())
 }
 
-async fn an_enrollment_of_another_resource_is_not_taken_over(bed: &mut TestBed) -> Result<()> {
+async fn an_enrollment_of_another_resource_is_not_taken_over(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "rivals").await?;
     scene.apply("www", json!({})).await?;
     let id = scene.until_ready("www").await?.enrollment_id;
@@ -106,7 +109,7 @@ async fn an_enrollment_of_another_resource_is_not_taken_over(bed: &mut TestBed) 
     Ok(())
 }
 
-async fn the_enrollment_that_a_resource_has_taken_over_cannot_be_exchanged(bed: &mut TestBed) -> Result<()> {
+async fn the_enrollment_that_a_resource_has_taken_over_cannot_be_exchanged(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "exchange").await?;
     scene.apply("www", json!({"enrollmentId": 7})).await?;
     eventually("it is looked for", async || {

@@ -6,7 +6,7 @@ use testbed::TestBed;
 
 use crate::scene::{Scene, eventually, says};
 
-crate::tests![only_those_who_may_approve_set_the_annotations_that_approve];
+crate::together![only_those_who_may_approve_set_the_annotations_that_approve,];
 
 const POLICY: &str = include_str!("../../deploy/samples/approvals.yaml");
 
@@ -17,7 +17,7 @@ async fn annotate(bed: &TestBed, user: &str, annotation: &str) -> Result<String>
         .await
 }
 
-async fn only_those_who_may_approve_set_the_annotations_that_approve(bed: &mut TestBed) -> Result<()> {
+async fn only_those_who_may_approve_set_the_annotations_that_approve(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "approvers").await?;
     scene.apply("www", json!({"suspend": true})).await?;
     let editor = [

@@ -8,7 +8,7 @@ use testbed::{Call, Request, SimulatorOptions, TestBed};
 
 use crate::scene::{Scene, eventually};
 
-crate::tests![ten_certificates_with_thirty_names_cost_what_they_may];
+crate::alone![ten_certificates_with_thirty_names_cost_what_they_may,];
 
 const CERTIFICATES: usize = 10;
 const OPERATOR: &str = "system:serviceaccount:akacert-system:akacert-operator";

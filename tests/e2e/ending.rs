@@ -16,7 +16,7 @@ use testbed::{EDGERC, NAMESPACE, TestBed};
 
 use crate::scene::{Scene, eventually, uid};
 
-crate::tests![
+crate::together![
     retain_leaves_the_enrollment_in_cps_and_needs_no_credentials,
     a_certificate_whose_account_never_existed_can_be_deleted,
     delete_cancels_the_pending_change_and_removes_the_enrollment,
@@ -27,12 +27,13 @@ crate::tests![
     delete_with_credentials_that_akamai_refuses_stalls_and_is_released_by_retain,
     delete_without_credentials_goes_on_once_they_are_back,
     deleting_right_after_applying_leaves_nothing_behind,
-    a_resource_that_vanishes_during_the_create_takes_its_enrollment_along,
     deleting_removes_what_was_published,
     a_namespace_with_a_certificate_in_validation_can_be_deleted,
     a_namespace_takes_the_enrollments_along_that_its_certificates_delete,
     suspend_stops_the_calls_to_cps_and_resuming_goes_on,
 ];
+
+crate::alone![a_resource_that_vanishes_during_the_create_takes_its_enrollment_along,];
 
 async fn delete(scene: &Scene<'_>, label: &str) -> Result<()> {
     scene.certificates().delete(label, &DeleteParams::default()).await?;
@@ -64,7 +65,7 @@ async fn set_live(scene: &Scene<'_>, enrollment: i64, live: bool) -> Result<()> 
     scene.bed.control("PUT", &format!("/enrollments/{enrollment}/live"), Some(json!(live))).await.map(drop)
 }
 
-async fn retain_leaves_the_enrollment_in_cps_and_needs_no_credentials(bed: &mut TestBed) -> Result<()> {
+async fn retain_leaves_the_enrollment_in_cps_and_needs_no_credentials(bed: &TestBed) -> Result<()> {
     let scene = Scene::with_own_secret(bed, "retain").await?;
     scene.apply("www", json!({})).await?;
     scene.until_ready("www").await?;
@@ -75,7 +76,7 @@ async fn retain_leaves_the_enrollment_in_cps_and_needs_no_credentials(bed: &mut 
     Ok(())
 }
 
-async fn a_certificate_whose_account_never_existed_can_be_deleted(bed: &mut TestBed) -> Result<()> {
+async fn a_certificate_whose_account_never_existed_can_be_deleted(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "accountless").await?;
     for (label, policy) in [("retain", "Retain"), ("delete", "Delete")] {
         scene.apply(label, json!({"deletionPolicy": policy})).await?;
@@ -86,7 +87,7 @@ async fn a_certificate_whose_account_never_existed_can_be_deleted(bed: &mut Test
     Ok(())
 }
 
-async fn delete_cancels_the_pending_change_and_removes_the_enrollment(bed: &mut TestBed) -> Result<()> {
+async fn delete_cancels_the_pending_change_and_removes_the_enrollment(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "cancelled").await?;
     scene.apply_held("www", json!({"deletionPolicy": "Delete"})).await?;
     ensure!(!scene.enrollments("www").await?[0].pending_changes.is_empty());
@@ -96,7 +97,7 @@ async fn delete_cancels_the_pending_change_and_removes_the_enrollment(bed: &mut 
     Ok(())
 }
 
-async fn delete_removes_a_deployed_enrollment_before_the_resource_goes(bed: &mut TestBed) -> Result<()> {
+async fn delete_removes_a_deployed_enrollment_before_the_resource_goes(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "removal").await?;
     scene.apply("www", json!({"deletionPolicy": "Delete"})).await?;
     scene.until_ready("www").await?;
@@ -120,7 +121,7 @@ async fn delete_removes_a_deployed_enrollment_before_the_resource_goes(bed: &mut
     Ok(())
 }
 
-async fn delete_of_a_live_certificate_stalls_and_is_released_by_retain(bed: &mut TestBed) -> Result<()> {
+async fn delete_of_a_live_certificate_stalls_and_is_released_by_retain(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "live").await?;
     scene.apply("www", json!({"deletionPolicy": "Delete"})).await?;
     scene.until_ready("www").await?;
@@ -135,7 +136,7 @@ async fn delete_of_a_live_certificate_stalls_and_is_released_by_retain(bed: &mut
     Ok(())
 }
 
-async fn delete_of_a_live_certificate_goes_on_once_it_is_live_no_more(bed: &mut TestBed) -> Result<()> {
+async fn delete_of_a_live_certificate_goes_on_once_it_is_live_no_more(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "detached").await?;
     scene.apply("www", json!({"deletionPolicy": "Delete"})).await?;
     scene.until_ready("www").await?;
@@ -149,7 +150,7 @@ async fn delete_of_a_live_certificate_goes_on_once_it_is_live_no_more(bed: &mut 
     Ok(())
 }
 
-async fn delete_without_credentials_stalls_and_is_released_by_retain(bed: &mut TestBed) -> Result<()> {
+async fn delete_without_credentials_stalls_and_is_released_by_retain(bed: &TestBed) -> Result<()> {
     let scene = Scene::with_own_secret(bed, "blocked").await?;
     scene.apply("www", json!({"deletionPolicy": "Delete"})).await?;
     scene.until_ready("www").await?;
@@ -165,7 +166,7 @@ async fn delete_without_credentials_stalls_and_is_released_by_retain(bed: &mut T
 }
 
 async fn delete_with_credentials_that_akamai_refuses_stalls_and_is_released_by_retain(
-    bed: &mut TestBed,
+    bed: &TestBed,
 ) -> Result<()> {
     let scene = Scene::with_own_secret(bed, "rejected").await?;
     scene.apply("www", json!({"deletionPolicy": "Delete"})).await?;
@@ -181,7 +182,7 @@ async fn delete_with_credentials_that_akamai_refuses_stalls_and_is_released_by_r
     Ok(())
 }
 
-async fn delete_without_credentials_goes_on_once_they_are_back(bed: &mut TestBed) -> Result<()> {
+async fn delete_without_credentials_goes_on_once_they_are_back(bed: &TestBed) -> Result<()> {
     let scene = Scene::with_own_secret(bed, "mended").await?;
     scene.apply("www", json!({"deletionPolicy": "Delete"})).await?;
     scene.until_ready("www").await?;
@@ -194,7 +195,7 @@ async fn delete_without_credentials_goes_on_once_they_are_back(bed: &mut TestBed
     Ok(())
 }
 
-async fn deleting_right_after_applying_leaves_nothing_behind(bed: &mut TestBed) -> Result<()> {
+async fn deleting_right_after_applying_leaves_nothing_behind(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "at-once").await?;
     scene.until_account("True", "CredentialsAccepted").await?;
     let labels: Vec<String> = (1..=10).map(|number| format!("www{number}")).collect();
@@ -234,7 +235,7 @@ async fn a_resource_that_vanishes_during_the_create_takes_its_enrollment_along(
     until_removed(&scene, "www").await
 }
 
-async fn deleting_removes_what_was_published(bed: &mut TestBed) -> Result<()> {
+async fn deleting_removes_what_was_published(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "unpublished").await?;
     scene.apply_held("www", json!({})).await?;
     let config_map = format!("akacert-{}", uid(&scene.certificates().get("www").await?));
@@ -253,7 +254,7 @@ async fn deleting_removes_what_was_published(bed: &mut TestBed) -> Result<()> {
     Ok(())
 }
 
-async fn a_namespace_with_a_certificate_in_validation_can_be_deleted(bed: &mut TestBed) -> Result<()> {
+async fn a_namespace_with_a_certificate_in_validation_can_be_deleted(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "ending").await?;
     scene.apply_held("www", json!({})).await?;
     let config_map = format!("akacert-{}", uid(&scene.certificates().get("www").await?));
@@ -266,9 +267,7 @@ async fn a_namespace_with_a_certificate_in_validation_can_be_deleted(bed: &mut T
     Ok(())
 }
 
-async fn a_namespace_takes_the_enrollments_along_that_its_certificates_delete(
-    bed: &mut TestBed,
-) -> Result<()> {
+async fn a_namespace_takes_the_enrollments_along_that_its_certificates_delete(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "ending-all").await?;
     scene.apply("done", json!({"deletionPolicy": "Delete"})).await?;
     scene.apply_held("held", json!({"deletionPolicy": "Delete"})).await?;
@@ -282,7 +281,7 @@ async fn a_namespace_takes_the_enrollments_along_that_its_certificates_delete(
     Ok(())
 }
 
-async fn suspend_stops_the_calls_to_cps_and_resuming_goes_on(bed: &mut TestBed) -> Result<()> {
+async fn suspend_stops_the_calls_to_cps_and_resuming_goes_on(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "suspend").await?;
     scene.apply_held("www", json!({})).await?;
     let id = u64::try_from(enrollment(&scene, "www").await?)?;

@@ -9,7 +9,7 @@ use testbed::{NAMESPACE, SimulatorOptions, TestBed};
 
 use crate::scene::{Scene, eventually};
 
-crate::tests![
+crate::alone![
     killed_anywhere_on_the_way_to_ready_there_is_one_enrollment_and_it_becomes_ready,
     killed_anywhere_while_deleting_the_enrollment_is_removed_and_the_resource_goes,
 ];

@@ -7,7 +7,7 @@ use testbed::{Call, HOST, NAMESPACE, TestBed};
 
 use crate::scene::{Scene, eventually};
 
-crate::tests![
+crate::alone![
     a_create_whose_answer_is_lost_is_found_again_and_not_repeated,
     a_create_whose_connection_is_cut_before_it_is_carried_out_is_made_once_it_is_certain_that_it_was_not,
     a_create_that_meets_a_server_error_leaves_one_enrollment,

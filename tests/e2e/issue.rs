@@ -10,7 +10,7 @@ use testbed::{NAMESPACE, TestBed};
 
 use crate::scene::{Scene, eventually, uid};
 
-crate::tests![
+crate::together![
     a_certificate_with_three_names_becomes_ready_and_the_authority_fetched_each_token,
     what_was_published_is_removed_once_the_certificate_is_deployed,
     ready_shows_in_kubectl_get_and_kubectl_wait,
@@ -19,7 +19,7 @@ crate::tests![
 ];
 
 async fn a_certificate_with_three_names_becomes_ready_and_the_authority_fetched_each_token(
-    bed: &mut TestBed,
+    bed: &TestBed,
 ) -> Result<()> {
     let scene = Scene::new(bed, "three").await?;
     let hosts = ["www", "api", "cdn"].map(|label| scene.host(label));
@@ -37,7 +37,7 @@ async fn a_certificate_with_three_names_becomes_ready_and_the_authority_fetched_
     Ok(())
 }
 
-async fn what_was_published_is_removed_once_the_certificate_is_deployed(bed: &mut TestBed) -> Result<()> {
+async fn what_was_published_is_removed_once_the_certificate_is_deployed(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "removed").await?;
     scene.apply("www", json!({})).await?;
     scene.until_ready("www").await?;
@@ -55,7 +55,7 @@ async fn what_was_published_is_removed_once_the_certificate_is_deployed(bed: &mu
     .await
 }
 
-async fn ready_shows_in_kubectl_get_and_kubectl_wait(bed: &mut TestBed) -> Result<()> {
+async fn ready_shows_in_kubectl_get_and_kubectl_wait(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "columns").await?;
     scene.apply("www", json!({})).await?;
     bed.kubectl(&["-n", "columns", "wait", "--for=condition=Ready", "akcert/www", "--timeout=60s"]).await?;
@@ -69,7 +69,7 @@ async fn ready_shows_in_kubectl_get_and_kubectl_wait(bed: &mut TestBed) -> Resul
     Ok(())
 }
 
-async fn each_step_is_told_by_one_event(bed: &mut TestBed) -> Result<()> {
+async fn each_step_is_told_by_one_event(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "events").await?;
     scene.apply("www", json!({})).await?;
     scene.until_ready("www").await?;
@@ -85,7 +85,7 @@ async fn each_step_is_told_by_one_event(bed: &mut TestBed) -> Result<()> {
     .await
 }
 
-async fn nothing_is_written_to_spec_and_applying_again_changes_nothing(bed: &mut TestBed) -> Result<()> {
+async fn nothing_is_written_to_spec_and_applying_again_changes_nothing(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "again").await?;
     scene.apply("www", json!({})).await?;
     scene.until_ready("www").await?;

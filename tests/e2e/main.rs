@@ -1,5 +1,5 @@
 //! What a user does, on a real control plane, ingress controller and ACME authority. One test bed for all tests; each
-//! test has a namespace and an account of its own.
+//! test has a namespace and an account of its own, and most run side by side.
 
 mod accounts;
 mod adopting;
@@ -23,61 +23,95 @@ use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
 use testbed::{Options, TestBed};
 use tokio::runtime::Runtime;
-use tokio::sync::Mutex;
+use tokio::sync::RwLock;
 
 /// A test: a sentence, and what it does with the test bed.
-type Test = (&'static str, for<'a> fn(&'a mut TestBed) -> LocalBoxFuture<'a, Result<()>>);
+struct Test {
+    name: &'static str,
+    run: Run,
+}
 
-/// Names a test by its function.
+/// How a test has the test bed.
+#[derive(Clone, Copy)]
+enum Run {
+    /// Side by side with others: it touches nothing but its own namespaces and its own enrollments.
+    Together(for<'a> fn(&'a TestBed) -> LocalBoxFuture<'a, Result<()>>),
+    /// Alone: it restarts something, counts everything, or lets CPS fail for everybody.
+    Alone(for<'a> fn(&'a mut TestBed) -> LocalBoxFuture<'a, Result<()>>),
+}
+
+/// Names tests that run side by side by their functions.
 #[macro_export]
-macro_rules! tests {
+macro_rules! together {
     ($($name:ident),* $(,)?) => {
-        pub const TESTS: &[$crate::Test] = &[$((concat!(module_path!(), "::", stringify!($name)), |bed| Box::pin($name(bed)))),*];
+        pub const TOGETHER: &[$crate::Test] = &[$($crate::Test {
+            name: concat!(module_path!(), "::", stringify!($name)),
+            run: $crate::Run::Together(|bed| Box::pin($name(bed))),
+        }),*];
     };
 }
+
+/// Names tests that have the test bed for themselves by their functions.
+#[macro_export]
+macro_rules! alone {
+    ($($name:ident),* $(,)?) => {
+        pub const ALONE: &[$crate::Test] = &[$($crate::Test {
+            name: concat!(module_path!(), "::", stringify!($name)),
+            run: $crate::Run::Alone(|bed| Box::pin($name(bed))),
+        }),*];
+    };
+}
+
+/// Tests at a time. They mostly wait, for CPS and for the authority.
+const SIDE_BY_SIDE: usize = 4;
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
     let tests = || {
         [
             // First: each of their many starts of the operator checks every account that there is.
-            failpoints::TESTS,
-            issue::TESTS,
-            refused::TESTS,
-            stalled::TESTS,
-            accounts::TESTS,
-            counts::TESTS,
-            faults::TESTS,
-            ending::TESTS,
-            publishing::TESTS,
-            updating::TESTS,
-            adopting::TESTS,
-            approving::TESTS,
-            renewing::TESTS,
+            failpoints::ALONE,
+            issue::TOGETHER,
+            refused::TOGETHER,
+            stalled::TOGETHER,
+            accounts::TOGETHER,
+            ending::TOGETHER,
+            publishing::TOGETHER,
+            updating::TOGETHER,
+            renewing::TOGETHER,
+            adopting::TOGETHER,
+            approving::TOGETHER,
+            counts::ALONE,
+            faults::ALONE,
+            publishing::ALONE,
+            accounts::ALONE,
+            ending::ALONE,
+            updating::ALONE,
+            renewing::ALONE,
+            adopting::ALONE,
         ]
         .into_iter()
         .flatten()
     };
     if arguments.list {
-        let listed = tests().map(|(name, _)| Trial::test(*name, || Ok(()))).collect();
+        let listed = tests().map(|test| Trial::test(test.name, || Ok(()))).collect();
         libtest_mimic::run(&arguments, listed).exit();
     }
     // Built outside the namespaces, where the network is.
     testbed::Programs::find_or_build()?;
     testbed::enter()?;
-    // They share one test bed, and some of them restart parts of it.
-    arguments.test_threads = Some(1);
+    arguments.test_threads = Some(SIDE_BY_SIDE);
     let runtime = Arc::new(Runtime::new()?);
     let bed = runtime.block_on(async {
         let bed = TestBed::start(&Options::default()).await?;
         bed.install().await?;
         anyhow::Ok(bed)
     })?;
-    let bed = Arc::new(Mutex::new(bed));
+    let bed = Arc::new(RwLock::new(bed));
     let trials = tests()
-        .map(|(name, test)| {
+        .map(|test| {
             let (runtime, bed) = (runtime.clone(), bed.clone());
-            Trial::test(*name, move || runtime.block_on(run(test, &bed)))
+            Trial::test(test.name, move || runtime.block_on(run(test.run, &bed)))
         })
         .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -85,14 +119,26 @@ fn main() -> Result<()> {
     conclusion.exit();
 }
 
-async fn run(
-    test: &for<'a> fn(&'a mut TestBed) -> LocalBoxFuture<'a, Result<()>>,
-    bed: &Mutex<TestBed>,
-) -> Result<(), Failed> {
-    let mut bed = bed.lock().await;
-    scene::restore(&bed).await.map_err(|error| Failed::from(format!("{error:#}")))?;
-    match test(&mut bed).await {
-        Ok(()) => Ok(()),
-        Err(error) => Err(format!("{error:#}\n{}", scene::dump(&bed).await).into()),
+async fn run(test: Run, bed: &RwLock<TestBed>) -> Result<(), Failed> {
+    let failed = async |bed: &TestBed, error: anyhow::Error| {
+        Failed::from(format!("{error:#}\n{}", scene::dump(bed).await))
+    };
+    match test {
+        Run::Together(test) => {
+            let bed = bed.read().await;
+            match test(&bed).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(failed(&bed, error).await),
+            }
+        }
+        Run::Alone(test) => {
+            let mut bed = bed.write().await;
+            let outcome = test(&mut bed).await;
+            let restored = scene::restore(&bed).await;
+            match outcome.and(restored) {
+                Ok(()) => Ok(()),
+                Err(error) => Err(failed(&bed, error).await),
+            }
+        }
     }
 }

@@ -14,18 +14,21 @@ use testbed::{EDGERC, HOST, NAMESPACE, TestBed};
 
 use crate::scene::{Scene, eventually, uid};
 
-crate::tests![
+crate::together![
     the_config_map_in_the_operators_namespace_has_what_cps_asks_for,
     the_ingress_routes_exactly_the_tokens_paths_and_belongs_to_the_certificate,
     labels_and_path_type_of_the_ingress_are_the_users,
-    an_annotation_that_the_operators_flag_allows_is_on_the_ingress,
     the_service_has_no_selector_and_lists_both_replicas_of_the_solver,
-    the_endpoint_slices_follow_the_solver_when_it_is_scaled,
-    without_a_solver_the_acknowledgement_waits,
     what_is_deleted_by_hand_comes_back,
     the_first_certificate_to_finish_leaves_the_shared_service_to_the_other,
     the_solver_answers_with_exactly_the_body_at_the_path_of_the_host_and_nowhere_else,
     no_token_is_in_status_events_or_logs,
+];
+
+crate::alone![
+    an_annotation_that_the_operators_flag_allows_is_on_the_ingress,
+    the_endpoint_slices_follow_the_solver_when_it_is_scaled,
+    without_a_solver_the_acknowledgement_waits,
     no_secret_is_in_status_events_or_logs,
 ];
 
@@ -89,7 +92,7 @@ async fn scale_solver(bed: &TestBed, replicas: usize) -> Result<()> {
     bed.rolled_out().await
 }
 
-async fn the_config_map_in_the_operators_namespace_has_what_cps_asks_for(bed: &mut TestBed) -> Result<()> {
+async fn the_config_map_in_the_operators_namespace_has_what_cps_asks_for(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "config-map").await?;
     scene.apply_held("www", json!({"dnsNames": [scene.host("api")]})).await?;
     let mut tokens = scene.published("www").await?;
@@ -108,7 +111,7 @@ async fn the_config_map_in_the_operators_namespace_has_what_cps_asks_for(bed: &m
 }
 
 async fn the_ingress_routes_exactly_the_tokens_paths_and_belongs_to_the_certificate(
-    bed: &mut TestBed,
+    bed: &TestBed,
 ) -> Result<()> {
     let scene = Scene::new(bed, "ingress").await?;
     scene.apply_held("www", json!({"dnsNames": [scene.host("api")]})).await?;
@@ -134,7 +137,7 @@ async fn the_ingress_routes_exactly_the_tokens_paths_and_belongs_to_the_certific
     scene.lead_back("www").await
 }
 
-async fn labels_and_path_type_of_the_ingress_are_the_users(bed: &mut TestBed) -> Result<()> {
+async fn labels_and_path_type_of_the_ingress_are_the_users(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "ingress-labels").await?;
     let route = json!({"labels": {"team": "shop"}, "pathType": "ImplementationSpecific"});
     scene.apply_held("www", json!({"validation": {"http01": {"ingress": route}}})).await?;
@@ -170,7 +173,7 @@ async fn an_annotation_that_the_operators_flag_allows_is_on_the_ingress(bed: &mu
     result
 }
 
-async fn the_service_has_no_selector_and_lists_both_replicas_of_the_solver(bed: &mut TestBed) -> Result<()> {
+async fn the_service_has_no_selector_and_lists_both_replicas_of_the_solver(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "service").await?;
     scene.apply_held("www", json!({})).await?;
     let services: Api<Service> = Api::namespaced(bed.client(), "service");
@@ -221,7 +224,7 @@ async fn without_a_solver_the_acknowledgement_waits(bed: &mut TestBed) -> Result
     scene.until_ready("www").await.map(drop)
 }
 
-async fn what_is_deleted_by_hand_comes_back(bed: &mut TestBed) -> Result<()> {
+async fn what_is_deleted_by_hand_comes_back(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "by-hand").await?;
     scene.apply_held("www", json!({})).await?;
     let config_map = format!("akacert-{}", uid(&scene.certificates().get("www").await?));
@@ -260,9 +263,7 @@ where
     .await
 }
 
-async fn the_first_certificate_to_finish_leaves_the_shared_service_to_the_other(
-    bed: &mut TestBed,
-) -> Result<()> {
+async fn the_first_certificate_to_finish_leaves_the_shared_service_to_the_other(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "shared").await?;
     scene.apply_held("second", json!({})).await?;
     let services: Api<Service> = Api::namespaced(bed.client(), "shared");
@@ -286,7 +287,7 @@ async fn fetched(host: &str, path: &str) -> Result<(u16, String)> {
 }
 
 async fn the_solver_answers_with_exactly_the_body_at_the_path_of_the_host_and_nowhere_else(
-    bed: &mut TestBed,
+    bed: &TestBed,
 ) -> Result<()> {
     let scene = Scene::new(bed, "solver").await?;
     scene.apply_held("www", json!({})).await?;
@@ -327,7 +328,7 @@ async fn readable(scene: &Scene<'_>) -> Result<String> {
     Ok(all.map(String::as_str).join("\n"))
 }
 
-async fn no_token_is_in_status_events_or_logs(bed: &mut TestBed) -> Result<()> {
+async fn no_token_is_in_status_events_or_logs(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "no-token").await?;
     scene.apply_held("www", json!({})).await?;
     let tokens = scene.published("www").await?;

@@ -7,7 +7,7 @@ use testbed::TestBed;
 
 use crate::scene::{Scene, says};
 
-crate::tests![
+crate::together![
     a_wildcard_cannot_be_validated_by_http01,
     a_certificate_has_at_most_a_hundred_names_with_the_common_name,
     a_name_that_is_no_host_name_is_refused,
@@ -22,7 +22,7 @@ crate::tests![
     kubectl_explain_is_a_manual,
 ];
 
-async fn a_wildcard_cannot_be_validated_by_http01(bed: &mut TestBed) -> Result<()> {
+async fn a_wildcard_cannot_be_validated_by_http01(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "wildcard").await?;
     let refusal = scene.refusal("www", json!({"dnsNames": ["*.wildcard.example.com"]})).await?;
     refused(&refusal, "a wildcard name cannot be validated by HTTP-01: list the names one by one")?;
@@ -30,7 +30,7 @@ async fn a_wildcard_cannot_be_validated_by_http01(bed: &mut TestBed) -> Result<(
     refused(&refusal, "a wildcard name cannot be validated by HTTP-01: list the names one by one")
 }
 
-async fn a_certificate_has_at_most_a_hundred_names_with_the_common_name(bed: &mut TestBed) -> Result<()> {
+async fn a_certificate_has_at_most_a_hundred_names_with_the_common_name(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "names").await?;
     let names = |count: usize| -> Vec<String> {
         (0..count).map(|number| scene.host(&format!("n{number}"))).collect()
@@ -50,7 +50,7 @@ async fn a_certificate_has_at_most_a_hundred_names_with_the_common_name(bed: &mu
         .await
 }
 
-async fn a_name_that_is_no_host_name_is_refused(bed: &mut TestBed) -> Result<()> {
+async fn a_name_that_is_no_host_name_is_refused(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "bad-name").await?;
     for name in [
         "www_1.example.com",
@@ -72,7 +72,7 @@ async fn a_name_that_is_no_host_name_is_refused(bed: &mut TestBed) -> Result<()>
     Ok(())
 }
 
-async fn a_common_name_that_is_no_host_name_is_refused(bed: &mut TestBed) -> Result<()> {
+async fn a_common_name_that_is_no_host_name_is_refused(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "bad-common-name").await?;
     let refusal = scene.refusal("www", json!({"commonName": "www.example.com/index.html"})).await?;
     refused(
@@ -82,7 +82,7 @@ async fn a_common_name_that_is_no_host_name_is_refused(bed: &mut TestBed) -> Res
     )
 }
 
-async fn a_name_in_upper_case_is_refused(bed: &mut TestBed) -> Result<()> {
+async fn a_name_in_upper_case_is_refused(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "upper-case").await?;
     for changes in [
         json!({"dnsNames": ["API.upper-case.example.com"]}),
@@ -97,7 +97,7 @@ async fn a_name_in_upper_case_is_refused(bed: &mut TestBed) -> Result<()> {
     Ok(())
 }
 
-async fn the_common_name_cannot_be_changed(bed: &mut TestBed) -> Result<()> {
+async fn the_common_name_cannot_be_changed(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "common-name").await?;
     scene.apply("www", json!({"suspend": true})).await?;
     let refusal = scene.refusal("www", json!({"suspend": true, "commonName": scene.host("other")})).await?;
@@ -108,7 +108,7 @@ async fn the_common_name_cannot_be_changed(bed: &mut TestBed) -> Result<()> {
     )
 }
 
-async fn the_account_cannot_be_changed(bed: &mut TestBed) -> Result<()> {
+async fn the_account_cannot_be_changed(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "account-ref").await?;
     scene.apply("www", json!({"suspend": true})).await?;
     for reference in [json!({"name": "other"}), json!({"kind": "AkamaiAccount"})] {
@@ -122,7 +122,7 @@ async fn the_account_cannot_be_changed(bed: &mut TestBed) -> Result<()> {
     Ok(())
 }
 
-async fn an_ingress_class_has_to_be_named(bed: &mut TestBed) -> Result<()> {
+async fn an_ingress_class_has_to_be_named(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "no-class").await?;
     let refusal = scene
         .refusal(
@@ -133,7 +133,7 @@ async fn an_ingress_class_has_to_be_named(bed: &mut TestBed) -> Result<()> {
     says(&refusal, "* spec.validation.http01.ingress.className: Required value")
 }
 
-async fn settings_of_dns_names_need_sni_only(bed: &mut TestBed) -> Result<()> {
+async fn settings_of_dns_names_need_sni_only(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "sni").await?;
     let network = json!({"network": {"sniOnly": false, "dnsNameSettings": {"cloneDnsNames": true}}});
     says(
@@ -143,7 +143,7 @@ async fn settings_of_dns_names_need_sni_only(bed: &mut TestBed) -> Result<()> {
     )
 }
 
-async fn credentials_are_either_keys_or_an_edgerc(bed: &mut TestBed) -> Result<()> {
+async fn credentials_are_either_keys_or_an_edgerc(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "both").await?;
     let refusal = scene.account(json!({"credentials": {"keys": {"host": "host"}}})).await;
     says(
@@ -153,7 +153,7 @@ async fn credentials_are_either_keys_or_an_edgerc(bed: &mut TestBed) -> Result<(
     )
 }
 
-async fn a_cluster_account_has_to_say_what_it_is_for(bed: &mut TestBed) -> Result<()> {
+async fn a_cluster_account_has_to_say_what_it_is_for(bed: &TestBed) -> Result<()> {
     let scene = Scene::without_account(bed, "for-whom").await?;
     let refusal = scene.account(json!({"allowedNamespaces": null, "allowedDomains": null})).await;
     let refusal = refusal.err().map(|error| error.to_string()).unwrap_or_default();
@@ -161,7 +161,7 @@ async fn a_cluster_account_has_to_say_what_it_is_for(bed: &mut TestBed) -> Resul
     says(&refusal, "* spec.allowedDomains: Required value")
 }
 
-async fn kubectl_explain_is_a_manual(bed: &mut TestBed) -> Result<()> {
+async fn kubectl_explain_is_a_manual(bed: &TestBed) -> Result<()> {
     let shown = bed.kubectl(&["explain", "akamaicertificate.spec.validation.http01.ingress"]).await?;
     let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     for sentence in [

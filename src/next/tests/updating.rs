@@ -215,3 +215,17 @@ fn a_certificate_that_was_issued_later_is_not_renewed() {
     scene.annotate("akacert.io/renew-before", "2026-10-01T00:00:00Z");
     assert_step(&scene.next(), "Wait");
 }
+
+#[test]
+fn whoever_waits_for_an_approval_still_sees_a_renewal() {
+    let mut scene = name_added();
+    scene.certificate.spec.update_policy = Some(UpdatePolicy::RequireApproval);
+    scene.deployments(crate::next::fixtures::IN_PRODUCTION.clone());
+    let decision = scene.next();
+    assert_step(&decision, "Wait");
+    scene.certificate.status = Some(decision.status);
+    scene.now = scene.now.checked_add(std::time::Duration::from_secs(1800)).unwrap();
+    assert_step(&scene.next(), "Watch");
+    scene.pending(&NAMES, 20009, "renewal");
+    assert_step(&scene.next(), "ReadChange");
+}
