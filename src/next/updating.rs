@@ -44,7 +44,8 @@ pub fn as_wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: Enrollm
             return Ok(());
         }
     }
-    if plan.status.action == PlanAction::Renew && is_replaced(s, id)? {
+    // Whatever is under way may bring another certificate: only what is there afterwards tells.
+    if plan.status.action == PlanAction::Renew && (found.pending_change().is_some() || is_replaced(s, id)?) {
         agrees(s, d);
         return Ok(());
     }
@@ -213,9 +214,13 @@ pub fn renewal_requested(s: &Snapshot<'_>) -> Option<Renewal> {
     }
 }
 
-/// The status may be older than what is in production: what is renewed is what is there now.
+/// The status may be older than what is in production: what is renewed is what is there now, and that is read after the
+/// enrollment, since a change may end between the two.
 fn is_replaced(s: &Snapshot<'_>, id: EnrollmentId) -> Result<bool, Step> {
-    let Some(deployments) = &s.memory.deployments else { return Err(Step::ReadDeployments(id)) };
+    let Some(deployments) = s.memory.deployments.as_ref().filter(|deployments| deployments.at >= read_at(s))
+    else {
+        return Err(Step::ReadDeployments(id));
+    };
     let present =
         deployments.value.production.as_ref().and_then(|production| deployed::describe(production).ok());
     let replaced =

@@ -14,6 +14,8 @@ const CERTIFICATES: usize = 10;
 const OPERATOR: &str = "system:serviceaccount:akacert-system:akacert-operator";
 
 async fn ten_certificates_with_thirty_names_cost_what_they_may(bed: &mut TestBed) -> Result<()> {
+    // At its start the operator looks at the contract of each account that has certificates.
+    bed.kubectl(&["delete", "akcert", "--all-namespaces", "--all"]).await?;
     // As with the real CPS, the operator's first look after an acknowledgement comes when the authority is done.
     bed.restart_simulator(&SimulatorOptions { speed: 100_000.0, ..SimulatorOptions::default() }).await?;
     bed.set_operator_flags(&["--interval-scale=0.02"]).await?;

@@ -126,7 +126,7 @@ async fn a_renewal_by_annotation_happens_once(bed: &TestBed) -> Result<()> {
     let wipe = r#"{"status":null}"#;
     bed.kubectl(&[
         "-n",
-        "by-hand",
+        "on-demand",
         "patch",
         "akcert",
         "www",

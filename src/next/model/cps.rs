@@ -16,11 +16,16 @@ use crate::publish::Token;
 /// How long CPS's tokens live.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Certificates by the number of their names, twice, since a renewed one has another serial number.
-static CERTIFICATES: LazyLock<Vec<[Deployments; 2]>> = LazyLock::new(|| {
+/// So many certificates with the same names follow each other before the first one comes again.
+const SERIAL_NUMBERS: usize = 8;
+
+/// Certificates by the number of their names, some of each, since a renewed one has another serial number.
+static CERTIFICATES: LazyLock<Vec<Vec<Deployments>>> = LazyLock::new(|| {
     let names = ["www.example.com", "api.example.com", "new.example.com"];
-    let certificate = |count: usize| fixtures::in_production(&names[..count]);
-    (1..=names.len()).map(|count| [certificate(count), certificate(count)]).collect()
+    let certificates = |count: usize| {
+        std::iter::repeat_with(move || fixtures::in_production(&names[..count])).take(SERIAL_NUMBERS)
+    };
+    (1..=names.len()).map(|count| certificates(count).collect()).collect()
 });
 
 /// Where a change is.
@@ -84,6 +89,8 @@ pub struct Cps {
     pub slow: bool,
     /// What the next change brings into production at first.
     pub deploys_at_first: Option<Production>,
+    /// Renewals that were ordered.
+    pub renewals: usize,
     last_id: u64,
 }
 
@@ -153,6 +160,7 @@ impl Cps {
         let same = names == held.names;
         held.body = Enrollment { id: Some(id), ..body.clone() };
         held.names = names;
+        self.renewals += usize::from(renew);
         if same && !renew {
             return Ok(None);
         }
@@ -241,7 +249,7 @@ impl Held {
             Phase::Staging => Phase::Production,
             Phase::Production => {
                 self.production = at_first.unwrap_or(Production::AllNames);
-                self.deployed = (self.names.len(), 1 - self.deployed.1);
+                self.deployed = (self.names.len(), (self.deployed.1 + 1) % SERIAL_NUMBERS);
                 Phase::Complete
             }
             Phase::Complete | Phase::Forgotten => {

@@ -15,7 +15,7 @@ use self::cps::Production;
 use self::world::{Crash, CreateFault, World};
 use super::fixtures;
 use crate::api::certificate::CertificateSpec;
-use crate::api::names::{ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
+use crate::api::names::{ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION, RENEW_BEFORE_ANNOTATION};
 use crate::api::status::CertificateStatus;
 
 /// Sequences of events that are played, unless PROPTEST_CASES says how many.
@@ -50,6 +50,8 @@ enum Event {
     Suspend(bool),
     /// CPS renews.
     Renew,
+    /// The user wants a certificate that was issued later.
+    RenewBefore,
     /// Somebody else changes the names in CPS.
     EditElsewhere,
     /// The answer to the next update is lost.
@@ -97,6 +99,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Account),
         2 => any::<bool>().prop_map(FurtherName),
         2 => Just(Renew),
+        1 => Just(RenewBefore),
         1 => Just(EditElsewhere),
         1 => Just(UpdateLost),
         1 => any::<bool>().prop_map(Suspend),
@@ -156,6 +159,15 @@ impl World {
             }),
             Event::Suspend(suspend) => self.edit(|spec| spec.suspend = suspend.then_some(true)),
             Event::Renew => self.cps.renew(),
+            Event::RenewBefore => {
+                let annotations = self.certificate.metadata.annotations.get_or_insert_default();
+                if annotations.insert(RENEW_BEFORE_ANNOTATION.into(), self.now.to_string()).as_deref()
+                    != Some(&self.now.to_string())
+                {
+                    self.renewals_asked += 1;
+                }
+                self.look();
+            }
             Event::EditElsewhere => self.cps.edit_elsewhere(),
             Event::UpdateLost => self.update_lost = true,
             Event::Warn(warns) => self.cps.warns = warns,

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 
 use super::cps::{Cps, Duplicate};
 use super::world::{CreateFault, World};
-use crate::api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
+use crate::api::names::{
+    CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION, RENEWAL_ANNOTATION,
+};
 use crate::api::reason::Reason;
 use crate::next::Step;
 use crate::next::fixtures::{self, play};
@@ -47,6 +49,10 @@ impl World {
                     "records what is not ours: {self:?}"
                 );
                 self.record(ENROLLMENT_ID_ANNOTATION, id.to_string());
+                true
+            }
+            Step::RecordRenewal(renewal) => {
+                self.record(RENEWAL_ANNOTATION, serde_json::to_string(renewal).unwrap());
                 true
             }
             Step::Publish(write) => {

@@ -67,6 +67,8 @@ pub struct World {
     pub failing_calls: u32,
     /// The answer to the next update is lost.
     pub update_lost: bool,
+    /// Renewals that the user has asked for.
+    pub renewals_asked: usize,
     pub crash: Option<Crash>,
     /// The calls of CPS, by their names.
     pub called: Vec<&'static str>,
@@ -99,6 +101,7 @@ impl World {
             create_fault: None,
             failing_calls: 0,
             update_lost: false,
+            renewals_asked: 0,
             crash: None,
             called: vec![],
             steps: 0,
@@ -211,6 +214,7 @@ impl World {
     /// What must never happen.
     fn check(&self, step: &Step, status: &CertificateStatus) {
         assert!(self.cps.ours.len() <= 1, "two enrollments: {self:?}");
+        assert!(self.cps.renewals <= self.renewals_asked, "renews more than was asked for: {self:?}");
         let gone = status::find(&status.conditions, condition::STALLED)
             .is_some_and(|stalled| stalled.reason == Reason::EnrollmentGone.as_str());
         let shown = self.cps.ours.iter().any(|held| held.shown.is_some());

@@ -209,6 +209,18 @@ fn a_renewal_by_annotation_is_recorded_ordered_and_done_once() {
 }
 
 #[test]
+fn a_renewal_by_annotation_is_ordered_only_by_what_is_in_production_after_the_change_before() {
+    let mut scene = Scene::ready();
+    scene.deployments(crate::next::fixtures::IN_PRODUCTION.clone());
+    scene.now = scene.now.checked_add(std::time::Duration::from_secs(1)).unwrap();
+    scene.enrollment(&NAMES);
+    scene.annotate("akacert.io/renew-before", "2026-11-20T00:00:00Z");
+    assert_step(&scene.next(), "ReadDeployments");
+    scene.pending(&NAMES, 20009, "renewal");
+    assert_step(&scene.next(), "ReadChange");
+}
+
+#[test]
 fn a_certificate_that_was_issued_later_is_not_renewed() {
     let mut scene = Scene::ready();
     scene.enrollment(&NAMES);
