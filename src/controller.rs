@@ -23,6 +23,7 @@ use crate::act::{self, Subject, Trouble};
 use crate::api::AkamaiCertificate;
 use crate::api::names::{ENROLLMENT_ID_ANNOTATION, FIELD_MANAGER};
 use crate::api::status::{CertificateStatus, condition};
+use crate::deployed::Roots;
 use crate::lists::Lists;
 use crate::metrics::Metrics;
 use crate::next::schedule::Schedule;
@@ -48,6 +49,8 @@ pub struct Context {
     pub publishing: publish::Settings,
     /// Fetches tokens.
     pub prober: Prober,
+    /// The authorities that a deployed certificate may come from.
+    pub roots: Roots,
     /// Lists of enrollments, shared.
     pub lists: Lists,
     /// All certificates, as watched.
@@ -103,6 +106,7 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
             published: &published,
             memory: &known.memory,
             publishing: &ctx.publishing,
+            roots: &ctx.roots,
             rival: &rival,
             schedule: schedule(&certificate, ctx.interval_scale),
             now: Timestamp::now(),

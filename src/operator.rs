@@ -28,6 +28,7 @@ use crate::accounts::{self, Accounts, Endpoint, Endpoints};
 use crate::admin::{self, Readiness};
 use crate::api::AkamaiCertificate;
 use crate::controller::{Certificates, Context};
+use crate::deployed::Roots;
 use crate::lists::Lists;
 use crate::metrics::{BudgetCollector, Metrics};
 use crate::observe::Knowledge;
@@ -59,6 +60,11 @@ pub struct Settings {
     /// A file with certificates, PEM, of the authority that signed the allowed endpoints'.
     #[arg(long, value_name = "FILE")]
     pub endpoint_ca_file: Option<PathBuf>,
+
+    /// A bundle of certificates, PEM, of the authorities that deployed certificates may come from; those that the machine
+    /// trusts when it is absent (SSL_CERT_FILE names others).
+    #[arg(long, value_name = "FILE")]
+    pub trusted_roots: Option<PathBuf>,
 
     /// A resolver for the self-check, ADDRESS:PORT; the system's when none is given.
     #[arg(long = "probe-resolver", value_name = "ADDRESS")]
@@ -106,6 +112,7 @@ pub enum OperatorError {
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), OperatorError> {
     let endpoints = endpoints(&settings)?;
     let prober = prober(&settings)?;
+    let roots = roots(&settings)?;
     let publishing = publish::Settings {
         operator_namespace: settings.operator_namespace.clone(),
         allowed_ingress_annotations: settings.allow_ingress_annotations.iter().cloned().collect(),
@@ -167,6 +174,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         publisher,
         publishing,
         prober,
+        roots,
         lists: Lists::default(),
         certificates: store.clone(),
         knowledge: Knowledge::default(),
@@ -218,6 +226,16 @@ fn endpoints(settings: &Settings) -> Result<Endpoints, OperatorError> {
         })
         .transpose()?;
     Ok(Endpoints { allowed, ca_pem })
+}
+
+fn roots(settings: &Settings) -> Result<Roots, OperatorError> {
+    let Some(file) = &settings.trusted_roots else {
+        return Roots::of_the_system()
+            .map_err(|error| OperatorError::Flag(format!("{error}; name one with --trusted-roots")));
+    };
+    let flag = |error: String| OperatorError::Flag(format!("--trusted-roots {}: {error}", file.display()));
+    let bundle = std::fs::read(file).map_err(|error| flag(error.to_string()))?;
+    Roots::from_pem(&bundle).map_err(|error| flag(error.to_string()))
 }
 
 fn prober(settings: &Settings) -> Result<Prober, OperatorError> {

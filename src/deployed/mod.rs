@@ -1,8 +1,9 @@
-//! PURE: what CPS reports as deployed, read from its PEM and verified: it chains, covers every name, and is valid now.
-//! Not here: fetching it, or trust in a root.
+//! PURE: what CPS reports as deployed, read from its PEM and verified: it chains, to an authority that we trust, covers
+//! every name, and is valid now. Not here: fetching it, or where the trusted roots come from (`crate::operator`).
 
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use akamai_cps::types::{DeployedCertificate, Deployment};
 use data_encoding::HEXLOWER;
@@ -15,6 +16,8 @@ use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer;
 
 use crate::api::status::DeploymentStatus;
+
+pub use trust::{Roots, RootsError};
 
 /// By how much the operator's clock may be behind the authority's.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
@@ -34,6 +37,11 @@ pub enum Invalid {
     /// A certificate of the chain is not signed by its issuer.
     #[error("the deployed certificate does not chain: `{0}` is not signed by `{1}`")]
     DoesNotChain(String, String),
+    /// No trusted root has signed the chain.
+    #[error(
+        "the deployed certificate is not from a trusted authority: no root of the bundle is, or has signed, `{0}`"
+    )]
+    Untrusted(String),
     /// Names are not covered.
     #[error("the deployed certificate does not cover {}", .0.join(", "))]
     NamesMissing(Vec<String>),
@@ -69,10 +77,15 @@ pub fn describe(deployment: &Deployment) -> Result<DeploymentStatus, Invalid> {
 ///
 /// # Errors
 /// [`Invalid`], with the first reason found.
-pub fn verify(deployment: &Deployment, wanted: &[&str], now: Timestamp) -> Result<DeploymentStatus, Invalid> {
+pub fn verify(
+    deployment: &Deployment,
+    wanted: &[&str],
+    roots: &Roots,
+    now: Timestamp,
+) -> Result<DeploymentStatus, Invalid> {
     let status = describe(deployment)?;
     let primary = deployment.primary_certificate.as_ref().ok_or(Invalid::Empty)?;
-    chains(primary)?;
+    chains(primary, roots)?;
     let missing = not_covered(&status.dns_names, wanted);
     if !missing.is_empty() {
         return Err(Invalid::NamesMissing(missing));
@@ -86,8 +99,9 @@ pub fn verify(deployment: &Deployment, wanted: &[&str], now: Timestamp) -> Resul
     Ok(status)
 }
 
-/// From the certificate on, each is signed by the next, as far as CPS gives them; there has to be one at least.
-fn chains(primary: &DeployedCertificate) -> Result<(), Invalid> {
+/// From the certificate on, each is signed by the next, as far as CPS gives them, and one by a trusted root. There has to
+/// be one at least.
+fn chains(primary: &DeployedCertificate, roots: &Roots) -> Result<(), Invalid> {
     let leaf = leaf(primary)?;
     let chain = Pem::iter_from_buffer(primary.trust_chain.as_deref().unwrap_or_default().as_bytes())
         .collect::<Result<Vec<_>, _>>()
@@ -115,8 +129,13 @@ fn chains(primary: &DeployedCertificate) -> Result<(), Invalid> {
     let known = |issuer: &X509Certificate<'_>| {
         path.iter().any(|known| known.public_key().raw == issuer.public_key().raw)
     };
-    match (left.iter().find(|issuer| !known(issuer)), path.last()) {
-        (Some(loose), Some(last)) => Err(Invalid::DoesNotChain(subject(last), subject(loose))),
+    if let (Some(loose), Some(last)) = (left.iter().find(|issuer| !known(issuer)), path.last()) {
+        return Err(Invalid::DoesNotChain(subject(last), subject(loose)));
+    }
+    match path.last() {
+        Some(last) if !path.iter().any(|certificate| roots.vouch_for(certificate)) => {
+            Err(Invalid::Untrusted(subject(last)))
+        }
         _ => Ok(()),
     }
 }

@@ -1,5 +1,7 @@
 //! What is relied on as deployed, as a specification. The certificates are made here.
 
+use std::sync::LazyLock;
+
 use akamai_cps::types::{DeployedCertificate, Deployment};
 use jiff::Timestamp;
 use rcgen::{
@@ -7,12 +9,21 @@ use rcgen::{
     SerialNumber,
 };
 
-use super::{Invalid, describe, verify};
+use super::{Invalid, Roots, describe};
+use crate::api::status::DeploymentStatus;
 
 const NAMES: [&str; 2] = ["www.example.com", "api.example.com"];
 
 fn now() -> Timestamp {
     "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+/// The only root that is trusted.
+static ROOT: LazyLock<Authority> = LazyLock::new(|| Authority::root("Root"));
+
+fn verify(deployed: &Deployment, wanted: &[&str], now: Timestamp) -> Result<DeploymentStatus, Invalid> {
+    let roots = Roots::from_pem(ROOT.certificate.pem().as_bytes()).unwrap();
+    super::verify(deployed, wanted, &roots, now)
 }
 
 /// An authority, and its certificate.
@@ -82,11 +93,10 @@ fn deployment(certificate: &str, chain: &[&Certificate]) -> Deployment {
 }
 
 /// Root, intermediate, and a certificate for both names.
-fn issued() -> (Authority, Authority, Certificate) {
-    let root = Authority::root("Root");
-    let intermediate = Authority::below(&root, "Intermediate");
+fn issued() -> (&'static Authority, Authority, Certificate) {
+    let intermediate = Authority::below(&ROOT, "Intermediate");
     let leaf = intermediate.issue(&leaf_params(&NAMES));
-    (root, intermediate, leaf)
+    (&ROOT, intermediate, leaf)
 }
 
 #[test]
@@ -178,10 +188,46 @@ fn a_chain_that_leads_elsewhere_does_not_chain() {
 }
 
 #[test]
+fn a_chain_that_no_trusted_root_has_signed_is_not_relied_on() {
+    let stranger = Authority::root("Stranger");
+    let intermediate = Authority::below(&stranger, "Intermediate");
+    let leaf = intermediate.issue(&leaf_params(&NAMES));
+    let untrusted = |name: &str| Err(Invalid::Untrusted(name.to_owned()));
+    let chains = [(&[&stranger.certificate][..], "CN=Stranger"), (&[], "CN=Intermediate")];
+    for (chain, last) in chains {
+        let chain: Vec<_> = [&intermediate.certificate].into_iter().chain(chain.iter().copied()).collect();
+        assert_eq!(verify(&deployment(&leaf.pem(), &chain), &NAMES, now()), untrusted(last));
+    }
+}
+
+#[test]
+fn a_root_of_the_right_name_with_another_key_vouches_for_nobody() {
+    let impostor = Authority::root("Root");
+    let leaf = impostor.issue(&leaf_params(&NAMES));
+    let deployed = deployment(&leaf.pem(), &[&impostor.certificate]);
+    assert_eq!(verify(&deployed, &NAMES, now()), Err(Invalid::Untrusted("CN=Root".into())));
+}
+
+#[test]
+fn an_authority_that_a_trusted_root_has_signed_too_is_trusted() {
+    let younger = Authority::root("Younger root");
+    let leaf = younger.issue(&leaf_params(&NAMES));
+    let cross = younger.cross_signed(&ROOT);
+    assert!(verify(&deployment(&leaf.pem(), &[&cross]), &NAMES, now()).is_ok());
+}
+
+#[test]
+fn a_bundle_without_a_certificate_is_refused() {
+    let refused = |bundle: &str| Roots::from_pem(bundle.as_bytes()).unwrap_err().to_string();
+    assert_eq!(refused(""), "there is no certificate in the bundle of trusted roots");
+    let text = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
+    assert_eq!(refused(text), "the bundle of trusted roots cannot be read: it is not PEM");
+}
+
+#[test]
 fn names_that_are_not_covered_are_named() {
-    let root = Authority::root("Root");
     let covered = |names: &[&str], wanted: &[&str]| {
-        let deployed = deployment(&root.issue(&leaf_params(names)).pem(), &[&root.certificate]);
+        let deployed = deployment(&ROOT.issue(&leaf_params(names)).pem(), &[&ROOT.certificate]);
         verify(&deployed, wanted, now()).map(|_| ())
     };
     let missing =

@@ -1,6 +1,6 @@
 //! Certificates, accounts and readings for the tests of the decision. Compiled for tests only.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use akamai_cps::types::{
     Change, ChangeId, DeployedCertificate, Deployment, Deployments, DomainValidation, Enrollment,
@@ -8,7 +8,7 @@ use akamai_cps::types::{
 };
 use akamai_cps::{Client, Credentials};
 use jiff::Timestamp;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
 use super::snapshot::{ChangeReading, Intent, Memory, Reading};
@@ -17,7 +17,19 @@ use crate::accounts::{Account, AccountKey, View};
 use crate::api::AkamaiCertificate;
 use crate::api::certificate::AccountKind;
 use crate::api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
+use crate::deployed::Roots;
 use crate::{desired, publish};
+
+/// The only authority, with its certificate.
+static AUTHORITY: LazyLock<(Certificate, Issuer<'static, KeyPair>)> = LazyLock::new(|| {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec![]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    (params.self_signed(&key).unwrap(), Issuer::new(params, key))
+});
+
+/// The roots that are trusted.
+pub static ROOTS: LazyLock<Roots> = LazyLock::new(|| Roots::from_pem(AUTHORITY.0.pem().as_bytes()).unwrap());
 
 /// The clock of the tests.
 pub fn noon() -> Timestamp {
@@ -194,6 +206,7 @@ impl Scene {
             published: &self.published,
             memory: &self.memory,
             publishing: &self.publishing,
+            roots: &ROOTS,
             rival: &|_| self.rival.clone(),
             schedule: Schedule { scale: 1.0, seed: 0 },
             now: self.now,
@@ -278,16 +291,12 @@ pub static IN_PRODUCTION: std::sync::LazyLock<Deployments> =
 
 /// In production: a certificate for these names, valid from November 2026 to the end of 2027, with its chain.
 pub fn in_production(names: &[&str]) -> Deployments {
-    let authority_key = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::new(vec![]).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let root = authority.self_signed(&authority_key).unwrap();
+    let (root, issuer) = &*AUTHORITY;
     let mut params =
         CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
     params.not_before = rcgen::date_time_ymd(2026, 11, 1);
     params.not_after = rcgen::date_time_ymd(2027, 12, 31);
-    let issuer = Issuer::from_params(&authority, &authority_key);
-    let certificate = params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+    let certificate = params.signed_by(&KeyPair::generate().unwrap(), issuer).unwrap();
     let primary = DeployedCertificate {
         certificate: Some(certificate.pem()),
         trust_chain: Some(root.pem()),

@@ -190,7 +190,7 @@ fn newly_deployed(s: &Snapshot<'_>, d: &Draft, id: EnrollmentId) -> Result<bool,
     let Some(reading) = &s.memory.deployments else { return Err(Step::ReadDeployments(id)) };
     let before = d.status.deployments.as_ref().and_then(|known| known.production.as_ref());
     let Some(production) = &reading.value.production else { return Ok(false) };
-    let now = verified::verify(production, &s.spec().names(), s.now);
+    let now = verified::verify(production, &s.spec().names(), s.roots, s.now);
     Ok(now.is_ok_and(|now| before.is_none_or(|before| before.serial_number != now.serial_number)))
 }
 
@@ -434,7 +434,7 @@ pub fn deployed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Dur
         return Err(again);
     };
     let staging = reading.value.staging.as_ref().and_then(|staging| verified::describe(staging).ok());
-    match verified::verify(production, &s.spec().names(), s.now) {
+    match verified::verify(production, &s.spec().names(), s.roots, s.now) {
         Ok(certificate) => {
             let (expiry, message) = (certificate.not_after.0, in_production(&certificate));
             d.status.deployments = Some(DeploymentsStatus { staging, production: Some(certificate) });

@@ -116,7 +116,8 @@ pub fn deployment_approved(
     }
     let Some(deployments) = &s.memory.deployments else { return Step::ReadDeployments(id) };
     let staging = deployments.value.staging.as_ref();
-    let on_staging = match staging.map(|staging| verified::verify(staging, &s.spec().names(), s.now)) {
+    let on_staging = match staging.map(|staging| verified::verify(staging, &s.spec().names(), s.roots, s.now))
+    {
         Some(Ok(certificate)) => certificate,
         Some(Err(invalid)) => {
             d.waiting(Progress::Deployed, Reason::CertificateInvalid, format!("On staging, {invalid}"));

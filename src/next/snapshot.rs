@@ -18,6 +18,7 @@ use crate::api::certificate::CertificateSpec;
 use crate::api::names::{ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION, RENEWAL_ANNOTATION};
 use crate::api::reason::Reason;
 use crate::api::status::DeploymentStatus;
+use crate::deployed;
 use crate::desired;
 use crate::publish::{self, Token};
 
@@ -33,6 +34,8 @@ pub struct Snapshot<'a> {
     pub memory: &'a Memory,
     /// Settings of the publisher.
     pub publishing: &'a publish::Settings,
+    /// The authorities that a deployed certificate may come from.
+    pub roots: &'a deployed::Roots,
     /// Another resource that has an enrollment, as `namespace/name`, if there is one that it rather belongs to.
     pub rival: &'a dyn Fn(EnrollmentId) -> Option<String>,
     /// When to look again.

@@ -82,6 +82,10 @@ impl TestBed {
             _kubelet: kubelet,
             _others: [dns, acme, ingress],
         };
+        // Pebble's, and the simulator's for the enrollments that it makes by itself.
+        let simulators = bed.control("GET", "/root", None).await?;
+        let roots = [bed.acme_root().await?, simulators.as_str().unwrap_or_default().to_owned()].concat();
+        std::fs::write(bed.trusted_roots(), roots)?;
         bed.apply(INGRESS_CLASS).await?;
         Ok(bed)
     }
@@ -116,6 +120,12 @@ impl TestBed {
     #[must_use]
     pub fn ca(&self) -> &str {
         self.authority.pem()
+    }
+
+    /// A file with the roots of all authorities, PEM.
+    #[must_use]
+    pub fn trusted_roots(&self) -> PathBuf {
+        self.work.join("roots.pem")
     }
 
     /// The root that the ACME authority issues under, PEM.

@@ -36,6 +36,8 @@ impl TestBed {
         let objects = [
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "endpoint-ca", "namespace": NAMESPACE},
                 "data": {"ca.pem": self.ca()}}),
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "trusted-roots", "namespace": NAMESPACE},
+                "data": {"roots.pem": std::fs::read_to_string(self.trusted_roots())?}}),
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET, "namespace": NAMESPACE},
                 "stringData": {"edgerc": EDGERC}}),
         ];
@@ -71,6 +73,7 @@ impl TestBed {
             ])
             .arg(format!("--allow-endpoint=https://{CPS_HOST}"))
             .arg(format!("--endpoint-ca-file={}", self.work().join("ca.pem").display()))
+            .arg(format!("--trusted-roots={}", self.trusted_roots().display()))
             .args(flags)
             .env("KUBECONFIG", kubeconfig)
             .env("POD_NAMESPACE", NAMESPACE)

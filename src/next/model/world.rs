@@ -205,6 +205,7 @@ impl World {
             published: &self.published,
             memory: &self.known.memory,
             publishing: &self.publishing,
+            roots: &fixtures::ROOTS,
             rival: &|_| None,
             schedule: Schedule { scale: 1.0, seed: 7 },
             now: self.now,
