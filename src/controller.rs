@@ -26,6 +26,7 @@ use crate::api::status::{CertificateStatus, condition};
 use crate::deployed::Roots;
 use crate::lists::Lists;
 use crate::metrics::Metrics;
+use crate::next::forecast::Pace;
 use crate::next::schedule::Schedule;
 use crate::next::snapshot::Failure;
 use crate::next::{Decision, Snapshot, Step, next};
@@ -63,6 +64,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Scale of all intervals; 1 for the real CPS.
     pub interval_scale: f64,
+    /// When certificates at rest are looked at from outside.
+    pub outside: Pace,
 }
 
 /// Looks at one certificate and does what can be done now.
@@ -109,6 +112,7 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
             roots: &ctx.roots,
             rival: &rival,
             schedule: schedule(&certificate, ctx.interval_scale),
+            outside: ctx.outside,
             now: Timestamp::now(),
         });
         if is_worth_a_write(&certificate, &status, &step) {

@@ -45,6 +45,8 @@ pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
         (condition::READY, "False", "Reconcile"),
         (condition::RENEWING, "True", "Renew"),
         (condition::DRIFTED, "True", "Compare"),
+        (condition::RENEWAL_READY, "False", "Forecast"),
+        (condition::SERVED, "False", "Probe"),
     ] {
         let Some(trouble) = status::find(&new.conditions, type_).filter(|found| found.status == status)
         else {

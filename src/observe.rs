@@ -32,7 +32,9 @@ impl Known {
     /// Forgets everything that the next look would not use anyway.
     pub fn rest(&mut self) {
         let (generation, watched) = (self.memory.generation, self.memory.last_look());
-        self.memory = Memory { generation, watched, ..Memory::default() };
+        // The next look from outside is a day away.
+        let forecast = self.memory.forecast.take();
+        self.memory = Memory { generation, watched, forecast, ..Memory::default() };
     }
 
     /// Forgets what was read for another generation of `spec`.

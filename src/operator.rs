@@ -11,6 +11,7 @@ use akamai_cps::Budgets;
 use clap::Args;
 use futures::StreamExt;
 use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
@@ -31,6 +32,7 @@ use crate::controller::{Certificates, Context};
 use crate::deployed::Roots;
 use crate::lists::Lists;
 use crate::metrics::{BudgetCollector, Metrics};
+use crate::next::forecast::Pace;
 use crate::observe::Knowledge;
 use crate::probe::{ProbeSettings, Prober};
 use crate::publish::{self, Publisher};
@@ -73,6 +75,14 @@ pub struct Settings {
     /// A range of private addresses that the self-check may connect to, such as 10.0.0.0/8.
     #[arg(long = "probe-allow", value_name = "CIDR")]
     pub probe_allow: Vec<IpNet>,
+
+    /// Where served certificates are looked at, ADDRESS:PORT, instead of where names resolve to. For test networks.
+    #[arg(long, value_name = "ADDRESS")]
+    pub probe_edge: Option<SocketAddr>,
+
+    /// Between looks from outside at a certificate at rest (RenewalReady, Served), such as 24h.
+    #[arg(long, default_value = "24h", value_name = "DURATION")]
+    pub forecast_interval: SignedDuration,
 
     /// An annotation key that certificates may put on their Ingress; `example.com/*` is all keys with that prefix.
     #[arg(long = "allow-ingress-annotation", value_name = "KEY")]
@@ -181,6 +191,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         recorder,
         metrics,
         interval_scale: settings.interval_scale,
+        outside: Pace { interval: settings.forecast_interval.unsigned_abs(), started: Timestamp::now() },
     });
     let synced = async {
         // Before everything has been seen, an object that exists would be taken for missing.
@@ -242,6 +253,7 @@ fn prober(settings: &Settings) -> Result<Prober, OperatorError> {
     let probing = ProbeSettings {
         resolvers: settings.probe_resolvers.clone(),
         allowed: settings.probe_allow.clone(),
+        edge: settings.probe_edge,
         ..ProbeSettings::default()
     };
     Prober::new(probing).map_err(|error| OperatorError::Flag(error.to_string()))

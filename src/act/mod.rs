@@ -25,6 +25,7 @@ use crate::api::reason::Reason;
 use crate::controller::Context;
 use crate::failpoint;
 use crate::next::Step;
+use crate::next::forecast::Forecast;
 use crate::next::snapshot::{Acknowledged, ChangeReading, Memory, Probe, Reading};
 use crate::next::step::Warnings;
 use crate::publish::{Blocked, PublishError, SolverEndpoint, Token};
@@ -91,6 +92,12 @@ pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> R
         }
         Step::Probe { tokens } => {
             probe(subject, ctx, tokens).await;
+            Ok(())
+        }
+        Step::LookOutside { names, fingerprint, served } => {
+            let outlook = ctx.prober.look_outside(names, served.then_some(fingerprint)).await;
+            subject.memory.forecast =
+                Some(Forecast { at: Timestamp::now(), fingerprint: fingerprint.clone(), outlook });
             Ok(())
         }
         other => cps_step(other, subject, ctx).await,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::{
     AdoptionPolicy, DeletionPolicy, DeploymentPolicy, DriftPolicy, ManagementPolicy, PendingChangePolicy,
-    RecreatePolicy, RenewalWindowPolicy, UpdatePolicy, WarningsPolicy,
+    RecreatePolicy, RenewalWindowPolicy, ServedProbe, UpdatePolicy, WarningsPolicy,
 };
 use super::status::CertificateStatus;
 use super::validation::{SelfCheck, Validation};
@@ -149,6 +149,10 @@ pub struct CertificateSpec {
     /// How a certificate goes from staging to production when `changeManagement` is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<DeploymentPolicy>,
+    /// Whether the certificate that the names are served with is compared with the deployed one. Absent: it is not. `{}`
+    /// is all there is to set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ServedProbe>,
     /// While true the operator neither reads nor writes CPS for this certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,

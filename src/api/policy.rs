@@ -98,6 +98,10 @@ pub struct WarningsPolicy {
     pub acknowledge: Vec<String>,
 }
 
+/// A comparison of what the names are served with and what is deployed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServedProbe {}
+
 /// How a certificate goes from staging to production.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentPolicy {

@@ -55,6 +55,9 @@ reasons! {
     WaitingForWarnings: "CPS says that it has warnings, and does not show them yet.", "Nothing; minutes.";
     RenewalStarted: "CPS works on a change that `spec` did not ask for, such as a renewal. `Ready` stays as it is.", "Nothing; the condition Renewing tells how far it is.";
     Renewed: "Another certificate is deployed in place of the one before.", "Nothing.";
+    RenewalReady: "Every name resolves and answers on port 80, as the next renewal needs it.", "Nothing.";
+    AutoValidated: "Every name is CNAMEd to Akamai: CPS validates renewals by itself.", "Nothing; on Standard TLS see that the property has the behaviour AutoDomainValidation.";
+    Served: "Every name is served with the deployed certificate.", "Nothing.";
     Suspended: "`spec.suspend` is true: nothing is read from or written to CPS.", "Set `spec.suspend` to false to go on.";
     Waiting: "An earlier step is not done yet.", "Look at the conditions before this one.";
 
@@ -75,6 +78,9 @@ reasons! {
     RenewalLate: "A renewal is under way, and less than a sixth of the certificate's life is left.", "Follow the message: it says what the renewal waits for.";
     ExpiringSoon: "Less than a twentieth of the certificate's life is left, and it has not been renewed.", "Follow the message; look at the enrollment in Akamai Control Center.";
     Drifted: "Somebody else has changed the enrollment in CPS.", "Take the change over into `spec`, or leave it: `driftPolicy: Correct` undoes it, `Report` does not.";
+    RenewalWouldFail: "The next renewal would fail: a name does not resolve or does not answer on port 80, or the Ingress class is gone.", "Follow the message before CPS begins the renewal; it is looked at again every hour.";
+    NotServed: "A name is not served with the deployed certificate.", "See that the name leads to the Akamai network and that the property uses this enrollment; after a deployment edges need some minutes.";
+    PlainHttp: "Every name is served with the deployed certificate, but plain HTTP is answered without a redirect to HTTPS.", "Redirect HTTP to HTTPS in the property, if that is wanted.";
     WarningsNeedApproval: "CPS waits until somebody has read its warnings.", "Read them in the message or in `status.change.warnings`; if they are acceptable, set the annotation that the message names, or list their IDs in `spec.warnings.acknowledge`.";
     PlanNeedsApproval: "`updatePolicy` is RequireApproval, and what would be written to CPS waits for it.", "Read `status.plan`; if it is what you want, set the annotation `akacert.io/approve-plan` to its hash.";
     DeploymentNeedsApproval: "The certificate is on staging, and waits for somebody to let it go to production.", "Test it on staging; then set the annotation that the message names.";

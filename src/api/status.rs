@@ -29,6 +29,10 @@ pub mod condition {
     pub const RENEWING: &str = "Renewing";
     /// Present only while True: somebody else has changed the enrollment in CPS.
     pub const DRIFTED: &str = "Drifted";
+    /// Whether the next renewal would find the names as it needs them; absent until it was first looked at.
+    pub const RENEWAL_READY: &str = "RenewalReady";
+    /// Whether the names are served with the deployed certificate; only with `spec.probe`.
+    pub const SERVED: &str = "Served";
 }
 
 /// Observed state of an `AkamaiCertificate`. Written when a fact changes, not when a clock ticks.

@@ -40,6 +40,9 @@ const STEPS: [(Progress, &str); 6] = [
 const SUMMARY: [&str; 5] =
     [condition::READY, condition::RECONCILING, condition::STALLED, condition::RENEWING, condition::DRIFTED];
 
+/// The conditions beside the steps: they stay until they are looked at again.
+const BESIDE: [&str; 2] = [condition::RENEWAL_READY, condition::SERVED];
+
 struct Report {
     done: bool,
     reason: Reason,
@@ -53,6 +56,9 @@ pub struct Draft {
     reports: [Option<Report>; STEPS.len()],
     obstacle: Option<Obstacle>,
     drift: Option<String>,
+    /// Conditions beside the steps that this draft has looked at.
+    beside: Vec<Condition>,
+    gone: Vec<&'static str>,
     /// Ready for this very `spec`: what CPS does now happens behind a certificate that serves.
     was_ready: bool,
     /// The recorded steps are those of another change.
@@ -85,6 +91,8 @@ impl Draft {
             reports: Default::default(),
             obstacle: None,
             drift: None,
+            beside: vec![],
+            gone: vec![],
             was_ready,
             starts_anew: false,
             kept: false,
@@ -108,6 +116,17 @@ impl Draft {
     /// Somebody else has changed the enrollment.
     pub fn drifted(&mut self, message: String) {
         self.drift = Some(message);
+    }
+
+    /// Something that was looked at beside the steps, and changes no verdict.
+    pub fn beside(&mut self, type_: &str, holds: bool, reason: Reason, message: String) {
+        let condition = self.condition(type_, if holds { "True" } else { "False" }, reason, &message);
+        self.beside.push(condition);
+    }
+
+    /// Something beside the steps that nobody wants to know any more.
+    pub fn without(&mut self, type_: &'static str) {
+        self.gone.push(type_);
     }
 
     /// What the user wants is not there yet, whatever the steps say.
@@ -228,6 +247,12 @@ impl Draft {
                     Reason::Waiting,
                     "An earlier step is not done yet.",
                 )),
+            }
+        }
+        for type_ in BESIDE.into_iter().filter(|type_| !self.gone.contains(type_)) {
+            match self.beside.iter().find(|found| found.type_ == type_) {
+                Some(found) => wanted.push(found.clone()),
+                None => self.carry(&[type_], &mut wanted),
             }
         }
         self.status.conditions = status::merged(&self.previous, wanted);

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
+use super::forecast::Pace;
 use super::snapshot::{ChangeReading, Intent, Memory, Reading};
 use super::{Decision, Snapshot, next, schedule::Schedule};
 use crate::accounts::{Account, AccountKey, View};
@@ -84,6 +85,7 @@ pub struct Scene {
     pub publishing: publish::Settings,
     /// Another resource that has the enrollment.
     pub rival: Option<String>,
+    pub outside: Pace,
     pub now: Timestamp,
 }
 
@@ -101,6 +103,7 @@ impl Scene {
                 solver_service: "akacert-solver".into(),
             },
             rival: None,
+            outside: Pace { interval: std::time::Duration::from_secs(24 * 3600), started: noon() },
             now: noon(),
         }
     }
@@ -209,6 +212,7 @@ impl Scene {
             roots: &ROOTS,
             rival: &|_| self.rival.clone(),
             schedule: Schedule { scale: 1.0, seed: 0 },
+            outside: self.outside,
             now: self.now,
         })
     }

@@ -13,6 +13,7 @@ pub mod expiry;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod following;
+pub mod forecast;
 mod inputs;
 #[cfg(test)]
 mod model;
@@ -125,7 +126,8 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
             d.noted(Progress::AccountReady, reason, message);
         }
     }
-    Ok(Some(s.until(expiry::soon(production), Duration::ZERO).min(watch)))
+    let outside = forecast::looked_outside(s, d, production)?;
+    Ok(Some(s.until(expiry::soon(production), Duration::ZERO).min(watch).min(outside)))
 }
 
 /// Nothing has happened in CPS, as far as the list of the contract shows. Answers when to look again; none when

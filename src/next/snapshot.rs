@@ -11,6 +11,7 @@ use akamai_cps::types::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::forecast::{Forecast, Pace};
 use super::schedule::Schedule;
 use crate::accounts;
 use crate::api::AkamaiCertificate;
@@ -40,6 +41,8 @@ pub struct Snapshot<'a> {
     pub rival: &'a dyn Fn(EnrollmentId) -> Option<String>,
     /// When to look again.
     pub schedule: Schedule,
+    /// When to look from outside.
+    pub outside: Pace,
     /// The clock.
     pub now: Timestamp,
 }
@@ -199,6 +202,8 @@ pub struct Memory {
     pub deployment_reads: u32,
     /// The last self-check.
     pub probe: Option<Probe>,
+    /// What was last found outside while the certificate was at rest.
+    pub forecast: Option<Forecast>,
     /// The last acknowledgement, with the tokens that it was about.
     pub acknowledged: Option<Acknowledged>,
     /// What is left once the certificate is at rest.

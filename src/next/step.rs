@@ -59,6 +59,15 @@ pub enum Step {
         /// The body.
         body: Box<Enrollment>,
     },
+    /// Read, network: what names show to the world.
+    LookOutside {
+        /// The names.
+        names: Vec<String>,
+        /// Fingerprint of the certificate that is deployed.
+        fingerprint: String,
+        /// Whether how they are served is looked at too.
+        served: bool,
+    },
     /// Write, cluster: the ID of our enrollment.
     RecordEnrollment(EnrollmentId),
     /// Write, cluster: one object that publishes tokens.
@@ -136,6 +145,7 @@ impl Step {
             Step::ReadWarnings(..) => "ReadWarnings",
             Step::ReadDeployments(_) => "ReadDeployments",
             Step::Probe { .. } => "Probe",
+            Step::LookOutside { .. } => "LookOutside",
             Step::RecordIntent(_) => "RecordIntent",
             Step::CreateEnrollment { .. } => "CreateEnrollment",
             Step::RecordEnrollment(_) => "RecordEnrollment",

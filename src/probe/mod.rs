@@ -7,6 +7,7 @@
 mod address;
 mod failure;
 mod fetch;
+mod outlook;
 mod resolve;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use ipnet::IpNet;
 
 pub use address::Refusal;
 pub use failure::{Cause, ProbeFailure, RedirectProblem};
+pub use outlook::{Outlook, Served};
 pub use resolve::{DnsResolver, LookupFailure, ProbeSetupError, Resolve};
 
 use crate::publish::{SolverEndpoint, Token};
@@ -38,6 +40,8 @@ pub struct ProbeSettings {
     pub http_port: u16,
     /// The port of https redirects, 443 but for tests.
     pub https_port: u16,
+    /// Where names are looked for on the Akamai network; wherever they resolve to when absent.
+    pub edge: Option<SocketAddr>,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
     /// Longest wait for everything that one address has to answer, redirects included.
@@ -59,6 +63,7 @@ impl Default for ProbeSettings {
             allowed: Vec::new(),
             http_port: 80,
             https_port: 443,
+            edge: None,
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(8),
             max_redirects: 10,

@@ -10,6 +10,7 @@ use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig,
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{RData, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
 
 /// The self-check cannot be set up.
@@ -38,6 +39,9 @@ pub enum LookupFailure {
 pub trait Resolve: Send + Sync {
     /// All addresses, A and AAAA.
     fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupFailure>>;
+
+    /// What the host is an alias of (CNAME), in lower case and without the last dot; none when it is no alias.
+    fn alias<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Option<String>, LookupFailure>>;
 }
 
 /// Asks DNS.
@@ -87,6 +91,23 @@ impl Resolve for DnsResolver {
                 Err(error) if error.is_no_records_found() => Err(LookupFailure::NoSuchName),
                 Err(_) => Err(LookupFailure::Failed),
             }
+        }
+        .boxed()
+    }
+
+    fn alias<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Option<String>, LookupFailure>> {
+        async move {
+            let name = format!("{}.", host.trim_end_matches('.'));
+            let found = match self.0.lookup(name, RecordType::CNAME).await {
+                Ok(found) => found,
+                Err(error) if error.is_no_records_found() => return Ok(None),
+                Err(_) => return Err(LookupFailure::Failed),
+            };
+            let target = found.answers().iter().find_map(|record| match &record.data {
+                RData::CNAME(alias) => Some(alias.0.to_ascii().trim_end_matches('.').to_ascii_lowercase()),
+                _ => None,
+            });
+            Ok(target)
         }
         .boxed()
     }

@@ -68,6 +68,8 @@ pub struct Observed {
     pub solver: Vec<SolverEndpoint>,
     /// The certificate's namespace is being deleted, or is gone.
     pub namespace_terminating: bool,
+    /// The certificate's Ingress class does not exist.
+    pub ingress_class_missing: bool,
     /// Another certificate of the namespace has something published.
     pub shared_in_use: bool,
 }

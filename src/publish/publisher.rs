@@ -143,6 +143,11 @@ impl Publisher {
             endpoint_slices,
             solver: self.watches.solver_endpoints(),
             namespace_terminating: self.is_terminating(&namespace),
+            ingress_class_missing: self
+                .watches
+                .ingress_classes
+                .get(&ObjectRef::new(&certificate.spec.validation.http01.ingress.class_name))
+                .is_none(),
             shared_in_use: self.publishes_in(&namespace, |other| other != uid),
         }
     }

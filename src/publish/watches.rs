@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -43,6 +43,7 @@ pub(super) struct Watches {
     pub(super) services: Store<Service>,
     pub(super) endpoint_slices: Store<EndpointSlice>,
     pub(super) solver: Store<EndpointSlice>,
+    pub(super) ingress_classes: Store<IngressClass>,
     /// Counts events, so that one can wait for the next.
     pub(super) events: watch::Receiver<u64>,
 }
@@ -90,7 +91,11 @@ impl Watches {
             &format!("{SERVICE_NAME_LABEL}={}", settings.solver_service),
             move |_: &EndpointSlice| publishing(None),
         );
-        (Self { config_maps, ingresses, services, endpoint_slices, solver, events }, Wake(woken))
+        // A class that comes or goes is seen when a certificate is looked at for another reason.
+        let ingress_classes = runner.store(Api::all(client.clone()), "", |_: &IngressClass| vec![]);
+        let stores =
+            Self { config_maps, ingresses, services, endpoint_slices, solver, ingress_classes, events };
+        (stores, Wake(woken))
     }
 
     /// Waits until every store has been filled once.
@@ -99,6 +104,7 @@ impl Watches {
         self.ingresses.wait_until_ready().await?;
         self.services.wait_until_ready().await?;
         self.endpoint_slices.wait_until_ready().await?;
+        self.ingress_classes.wait_until_ready().await?;
         self.solver.wait_until_ready().await
     }
 

@@ -88,6 +88,18 @@ pub async fn set_addresses(name: &str, addresses: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Makes a name an alias of another.
+///
+/// # Errors
+/// The DNS does not answer.
+pub async fn set_alias(name: &str, target: &str) -> Result<()> {
+    let body = json!({"host": format!("{name}."), "target": format!("{target}.")});
+    let answer =
+        reqwest::Client::new().post(format!("http://{HOST}:8055/set-cname")).json(&body).send().await?;
+    ensure!(answer.status().is_success(), "the DNS refused an alias: {}", answer.status());
+    Ok(())
+}
+
 /// Starts Pebble, which validates for real: it never reuses an authorization and never skips a validation.
 ///
 /// # Errors

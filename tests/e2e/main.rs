@@ -9,6 +9,7 @@ mod ending;
 mod failpoints;
 mod faults;
 mod issue;
+mod outside;
 mod publishing;
 mod refused;
 mod renewing;
@@ -89,6 +90,7 @@ fn main() -> Result<()> {
             updating::ALONE,
             renewing::ALONE,
             adopting::ALONE,
+            outside::ALONE,
         ]
         .into_iter()
         .flatten()

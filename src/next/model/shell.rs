@@ -15,8 +15,10 @@ use crate::api::names::{
 use crate::api::reason::Reason;
 use crate::next::Step;
 use crate::next::fixtures::{self, play};
+use crate::next::forecast::Forecast;
 use crate::next::schedule::Schedule;
 use crate::next::snapshot::{Acknowledged, ChangeReading, Created, Failure, Memory, Probe, Reading};
+use crate::probe::Outlook;
 use crate::publish::Token;
 
 impl World {
@@ -57,6 +59,13 @@ impl World {
             }
             Step::Publish(write) => {
                 play(&mut self.published, write);
+                true
+            }
+            Step::LookOutside { names, fingerprint, .. } => {
+                let outlook = Outlook { automatic: false, failure: None, served: None };
+                let outlook = names.iter().map(|name| (name.clone(), outlook.clone())).collect();
+                self.known.memory.forecast =
+                    Some(Forecast { at: self.now, fingerprint: fingerprint.clone(), outlook });
                 true
             }
             Step::Probe { tokens } => {

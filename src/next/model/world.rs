@@ -15,6 +15,7 @@ use crate::api::reason::Reason;
 use crate::api::status::{CertificateStatus, condition};
 use crate::controller::{is_at_rest, is_worth_a_write};
 use crate::next::fixtures;
+use crate::next::forecast::Pace;
 use crate::next::schedule::Schedule;
 use crate::next::{Decision, Snapshot, Step, next};
 use crate::observe::Known;
@@ -82,6 +83,8 @@ pub struct World {
     /// The last list, which certificates share.
     pub(super) list: Option<(Timestamp, Vec<Enrollment>)>,
     wake: Option<Timestamp>,
+    /// When this operator started.
+    started: Timestamp,
     pub(super) fetched: BTreeSet<Token>,
     publishing: publish::Settings,
 }
@@ -111,6 +114,7 @@ impl World {
             lost: None,
             list: None,
             wake: None,
+            started: scene.now,
             fetched: BTreeSet::new(),
             publishing: scene.publishing,
         };
@@ -130,6 +134,7 @@ impl World {
         self.lost = None;
         self.list = None;
         self.crash = None;
+        self.started = self.now;
         self.look();
     }
 
@@ -208,6 +213,7 @@ impl World {
             roots: &fixtures::ROOTS,
             rival: &|_| None,
             schedule: Schedule { scale: 1.0, seed: 7 },
+            outside: Pace { interval: Duration::from_secs(24 * 3600), started: self.started },
             now: self.now,
         })
     }

@@ -4,6 +4,7 @@ mod adopting;
 mod creating;
 mod ending;
 mod following;
+mod forecast;
 mod life;
 mod renewing;
 mod updating;
