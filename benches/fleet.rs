@@ -103,6 +103,7 @@ async fn at_rest(bed: &TestBed, total: usize) -> Result<()> {
     let lists =
         calls.iter().filter(|call| call.method == "GET" && call.pattern == "/cps/v2/enrollments").count();
     let memory = operator_memory().context("the operator's process")?;
+    ensure!(lists > 0, "the operator does not look at the contracts");
     println!(
         " {:>12} {:>12} {:>12} {memory:>11} MB   ({total} in all)",
         calls.len(),

@@ -16,12 +16,13 @@ const NEWS: [(&str, Reason, &str); 4] = [
 ];
 
 /// Reasons for not being Ready that are waiting, not trouble.
-const PATIENCE: [Reason; 12] = [
+const PATIENCE: [Reason; 13] = [
     Reason::Creating,
     Reason::WaitingForChallenges,
     Reason::ChallengesPublished,
     Reason::WaitingForValidation,
     Reason::WaitingForDeployment,
+    Reason::WaitingForWindow,
     Reason::Suspended,
     Reason::Waiting,
     Reason::DeletionPending,

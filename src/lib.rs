@@ -28,3 +28,4 @@ pub mod status;
 pub mod telemetry;
 pub mod vanished;
 pub mod warnings;
+pub mod window;

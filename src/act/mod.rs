@@ -221,6 +221,14 @@ async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Resu
             memory.deployment_told = Some(now);
             looked_at_again_soon(memory, now);
         }
+        Step::Schedule(id, change, schedule) => {
+            failpoint::reach("before the schedule");
+            let answer = cps(Priority::Publish).set_deployment_schedule(*id, *change, schedule).await;
+            failpoint::reach("after the schedule");
+            acknowledged(answer)?;
+            memory.scheduled = Some(now);
+            memory.enrollment = None;
+        }
         Step::DeleteEnrollment(id) => delete(&cps(Priority::Publish), *id, memory).await?,
         _ => {}
     }

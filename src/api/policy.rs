@@ -1,6 +1,7 @@
 //! What the operator may do to an enrollment by itself, and for what it waits. Absent policies are the careful ones, and
 //! are never written into `spec`. Not here: how they are followed (`crate::next`).
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +110,44 @@ pub struct DeploymentPolicy {
     /// once the certificate on staging was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approve: Option<Approve>,
+    /// When changes may go to production. Absent: at any time. A window that would open only when the live certificate is
+    /// about to expire is not waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<DeploymentWindow>,
+}
+
+/// Hours of some days in which changes may go to production. It becomes the deployment schedule of each change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.from < self.to")
+    .message("the window must close later on the same day than it opens: a window over midnight is not supported"))]
+pub struct DeploymentWindow {
+    /// Days of the week.
+    #[schemars(length(min = 1, max = 7), extend("x-kubernetes-list-type" = "set"))]
+    pub days: Vec<Day>,
+    /// When it opens, as HH:MM.
+    #[schemars(regex(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
+    pub from: String,
+    /// When it closes, as HH:MM.
+    #[schemars(regex(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
+    pub to: String,
+    /// The time zone of these hours by its IANA name, such as Europe/Zurich.
+    #[schemars(length(min = 1, max = 64))]
+    pub time_zone: String,
+}
+
+/// A day of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = without_description)]
+#[allow(missing_docs, reason = "days")]
+pub enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
 }
 
 /// Who lets a certificate go from staging to production.

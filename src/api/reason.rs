@@ -49,6 +49,7 @@ reasons! {
     WaitingForValidation: "The challenges were acknowledged; CPS and the certificate authority are validating.", "Nothing; minutes. The message names the domains that are left.";
     DomainsValidated: "The certificate authority has validated every name. The certificate is not deployed yet.", "Nothing.";
     WaitingForDeployment: "CPS is deploying the certificate on its network.", "Nothing; CPS takes up to two hours.";
+    WaitingForWindow: "The certificate is issued, and goes to production when `deployment.window` opens.", "Nothing; or change `spec.deployment.window`.";
     Deployed: "The certificate is deployed in production, chains, covers every name and has not expired.", "Nothing.";
     ChallengesRemoved: "Nothing is published any more, because the change has completed.", "Nothing.";
     Updating: "The enrollment is about to be changed to what `spec` says.", "Nothing; seconds.";

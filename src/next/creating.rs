@@ -29,7 +29,10 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
         }
         undisputed(s, d, id)?;
         d.status.enrollment_id = i64::try_from(id.0).ok();
-        d.status.contract_id = s.intent().map(|intent| intent.contract_id).or(d.status.contract_id.take());
+        // What was adopted has no intent: its contract is found as it was then.
+        let adopted = || desired::contract(s.spec(), &account.defaults, &account.contracts).ok();
+        d.status.contract_id =
+            s.intent().map(|intent| intent.contract_id).or(d.status.contract_id.take()).or_else(adopted);
         d.done(
             Progress::EnrollmentCreated,
             Reason::EnrollmentCreated,

@@ -108,6 +108,11 @@ impl Draft {
         self.was_ready
     }
 
+    /// The new `spec` asks for nothing that is not in production: what made the certificate Ready still does.
+    pub fn still_ready(&mut self) {
+        self.was_ready = status::is_true(&self.previous, condition::READY);
+    }
+
     /// Another change has begun: no name is validated for it yet.
     pub fn starts_anew(&mut self) {
         self.starts_anew = true;

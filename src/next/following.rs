@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::draft::{Draft, Progress};
 use super::snapshot::ChangeReading;
 use super::step::Warnings;
-use super::{Snapshot, Step, inputs, validating};
+use super::{Snapshot, Step, inputs, scheduling, validating};
 use crate::accounts::Account;
 use crate::api::policy::RecreatePolicy;
 use crate::api::reason::Reason;
@@ -135,6 +135,7 @@ pub fn change_completed(
         d.status.change = None;
         return Ok(());
     }
+    scheduling::scheduled(s, d, account, id, reading, change)?;
     let (progress, interval) = judge(s, change, reading.unchanged);
     let progress = if s.spec().observes() { progress.seen_from_afar() } else { progress };
     if s.is_due(reading.at, interval) {
@@ -223,6 +224,7 @@ enum Phase {
     Challenges,
     Validating,
     Deploying,
+    Scheduled(Timestamp),
     Warnings(Warnings),
     Staged,
     Input(String),
@@ -261,6 +263,13 @@ fn judge(s: &Snapshot<'_>, change: &Change, unchanged: u32) -> (Phase, Duration)
         Some(ChangeManagement) => return (Phase::Staged, s.schedule.while_deploying(unchanged)),
         Some(other) => return (Phase::Input(other.to_string()), s.schedule.while_deploying(unchanged)),
         None => {}
+    }
+    if is_past_validation(&change.status_info.status)
+        && let Some(opens) = scheduling::opens(change, s.now)
+    {
+        // Nothing happens before; but somebody may take the schedule away.
+        let until = s.until(opens, Duration::ZERO).min(s.schedule.while_stalled());
+        return (Phase::Scheduled(opens), until.max(s.schedule.while_deploying(unchanged)));
     }
     if change.status_info.is_domain_validation() {
         (Phase::Validating, s.schedule.while_validating(unchanged))
@@ -334,6 +343,14 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
                 Progress::DomainsValidated,
                 Reason::ChangeFailed,
                 format!("CPS reports an error on the change at `{}`: {error}. Cancel the change in Akamai Control Center, or call Akamai support", info.status),
+            );
+        }
+        Phase::Scheduled(opens) => {
+            validated(d);
+            d.waiting(
+                Progress::Deployed,
+                Reason::WaitingForWindow,
+                format!("The certificate is issued; CPS deploys it to production not before {opens:.0}"),
             );
         }
         Phase::Deploying | Phase::Challenges | Phase::Warnings(_) | Phase::Staged => {

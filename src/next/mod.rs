@@ -18,6 +18,7 @@ mod inputs;
 #[cfg(test)]
 mod model;
 pub mod schedule;
+mod scheduling;
 pub mod snapshot;
 pub mod step;
 #[cfg(test)]
@@ -134,7 +135,7 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
 /// something has.
 fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Duration>, Step> {
     let Some(id) = s.recorded_enrollment() else { return Ok(None) };
-    let Some(contract) = status.contract_id.as_ref() else { return Ok(Some(Duration::MAX)) };
+    let Some(contract) = status.contract_id.as_ref() else { return Ok(None) };
     let is_due_to_renew = |start: Option<Timestamp>| start.is_some_and(|start| start <= s.now);
     if let Some(reading) = &s.memory.enrollment {
         let Some(found) = reading.value.as_deref() else { return Ok(None) };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use akamai_cps::types::{ChangeId, Enrollment, EnrollmentId};
+use akamai_cps::types::{ChangeId, DeploymentSchedule, Enrollment, EnrollmentId};
 use jiff::Timestamp;
 
 use super::snapshot::{Intent, Renewal};
@@ -94,6 +94,8 @@ pub enum Step {
         /// Stands for what was looked at.
         hash: String,
     },
+    /// Write, CPS: when the result of the change may go to production.
+    Schedule(EnrollmentId, ChangeId, DeploymentSchedule),
     /// Write, cluster: the certificate that a requested renewal replaces.
     RecordRenewal(Renewal),
     /// Write, cluster: our enrollment is gone and another one may be created.
@@ -154,6 +156,7 @@ impl Step {
             Step::UpdateEnrollment(_) => "UpdateEnrollment",
             Step::AcknowledgeWarnings(..) => "AcknowledgeWarnings",
             Step::AcknowledgeDeployment { .. } => "AcknowledgeDeployment",
+            Step::Schedule(..) => "Schedule",
             Step::RecordRenewal(_) => "RecordRenewal",
             Step::ForgetEnrollment => "ForgetEnrollment",
             Step::DeleteEnrollment(_) => "DeleteEnrollment",
@@ -174,6 +177,7 @@ impl Step {
                 | Step::UpdateEnrollment(_)
                 | Step::AcknowledgeWarnings(..)
                 | Step::AcknowledgeDeployment { .. }
+                | Step::Schedule(..)
                 | Step::RecordRenewal(_)
                 | Step::ForgetEnrollment
                 | Step::DeleteEnrollment(_)

@@ -34,6 +34,9 @@ pub fn as_wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: Enrollm
     let found = enrollment(s, d, id)?;
     let Some(plan) = plan(s, id, found) else {
         agrees(s, d);
+        if super::lasts(s).is_some() {
+            d.still_ready();
+        }
         return Ok(());
     };
     if (d.was_ready() || s.spec().observes()) && plan.status.action == PlanAction::Update {

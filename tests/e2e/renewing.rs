@@ -2,6 +2,7 @@
 
 use akacert::api::status::CertificateStatus;
 use akacert::status;
+use akamai_cps::types::ChangeId;
 use anyhow::{Context, Result, ensure};
 use futures::TryStreamExt;
 use kube::api::{ListParams, WatchParams};
@@ -21,6 +22,7 @@ crate::together![
     a_removal_that_stops_at_a_warning_goes_on_once_it_is_approved,
     what_is_on_staging_waits_for_a_human,
     what_is_on_staging_goes_on_by_itself_where_policy_says_so,
+    each_change_waits_for_the_deployment_window,
 ];
 
 crate::alone![a_renewal_that_began_while_the_operator_was_down_is_found,];
@@ -232,4 +234,40 @@ async fn what_is_on_staging_goes_on_by_itself_where_policy_says_so(bed: &TestBed
     let scene = Scene::new(bed, "auto").await?;
     scene.apply("www", json!({"changeManagement": true, "deployment": {"approve": "Auto"}})).await?;
     scene.until_ready("www").await.map(drop)
+}
+
+/// The whole of a day, some days from now.
+fn window(days: i64) -> Value {
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let day = today.saturating_add(jiff::Span::new().days(days)).strftime("%a").to_string();
+    json!({"window": {"days": [day], "from": "00:00", "to": "23:59", "timeZone": "Etc/UTC"}})
+}
+
+fn always() -> Value {
+    let days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    json!({"window": {"days": days, "from": "00:00", "to": "23:59", "timeZone": "Etc/UTC"}})
+}
+
+async fn each_change_waits_for_the_deployment_window(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "window").await?;
+    scene.apply("www", json!({"deployment": window(3)})).await?;
+    scene.until("www", "Deployed", "False", "WaitingForWindow").await?;
+    let status = scene.certificates().get("www").await?.status.unwrap_or_default();
+    let change = status.change.context("no change")?.id;
+    let id = scene.enrollments("www").await?[0].enrollment_id().context("no ID")?;
+    let schedule = bed.cps()?.get_deployment_schedule(id, ChangeId(u64::try_from(change)?)).await?;
+    let days =
+        schedule.not_before.context("not scheduled")?.duration_since(jiff::Timestamp::now()).as_hours();
+    ensure!((24..72).contains(&days), "{schedule:?}");
+    scene.patch("www", json!({"deployment": always()})).await?;
+    let before = serial(&scene.until_ready("www").await?).context("nothing in production")?.to_owned();
+
+    // And so does a renewal, behind a certificate that serves; until nobody wants the window any more.
+    scene.patch("www", json!({"deployment": window(3)})).await?;
+    scene.until_ready("www").await?;
+    let from = version(&scene).await?;
+    renew(&scene).await?;
+    scene.until("www", "Renewing", "True", "WaitingForWindow").await?;
+    scene.patch("www", json!({"deployment": null})).await?;
+    stayed_ready(&until_renewed(&scene, &before, &from).await?)
 }

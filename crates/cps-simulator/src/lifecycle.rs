@@ -4,15 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use x509_parser::pem::Pem;
 
 use crate::authority::{AuthorityError, Order};
 use crate::shared::{Shared, Signal, lock};
-use crate::state::{Asked, Change, ChangeError, ChangeKind, Deployment, Enrollment, Issued, Offer, Step};
+use crate::state::{
+    Asked, Change, ChangeError, ChangeKind, Deployment, Enrollment, Issued, Offer, Schedule, Step,
+};
 use crate::validation;
 use crate::warnings::Stage;
+
+/// So long before the live certificate expires, what waits on staging is pushed.
+const AUTOMATIC_PUSH: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Drives a change to its end, from the step it is in.
 pub(crate) async fn run(shared: &Arc<Shared>, enrollment: u64, change: u64, signal: &Signal) {
@@ -126,6 +131,7 @@ impl Driver<'_> {
         if self.update_both(|enrollment, _| enrollment.body["changeManagement"] == true)? {
             self.wait_for_acknowledgement().await?;
         }
+        self.wait_for_schedule().await?;
         self.step(Step::LiveCheck, waits.live_check).await?;
         self.step(Step::DeployProduction, waits.production).await?;
         self.update_both(|enrollment, index| {
@@ -137,9 +143,36 @@ impl Driver<'_> {
         self.update_both(|enrollment, _| enrollment.changes.retain(|c| c.id != change))
     }
 
-    /// With change management the certificate stays on staging until the user agrees.
+    /// With change management the certificate stays on staging until the user agrees. Shortly before the live one expires
+    /// CPS goes on without, unless a schedule says when.
     async fn wait_for_acknowledgement(&self) -> Option<()> {
-        self.pause(Step::AckChangeManagement).await
+        let pause = self.pause(Step::AckChangeManagement);
+        let expiry = self.update_both(|e, _| e.production.as_ref().map(|live| live.issued.not_after))?;
+        let Some(push) = expiry.and_then(|expiry| expiry.checked_sub(AUTOMATIC_PUSH).ok()) else {
+            return pause.await;
+        };
+        tokio::select! {
+            paused = pause => paused,
+            () = self.push_at(push) => self.update(|change| change.offer = Offer::None),
+        }
+    }
+
+    /// Ends at a time, unless the change has a schedule of its own then.
+    async fn push_at(&self, time: Timestamp) {
+        tokio::time::sleep(until(time)).await;
+        if self.update(|change| change.schedule != Schedule::default()).unwrap_or(true) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Production begins when the schedule says so. It may change meanwhile.
+    async fn wait_for_schedule(&self) -> Option<()> {
+        while let Some(not_before) = self.update(|change| change.schedule.not_before)?
+            && not_before > Timestamp::now()
+        {
+            let _ = tokio::time::timeout(until(not_before), self.signal.wake.notified()).await;
+        }
+        Some(())
     }
 
     /// Stops where somebody has added a warning, until it is acknowledged.
@@ -171,6 +204,10 @@ impl Driver<'_> {
         self.step(Step::AbandonSlots, waits.removal).await?;
         lock(&self.shared.state).enrollments.remove(&self.enrollment).map(|_| ())
     }
+}
+
+fn until(time: Timestamp) -> Duration {
+    Duration::try_from(time.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
 }
 
 fn deployment(enrollment: &Enrollment, index: usize) -> Option<Deployment> {

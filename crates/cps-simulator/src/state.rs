@@ -154,6 +154,14 @@ pub(crate) enum Offer {
     Closed,
 }
 
+/// When the result of a change may go to production; an end that is open is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Schedule {
+    pub not_before: Option<Timestamp>,
+    pub not_after: Option<Timestamp>,
+}
+
 /// A change of an enrollment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -168,6 +176,9 @@ pub(crate) struct Change {
     pub issued: Option<Issued>,
     /// The body before this change; a cancelled change brings it back.
     pub previous: Option<Map<String, Value>>,
+    /// When it may go to production.
+    #[serde(default)]
+    pub schedule: Schedule,
     /// What it stops at.
     #[serde(default)]
     pub warnings: Option<Shown>,
@@ -201,6 +212,7 @@ impl Change {
             domains,
             issued: None,
             previous: None,
+            schedule: Schedule::default(),
             warnings: None,
             asked: Asked::default(),
         }

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::quirks::Quirks;
 use crate::renewals;
-use crate::state::{Challenge, Change, ChangeKind, Deployment, Domain, Enrollment, Offer, Step, Validation};
+use crate::state::{
+    Challenge, Change, ChangeKind, Deployment, Domain, Enrollment, Offer, Schedule, Step, Validation,
+};
 
 /// `/cps/v2/…` form of a change's link, used in answers to writes and in `allowedInput`.
 pub(crate) fn change_link(enrollment: u64, change: u64) -> String {
@@ -144,10 +146,16 @@ pub(crate) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
             "state": state,
             "description": description,
             "error": error,
-            "deploymentSchedule": {"notBefore": null, "notAfter": null},
+            "deploymentSchedule": schedule(&c.schedule, quirks),
         },
         "allowedInput": allowed_input,
     }))
+}
+
+/// `deployment-schedule.v1`.
+pub(crate) fn schedule(schedule: &Schedule, quirks: Quirks) -> Value {
+    let time = |time: Option<Timestamp>| time.map(|time| quirks.time(time));
+    json!({"notBefore": time(schedule.not_before), "notAfter": time(schedule.not_after)})
 }
 
 /// `dv-challenges.v2`.

@@ -33,6 +33,8 @@ fn an_adopted_enrollment_as_spec_says_is_ready_without_a_write() {
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "Ready", "True", Reason::Deployed);
+    // By which its renewals are seen from now on.
+    assert_eq!(decision.status.contract_id.as_deref(), Some("1-1TJZH5"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod following;
 mod forecast;
 mod life;
 mod renewing;
+mod scheduling;
 mod updating;
 mod validating;
 

@@ -175,7 +175,7 @@ fn what_is_on_staging_waits_for_the_approval_of_its_change() {
 #[test]
 fn what_is_on_staging_goes_on_by_itself_once_it_was_verified_where_policy_says_so() {
     let mut scene = staged();
-    scene.certificate.spec.deployment = Some(DeploymentPolicy { approve: Some(Approve::Auto) });
+    scene.certificate.spec.deployment = Some(DeploymentPolicy { approve: Some(Approve::Auto), window: None });
     assert_step(&scene.next(), "ReadStaged");
     scene.deployments(Default::default());
     assert_says(&scene.next(), "Ready", "False", Reason::WaitingForDeployment);

@@ -25,7 +25,8 @@ pub(super) fn find<T>(
         .ok_or_else(Problem::not_found)?
 }
 
-fn change_id(enrollment: u64, change: u64) -> Value {
+/// `change-id.v1`.
+pub(super) fn change_id(enrollment: u64, change: u64) -> Value {
     json!({"change": view::change_link(enrollment, change)})
 }
 

@@ -7,14 +7,14 @@ use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{App, answer, id};
+use super::{App, answer, id, schedule};
 use crate::enrollment::{Difference, accept, compare};
 use crate::media;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::renewals;
 use crate::shared::{Shared, lock};
-use crate::state::{Change, ChangeKind, Enrollment};
+use crate::state::{Change, ChangeKind, Enrollment, Step};
 use crate::view;
 
 /// The contract must be one of ours, without prefix.
@@ -59,6 +59,7 @@ pub(super) async fn create(
     let query = Query::parse(query.as_deref());
     let contract = query.get("contractId").ok_or_else(|| Problem::invalid("contractId is required."))?;
     check_contract(&shared, contract)?;
+    let schedule = schedule::of_query(&query)?;
     let body = accept(&body)?;
     if !body["networkConfiguration"]["clientMutualAuthentication"].is_null() {
         return Err(Problem::invalid(
@@ -75,7 +76,8 @@ pub(super) async fn create(
         }
         let (id, change_id) = (state.next_id(), state.next_id());
         let mut enrollment = Enrollment::new(id, contract.to_owned(), body);
-        enrollment.changes.push(Change::new(change_id, ChangeKind::NewCertificate, &enrollment.names()));
+        let change = Change::new(change_id, ChangeKind::NewCertificate, &enrollment.names());
+        enrollment.changes.push(Change { schedule, ..change });
         state.enrollments.insert(id, enrollment);
         (id, change_id)
     };
@@ -106,6 +108,7 @@ pub(super) async fn replace(
     let media_type = media::accepted(&headers, &["enrollment-status.v1"])?;
     media::carried(&headers, &["enrollment.v11"])?;
     let query = Query::parse(query.as_deref());
+    let schedule = schedule::of_query(&query)?;
     let enrollment_id = id(&enrollment)?;
 
     let change = {
@@ -113,6 +116,10 @@ pub(super) async fn replace(
         let enrollment = state.enrollments.get(&enrollment_id).ok_or_else(Problem::not_found)?;
         let body = accept(&body)?;
         let difference = compare(&enrollment.body, &body)?;
+        let deploying = |change: &Change| matches!(change.step, Step::LiveCheck | Step::DeployProduction);
+        if shared.quirks().update_fails_while_deploying && enrollment.pending().any(deploying) {
+            return Err(Problem::server_error(StatusCode::INTERNAL_SERVER_ERROR));
+        }
         let pending: Vec<u64> = enrollment.pending().map(|change| change.id).collect();
         if !pending.is_empty() && !query.is_true("allow-cancel-pending-changes") {
             return Err(Problem::wrong_state("Enrollment has pending changes."));
@@ -142,6 +149,7 @@ pub(super) async fn replace(
             enrollment.changes.retain(|change| change.finished);
             let mut change = Change::new(change_id, kind, &enrollment.names());
             change.previous = Some(previous);
+            change.schedule = schedule;
             enrollment.changes.push(change);
         }
         change_id

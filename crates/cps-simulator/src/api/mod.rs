@@ -4,6 +4,7 @@ mod change_management;
 mod changes;
 mod deployments;
 mod enrollments;
+mod schedule;
 mod warnings;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         )
         .route(&format!("{change}/input/info/change-management-info"), get(change_management::read))
         .route(&format!("{change}/input/update/change-management-ack"), post(change_management::acknowledge))
+        .route(&format!("{change}/deployment-schedule"), get(schedule::read).put(schedule::write))
         .route(&format!("{enrollment}/deployments"), get(deployments::list))
         .route(&format!("{enrollment}/deployments/{{network}}"), get(deployments::read))
         .route("/contract-api/v1/contracts/identifiers", get(contracts))

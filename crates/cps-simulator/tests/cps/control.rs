@@ -67,7 +67,8 @@ async fn quirks_are_set_as_json() {
     assert_eq!(world.control("PUT", "/quirks", Some(json!({"stringIds": true}))).await.0, 204);
     assert_eq!(
         world.control("GET", "/quirks", None).await.1,
-        json!({"stringIds": true, "unknownFields": false, "lowercaseZ": false, "omitNulls": false})
+        json!({"stringIds": true, "unknownFields": false, "lowercaseZ": false, "omitNulls": false,
+            "updateFailsWhileDeploying": false})
     );
 }
 

@@ -18,6 +18,8 @@ mod point_04_refusals;
 mod point_05_state_machine;
 mod point_06_challenges;
 mod point_07_warnings;
+mod point_08_deployment;
+mod point_09_updates;
 mod point_10_delete;
 mod point_11_deployments;
 mod point_12_renewal;
