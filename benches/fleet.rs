@@ -40,10 +40,12 @@ fn main() -> Result<()> {
             "{:<28} {:>14} {:>12} {:>12} {:>12} {:>14}",
             "certificates", "adopted in", "CPS calls", "of them LIST", "API writes", "operator RSS"
         );
+        let scene = Scene::new(&bed, "fleet").await?;
+        scene.until_account("True", "CredentialsAccepted").await?;
         let mut total = 0;
         for number in [100, 900, 1000] {
             total += number;
-            adopt(&bed, &format!("fleet{total}"), number / CONTRACTS.len()).await?;
+            adopt(&scene, number / CONTRACTS.len(), total).await?;
             at_rest(&bed, total).await?;
         }
         Ok(())
@@ -51,14 +53,13 @@ fn main() -> Result<()> {
 }
 
 /// Seeds enrollments in each contract, exports them, and applies what was exported.
-async fn adopt(bed: &TestBed, name: &str, number: usize) -> Result<()> {
-    let scene = Scene::new(bed, name).await?;
-    scene.until_account("True", "CredentialsAccepted").await?;
+async fn adopt(scene: &Scene<'_>, number: usize, total: usize) -> Result<()> {
+    let (bed, name) = (scene.bed, &scene.name);
     let edgerc = bed.work().join("fleet.edgerc");
     tokio::fs::write(&edgerc, EDGERC).await?;
     let mut manifests = String::new();
     for (index, contract) in CONTRACTS.iter().enumerate() {
-        let names = format!("www{{n}}.c{index}.{name}.example.com");
+        let names = format!("www{{n}}.to{total}.c{index}.{name}.example.com");
         let seed = json!({"contract": contract, "count": number, "name": names, "names": 2});
         bed.control("POST", "/seed", Some(seed)).await?;
         let output = Command::new(testbed::own("akacert")?)
@@ -72,7 +73,7 @@ async fn adopt(bed: &TestBed, name: &str, number: usize) -> Result<()> {
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let exported = String::from_utf8(output.stdout)?;
         let ours =
-            exported.split("---\n").filter(|manifest| manifest.contains(&format!(".{name}.example.com")));
+            exported.split("---\n").filter(|manifest| manifest.contains(&format!(".to{total}.c{index}.")));
         for manifest in ours {
             manifests.push_str("---\n");
             manifests.push_str(&manifest.replace("managementPolicy: Observe", "managementPolicy: Manage"));
@@ -85,7 +86,7 @@ async fn adopt(bed: &TestBed, name: &str, number: usize) -> Result<()> {
         let all = api.list(&ListParams::default()).await?.items;
         let ready = |status: &akacert::api::status::CertificateStatus| is_true(&status.conditions, "Ready");
         let count = all.iter().filter(|one| one.status.as_ref().is_some_and(ready)).count();
-        Ok((count == number * CONTRACTS.len()).then_some(()))
+        Ok((count == total).then_some(()))
     })
     .await?;
     print!("{:<28} {:>12.1} s", format!("+{}", number * CONTRACTS.len()), start.elapsed().as_secs_f64());

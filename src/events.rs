@@ -48,6 +48,7 @@ pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
         (condition::DRIFTED, "True", "Compare"),
         (condition::RENEWAL_READY, "False", "Forecast"),
         (condition::SERVED, "False", "Probe"),
+        (condition::HANDED_OFF, "False", "HandOff"),
     ] {
         let Some(trouble) = status::find(&new.conditions, type_).filter(|found| found.status == status)
         else {

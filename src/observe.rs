@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kube::ResourceExt;
 
 use crate::api::AkamaiCertificate;
+use crate::next::Step;
 use crate::next::snapshot::Memory;
 
 /// What is known of one certificate.
@@ -34,7 +35,9 @@ impl Known {
         let (generation, watched) = (self.memory.generation, self.memory.last_look());
         // The next look from outside is a day away.
         let forecast = self.memory.forecast.take();
-        self.memory = Memory { generation, watched, forecast, ..Memory::default() };
+        // What could not be handed off is not tried at every look.
+        let failure = self.memory.failure.take().filter(|failure| failure.step == Step::HAND_OFF);
+        self.memory = Memory { generation, watched, forecast, failure, ..Memory::default() };
     }
 
     /// Forgets what was read for another generation of `spec`.

@@ -83,7 +83,7 @@ pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> R
             Ok(())
         }
         Step::RemoveFinalizer => remove_finalizer(subject, ctx).await,
-        Step::Publish(write) => {
+        Step::Publish(write) | Step::HandOff(write) => {
             failpoint::reach("before publishing");
             let answer = ctx.publisher.perform(write).await;
             failpoint::reach("after publishing");

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::policy::{
-    AdoptionPolicy, DeletionPolicy, DeploymentPolicy, DriftPolicy, ManagementPolicy, PendingChangePolicy,
-    RecreatePolicy, RenewalWindowPolicy, ServedProbe, UpdatePolicy, WarningsPolicy,
+    AdoptionPolicy, DeletionPolicy, DeploymentPolicy, DriftPolicy, Handoff, ManagementPolicy,
+    PendingChangePolicy, RecreatePolicy, RenewalWindowPolicy, ServedProbe, UpdatePolicy, WarningsPolicy,
 };
 use super::status::CertificateStatus;
 use super::validation::{SelfCheck, Validation};
@@ -153,6 +153,10 @@ pub struct CertificateSpec {
     /// is all there is to set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ServedProbe>,
+    /// A ConfigMap with enrollment ID, common name, names, fingerprint and expiry of what is deployed, for pipelines that
+    /// configure properties. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoff: Option<Handoff>,
     /// While true the operator neither reads nor writes CPS for this certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,

@@ -48,6 +48,9 @@ pub const COMPONENT_LABEL: &str = "akacert.io/component";
 /// Value of [`COMPONENT_LABEL`] on the ConfigMaps that the solver serves.
 pub const CHALLENGES_COMPONENT: &str = "http01-challenges";
 
+/// Component of the ConfigMaps that tell pipelines what is deployed.
+pub const HANDOFF_COMPONENT: &str = "handoff";
+
 /// Value of [`COMPONENT_LABEL`] on the Service and EndpointSlices by which an Ingress reaches the solver.
 pub const SOLVER_COMPONENT: &str = "http01-solver";
 

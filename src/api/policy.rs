@@ -99,6 +99,15 @@ pub struct WarningsPolicy {
     pub acknowledge: Vec<String>,
 }
 
+/// Where pipelines read what is deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Handoff {
+    /// Name of a ConfigMap in this namespace. It is created by the operator; one that exists is never overwritten.
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub config_map_name: String,
+}
+
 /// A comparison of what the names are served with and what is deployed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServedProbe {}

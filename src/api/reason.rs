@@ -59,6 +59,7 @@ reasons! {
     RenewalReady: "Every name resolves and answers on port 80, as the next renewal needs it.", "Nothing.";
     AutoValidated: "Every name is CNAMEd to Akamai: CPS validates renewals by itself.", "Nothing; on Standard TLS see that the property has the behaviour AutoDomainValidation.";
     Served: "Every name is served with the deployed certificate.", "Nothing.";
+    HandedOff: "The ConfigMap that `spec.handoff` names says what is deployed.", "Nothing.";
     Suspended: "`spec.suspend` is true: nothing is read from or written to CPS.", "Set `spec.suspend` to false to go on.";
     Waiting: "An earlier step is not done yet.", "Look at the conditions before this one.";
 

@@ -33,6 +33,8 @@ pub mod condition {
     pub const RENEWAL_READY: &str = "RenewalReady";
     /// Whether the names are served with the deployed certificate; only with `spec.probe`.
     pub const SERVED: &str = "Served";
+    /// Whether the ConfigMap for pipelines says what is deployed; only with `spec.handoff`.
+    pub const HANDED_OFF: &str = "HandedOff";
 }
 
 /// Observed state of an `AkamaiCertificate`. Written when a fact changes, not when a clock ticks.

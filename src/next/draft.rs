@@ -41,7 +41,7 @@ const SUMMARY: [&str; 5] =
     [condition::READY, condition::RECONCILING, condition::STALLED, condition::RENEWING, condition::DRIFTED];
 
 /// The conditions beside the steps: they stay until they are looked at again.
-const BESIDE: [&str; 2] = [condition::RENEWAL_READY, condition::SERVED];
+const BESIDE: [&str; 3] = [condition::RENEWAL_READY, condition::SERVED, condition::HANDED_OFF];
 
 struct Report {
     done: bool,

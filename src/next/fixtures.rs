@@ -268,6 +268,10 @@ pub fn play(observed: &mut publish::Observed, write: &publish::Write) {
                 observed.endpoint_slices.retain(|slice| slice.metadata.name != object.metadata.name);
                 observed.endpoint_slices.push(stored(object).into());
             }
+            Object::Handoff(object) => {
+                observed.handoffs.retain(|found| found.metadata.name != object.metadata.name);
+                observed.handoffs.push(stored(object).into());
+            }
         },
         Write::Delete { kind, name, .. } => match kind {
             Kind::ConfigMap => observed.config_map = None,
@@ -280,6 +284,7 @@ pub fn play(observed: &mut publish::Observed, write: &publish::Write) {
             Kind::EndpointSlice => {
                 observed.endpoint_slices.retain(|slice| slice.metadata.name.as_ref() != Some(&name));
             }
+            Kind::Handoff => observed.handoffs.retain(|found| found.metadata.name.as_ref() != Some(&name)),
         },
     }
 }

@@ -14,6 +14,7 @@ pub mod expiry;
 pub(crate) mod fixtures;
 mod following;
 pub mod forecast;
+mod handoff;
 mod inputs;
 #[cfg(test)]
 mod model;
@@ -75,7 +76,8 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
     following::change_completed(s, d, &account, enrollment)?;
     let again = following::deployed(s, d, enrollment)?;
     nothing_published(s)?;
-    Ok(Some(again.min(s.until(s.schedule.watch_after(s.now, false), Duration::ZERO))))
+    let handoff = handoff::handed_off(s, d)?.unwrap_or(Duration::MAX);
+    Ok(Some(again.min(handoff).min(s.until(s.schedule.watch_after(s.now, false), Duration::ZERO))))
 }
 
 /// The user's switch: nothing is read from CPS and nothing is written.
@@ -127,8 +129,9 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
             d.noted(Progress::AccountReady, reason, message);
         }
     }
+    let handoff = handoff::handed_off(s, d)?.unwrap_or(Duration::MAX);
     let outside = forecast::looked_outside(s, d, production)?;
-    Ok(Some(s.until(expiry::soon(production), Duration::ZERO).min(watch).min(outside)))
+    Ok(Some(s.until(expiry::soon(production), Duration::ZERO).min(watch).min(handoff).min(outside)))
 }
 
 /// Nothing has happened in CPS, as far as the list of the contract shows. Answers when to look again; none when
@@ -207,7 +210,7 @@ fn nothing_published(s: &Snapshot<'_>) -> Result<(), Step> {
 
 /// Whoever only observes writes nothing to CPS, and publishes nothing: he looks again later.
 fn observed(s: &Snapshot<'_>, step: Step) -> Step {
-    let ours = matches!(step, Step::RecordEnrollment(_) | Step::RemoveFinalizer);
+    let ours = matches!(step, Step::RecordEnrollment(_) | Step::RemoveFinalizer | Step::HandOff(_));
     if s.spec().observes() && step.is_side_effect() && !ours {
         return Step::Wait { again: Some(s.schedule.while_stalled()) };
     }

@@ -72,6 +72,8 @@ pub enum Step {
     RecordEnrollment(EnrollmentId),
     /// Write, cluster: one object that publishes tokens.
     Publish(Box<Write>),
+    /// Write, cluster: the ConfigMap that tells pipelines what is deployed.
+    HandOff(Box<Write>),
     /// Write, CPS: the challenges are published.
     Acknowledge {
         /// The enrollment.
@@ -133,6 +135,9 @@ pub enum Warnings {
 }
 
 impl Step {
+    /// The name of [`Step::HandOff`], which may fail without consequences for the rest.
+    pub const HAND_OFF: &'static str = "HandOff";
+
     /// A name for logs, metrics and the memory of failures.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -152,6 +157,7 @@ impl Step {
             Step::CreateEnrollment { .. } => "CreateEnrollment",
             Step::RecordEnrollment(_) => "RecordEnrollment",
             Step::Publish(_) => "Publish",
+            Step::HandOff(_) => Self::HAND_OFF,
             Step::Acknowledge { .. } => "Acknowledge",
             Step::UpdateEnrollment(_) => "UpdateEnrollment",
             Step::AcknowledgeWarnings(..) => "AcknowledgeWarnings",
@@ -173,6 +179,7 @@ impl Step {
                 | Step::CreateEnrollment { .. }
                 | Step::RecordEnrollment(_)
                 | Step::Publish(_)
+                | Step::HandOff(_)
                 | Step::Acknowledge { .. }
                 | Step::UpdateEnrollment(_)
                 | Step::AcknowledgeWarnings(..)
@@ -190,6 +197,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Step::Publish(write) => write!(f, "Publish: {write}"),
+            Step::HandOff(write) => write!(f, "HandOff: {write}"),
             other => f.write_str(other.name()),
         }
     }

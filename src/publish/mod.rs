@@ -23,7 +23,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 
 pub use objects::{CHALLENGES_KEY, SHARED_SERVICE, config_map_name, ingress_name};
-pub use plan::{Inventory, permitted, plan, plan_removal, sweep};
+pub use plan::{Inventory, permitted, plan, plan_handoff, plan_removal, sweep};
 pub use publisher::{PublishError, Publisher};
 pub use token::{MalformedChallenges, Token, keep, published_tokens, read_tokens};
 pub use watches::Wake;
@@ -68,6 +68,8 @@ pub struct Observed {
     pub solver: Vec<SolverEndpoint>,
     /// The certificate's namespace is being deleted, or is gone.
     pub namespace_terminating: bool,
+    /// The certificate's ConfigMaps that tell what is deployed.
+    pub handoffs: Vec<Arc<ConfigMap>>,
     /// The certificate's Ingress class does not exist.
     pub ingress_class_missing: bool,
     /// Another certificate of the namespace has something published.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use akamai_cps::types::EnrollmentId;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use k8s_openapi::api::networking::v1::{
@@ -18,8 +19,11 @@ use super::{Settings, SolverEndpoint, Token};
 use crate::api::AkamaiCertificate;
 use crate::api::names::{
     CERTIFICATE_UID_LABEL, CHALLENGES_COMPONENT, COMPONENT_LABEL, ENDPOINT_SLICE_MANAGED_BY,
-    ENDPOINT_SLICE_MANAGED_BY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, SERVICE_NAME_LABEL, SOLVER_COMPONENT,
+    ENDPOINT_SLICE_MANAGED_BY_LABEL, HANDOFF_COMPONENT, MANAGED_BY, MANAGED_BY_LABEL, SERVICE_NAME_LABEL,
+    SOLVER_COMPONENT,
 };
+use crate::api::policy::Handoff;
+use crate::api::status::DeploymentStatus;
 use crate::api::validation::PathType;
 
 /// Key of a ConfigMap under which its tokens are.
@@ -96,6 +100,38 @@ pub(super) fn config_map(
             ..ObjectMeta::default()
         },
         data: Some(BTreeMap::from([(CHALLENGES_KEY.to_owned(), json)])),
+        ..ConfigMap::default()
+    }
+}
+
+/// The ConfigMap that tells pipelines what is deployed.
+pub(super) fn handoff(
+    certificate: &AkamaiCertificate,
+    handoff: &Handoff,
+    enrollment: EnrollmentId,
+    production: &DeploymentStatus,
+) -> ConfigMap {
+    let data = [
+        ("enrollmentId", enrollment.to_string()),
+        ("commonName", certificate.spec.common_name.clone()),
+        ("dnsNames", production.dns_names.join(",")),
+        ("fingerprint", production.fingerprint.clone()),
+        ("serialNumber", production.serial_number.clone()),
+        ("notAfter", format!("{:.0}", production.not_after.0)),
+    ];
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(handoff.config_map_name.clone()),
+            namespace: certificate.namespace(),
+            labels: Some(label_map([
+                (MANAGED_BY_LABEL, MANAGED_BY),
+                (COMPONENT_LABEL, HANDOFF_COMPONENT),
+                (CERTIFICATE_UID_LABEL, &certificate.uid().unwrap_or_default()),
+            ])),
+            owner_references: certificate.controller_owner_ref(&()).map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        },
+        data: Some(data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
         ..ConfigMap::default()
     }
 }

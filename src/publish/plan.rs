@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use akamai_cps::types::EnrollmentId;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -16,6 +17,7 @@ use super::objects::{self, CERTIFICATE_NAMESPACE_ANNOTATION};
 use super::{Blocked, Kind, Object, Observed, Settings, Token, Write, compare};
 use crate::api::AkamaiCertificate;
 use crate::api::names::{CERTIFICATE_UID_LABEL, COMPONENT_LABEL, MANAGED_BY_LABEL, SOLVER_COMPONENT};
+use crate::api::status::DeploymentStatus;
 
 /// The requests that publish the tokens, in their order; none when all is as it should be. Without tokens there is
 /// nothing to publish. Do the first, look, and ask again.
@@ -111,6 +113,29 @@ pub fn plan_removal(certificate: &AkamaiCertificate, observed: &Observed, settin
             .filter_map(|o| delete(Kind::Service, o)),
     );
     writes
+}
+
+/// The request that is missing until the ConfigMap that `spec.handoff` names, and no other, says what is deployed.
+///
+/// # Errors
+/// [`Blocked::NameTaken`]: nobody's ConfigMap is overwritten.
+pub fn plan_handoff(
+    certificate: &AkamaiCertificate,
+    enrollment: EnrollmentId,
+    production: &DeploymentStatus,
+    observed: &Observed,
+) -> Result<Option<Write>, Blocked> {
+    let wanted = certificate.spec.handoff.as_ref();
+    let name = wanted.map(|handoff| handoff.config_map_name.as_str());
+    let (present, others): (Vec<_>, Vec<_>) =
+        observed.handoffs.iter().partition(|found| Some(found.name_any().as_str()) == name);
+    if let Some(handoff) = wanted {
+        let object = objects::handoff(certificate, handoff, enrollment, production);
+        if let Some(write) = apply(Kind::Handoff, object, present.first().copied(), Object::Handoff)? {
+            return Ok(Some(write));
+        }
+    }
+    Ok(others.into_iter().find_map(|found| delete(Kind::Handoff, found)))
 }
 
 /// Everything of ours that the watches show.

@@ -130,7 +130,13 @@ impl Publisher {
         endpoint_slices.retain(ours);
         endpoint_slices.sort_by_key(|slice| slice.name_any());
         let own = &self.settings.operator_namespace;
+        let mut handoffs = self.watches.handoffs.state();
+        handoffs.retain(|found| {
+            found.namespace().as_deref() == Some(namespace.as_str())
+                && found.labels().get(CERTIFICATE_UID_LABEL) == Some(&uid)
+        });
         Observed {
+            handoffs,
             config_map: self
                 .watches
                 .config_maps
@@ -190,6 +196,7 @@ impl Publisher {
                 }
                 Object::Service(object) => self.apply(&self.watches.services, object, write).await,
                 Object::Ingress(object) => self.apply(&self.watches.ingresses, object, write).await,
+                Object::Handoff(object) => self.apply(&self.watches.handoffs, object, write).await,
             },
             Write::Delete { kind, namespace, uid, .. } => match kind {
                 // Another certificate of the namespace may have begun to publish since this was planned.
@@ -198,6 +205,7 @@ impl Publisher {
                 Kind::ConfigMap => self.delete(&self.watches.config_maps, write, uid).await,
                 Kind::EndpointSlice => self.delete(&self.watches.endpoint_slices, write, uid).await,
                 Kind::Ingress => self.delete(&self.watches.ingresses, write, uid).await,
+                Kind::Handoff => self.delete(&self.watches.handoffs, write, uid).await,
             },
         }
     }

@@ -20,8 +20,8 @@ use super::objects::{CERTIFICATE_NAME_ANNOTATION, CERTIFICATE_NAMESPACE_ANNOTATI
 use super::{Settings, SolverEndpoint};
 use crate::api::AkamaiCertificate;
 use crate::api::names::{
-    CERTIFICATE_UID_LABEL, CHALLENGES_COMPONENT, COMPONENT_LABEL, MANAGED_BY, MANAGED_BY_LABEL,
-    SERVICE_NAME_LABEL, SOLVER_COMPONENT,
+    CERTIFICATE_UID_LABEL, CHALLENGES_COMPONENT, COMPONENT_LABEL, HANDOFF_COMPONENT, MANAGED_BY,
+    MANAGED_BY_LABEL, SERVICE_NAME_LABEL, SOLVER_COMPONENT,
 };
 
 /// The certificates that something happened to: to be fed to the controller.
@@ -44,6 +44,7 @@ pub(super) struct Watches {
     pub(super) endpoint_slices: Store<EndpointSlice>,
     pub(super) solver: Store<EndpointSlice>,
     pub(super) ingress_classes: Store<IngressClass>,
+    pub(super) handoffs: Store<ConfigMap>,
     /// Counts events, so that one can wait for the next.
     pub(super) events: watch::Receiver<u64>,
 }
@@ -93,8 +94,21 @@ impl Watches {
         );
         // A class that comes or goes is seen when a certificate is looked at for another reason.
         let ingress_classes = runner.store(Api::all(client.clone()), "", |_: &IngressClass| vec![]);
-        let stores =
-            Self { config_maps, ingresses, services, endpoint_slices, solver, ingress_classes, events };
+        let handoffs = runner.store(
+            Api::all(client.clone()),
+            &format!("{ours},{COMPONENT_LABEL}={HANDOFF_COMPONENT}"),
+            |handoff: &ConfigMap| owning_certificate(handoff).into_iter().collect(),
+        );
+        let stores = Self {
+            config_maps,
+            ingresses,
+            services,
+            endpoint_slices,
+            solver,
+            ingress_classes,
+            handoffs,
+            events,
+        };
         (stores, Wake(woken))
     }
 
@@ -141,14 +155,14 @@ fn certificate_of(config_map: &ConfigMap) -> Option<ObjectRef<AkamaiCertificate>
     Some(ObjectRef::new(name).within(annotations.get(CERTIFICATE_NAMESPACE_ANNOTATION)?))
 }
 
-/// The certificate that owns an Ingress.
-fn owning_certificate(ingress: &Ingress) -> Option<ObjectRef<AkamaiCertificate>> {
+/// The certificate that owns an object.
+fn owning_certificate<K: Resource>(object: &K) -> Option<ObjectRef<AkamaiCertificate>> {
     let kind = AkamaiCertificate::kind(&());
-    let owner = ingress
+    let owner = object
         .owner_references()
         .iter()
         .find(|owner| owner.kind == kind && owner.controller == Some(true))?;
-    Some(ObjectRef::new(&owner.name).within(&ingress.namespace()?))
+    Some(ObjectRef::new(&owner.name).within(&object.namespace()?))
 }
 
 /// The certificates for which something is published, in one namespace or in all.

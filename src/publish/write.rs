@@ -18,11 +18,16 @@ pub enum Kind {
     Service,
     /// Routes the tokens' paths.
     Ingress,
+    /// A ConfigMap that tells pipelines what is deployed.
+    Handoff,
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        match self {
+            Kind::Handoff => f.write_str("ConfigMap"),
+            other => fmt::Debug::fmt(other, f),
+        }
     }
 }
 
@@ -38,6 +43,8 @@ pub enum Object {
     Service(Service),
     /// Routes the tokens' paths.
     Ingress(Ingress),
+    /// A ConfigMap that tells pipelines what is deployed.
+    Handoff(ConfigMap),
 }
 
 impl Object {
@@ -49,6 +56,7 @@ impl Object {
             Object::EndpointSlice(_) => Kind::EndpointSlice,
             Object::Service(_) => Kind::Service,
             Object::Ingress(_) => Kind::Ingress,
+            Object::Handoff(_) => Kind::Handoff,
         }
     }
 
@@ -56,7 +64,7 @@ impl Object {
     #[must_use]
     pub fn metadata(&self) -> &ObjectMeta {
         match self {
-            Object::ConfigMap(object) => &object.metadata,
+            Object::ConfigMap(object) | Object::Handoff(object) => &object.metadata,
             Object::EndpointSlice(object) => &object.metadata,
             Object::Service(object) => &object.metadata,
             Object::Ingress(object) => &object.metadata,

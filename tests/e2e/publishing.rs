@@ -15,6 +15,7 @@ use testbed::{EDGERC, HOST, NAMESPACE, TestBed};
 use crate::scene::{Scene, eventually, uid};
 
 crate::together![
+    pipelines_read_what_is_deployed_and_no_other_config_map_is_overwritten,
     the_config_map_in_the_operators_namespace_has_what_cps_asks_for,
     the_ingress_routes_exactly_the_tokens_paths_and_belongs_to_the_certificate,
     labels_and_path_type_of_the_ingress_are_the_users,
@@ -365,4 +366,28 @@ async fn no_secret_is_in_status_events_or_logs(bed: &mut TestBed) -> Result<()> 
         ensure!(!readable.contains(secret), "a credential can be read");
     }
     Ok(())
+}
+
+async fn pipelines_read_what_is_deployed_and_no_other_config_map_is_overwritten(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "handoff").await?;
+    let others = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "theirs", "namespace": "handoff"}, "data": {"theirs": "yes"}});
+    bed.apply(&others.to_string()).await?;
+    scene.apply("www", json!({"handoff": {"configMapName": "theirs"}})).await?;
+    scene.until_ready("www").await?;
+    scene.until("www", "HandedOff", "False", "NameTaken").await?;
+    scene.patch("www", json!({"handoff": {"configMapName": "ours"}})).await?;
+    scene.until("www", "HandedOff", "True", "HandedOff").await?;
+    let status = scene.until_ready("www").await?;
+    let config_maps: Api<ConfigMap> = Api::namespaced(bed.client(), "handoff");
+    ensure!(config_maps.get("theirs").await?.data.unwrap_or_default().len() == 1, "it was overwritten");
+
+    let data = config_maps.get("ours").await?.data.unwrap_or_default();
+    let production = status.deployments.and_then(|found| found.production).context("not deployed")?;
+    let told = |key: &str| data.get(key).map(String::as_str).unwrap_or_default();
+    ensure!(told("fingerprint") == production.fingerprint && told("dnsNames") == "www.handoff.example.com");
+    ensure!(told("enrollmentId") == status.enrollment_id.unwrap_or_default().to_string());
+    comes_back::<ConfigMap>(bed, "handoff", "ours").await?;
+    scene.patch("www", json!({"handoff": null})).await?;
+    scene.until_gone(&config_maps, "ours").await
 }

@@ -5,6 +5,7 @@ mod creating;
 mod ending;
 mod following;
 mod forecast;
+mod handoff;
 mod life;
 mod renewing;
 mod scheduling;

@@ -104,6 +104,8 @@ fn after(mut observed: Observed, write: &Write) -> Observed {
             observed.endpoint_slices.retain(|slice| slice.metadata.name != object.metadata.name);
             observed.endpoint_slices.push(stored(object, "uid-eps"));
         }
+        // It does not publish tokens.
+        Write::Apply { object: Object::Handoff(_), .. } | Write::Delete { kind: Kind::Handoff, .. } => {}
         Write::Delete { kind: Kind::ConfigMap, .. } => observed.config_map = None,
         Write::Delete { kind: Kind::Service, .. } => observed.service = None,
         Write::Delete { kind: Kind::Ingress, .. } => observed.ingress = None,
