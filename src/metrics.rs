@@ -1,8 +1,11 @@
-//! What the operator counts: every CPS call and every write to the API server. Not here: serving them (`crate::admin`).
+//! What the operator counts: every CPS call and every write to the API server; and what it shows of each certificate.
+//! Not here: serving them (`crate::admin`).
 
 use std::sync::Arc;
 
 use akamai_cps::{Budgets, CallRecord};
+use kube::ResourceExt;
+use kube::runtime::reflector::Store;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
@@ -10,6 +13,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use crate::api::AkamaiCertificate;
+use crate::api::status::{CertificateStatus, condition};
+use crate::status;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Call {
@@ -91,10 +98,71 @@ impl Collector for BudgetCollector {
     }
 }
 
+/// Each certificate's verdict and expiry, read from its status when somebody asks: no metric outlives its certificate.
+#[derive(Debug)]
+pub struct CertificateCollector(pub Store<AkamaiCertificate>);
+
+impl CertificateCollector {
+    fn gauges(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        (name, help): (&str, &str),
+        value: impl Fn(&CertificateStatus) -> Option<i64>,
+    ) -> Result<(), std::fmt::Error> {
+        let mut family =
+            encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
+        for certificate in self.0.state() {
+            let Some(value) = certificate.status.as_ref().and_then(&value) else { continue };
+            let (namespace, name) = (certificate.namespace().unwrap_or_default(), certificate.name_any());
+            let labels = [("namespace", namespace.as_str()), ("name", name.as_str())];
+            ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Collector for CertificateCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let ready = ("akacert_certificate_ready", "Whether a certificate is Ready");
+        self.gauges(&mut encoder, ready, |status| {
+            Some(i64::from(status::is_true(&status.conditions, condition::READY)))
+        })?;
+        let expiration = (
+            "akacert_certificate_expiration_timestamp_seconds",
+            "When the certificate in production expires, in seconds since 1970",
+        );
+        self.gauges(&mut encoder, expiration, |status| {
+            Some(status.deployments.as_ref()?.production.as_ref()?.not_after.0.as_second())
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::next::fixtures::Scene;
+    use kube::runtime::{reflector, watcher};
     use prometheus_client::encoding::text::encode;
+
+    #[test]
+    fn each_certificate_shows_its_verdict_and_its_expiry_as_long_as_it_exists() {
+        let (store, mut writer) = reflector::store();
+        let certificate = Scene::ready().certificate;
+        writer.apply_watcher_event(&watcher::Event::Apply(certificate.clone()));
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(CertificateCollector(store)));
+        let page = || {
+            let mut page = String::new();
+            encode(&mut page, &registry).unwrap();
+            page
+        };
+        let labels = "{namespace=\"shop\",name=\"www\"}";
+        assert!(page().contains(&format!("akacert_certificate_ready{labels} 1\n")), "{}", page());
+        let expires = format!("akacert_certificate_expiration_timestamp_seconds{labels} 1830211200\n");
+        assert!(page().contains(&expires), "{}", page());
+        writer.apply_watcher_event(&watcher::Event::Delete(certificate));
+        assert!(!page().contains(labels), "{}", page());
+    }
 
     #[test]
     fn the_budgets_of_all_groups_are_one_metric() {

@@ -31,7 +31,7 @@ use crate::api::AkamaiCertificate;
 use crate::controller::{Certificates, Context};
 use crate::deployed::Roots;
 use crate::lists::Lists;
-use crate::metrics::{BudgetCollector, Metrics};
+use crate::metrics::{BudgetCollector, CertificateCollector, Metrics};
 use crate::next::forecast::Pace;
 use crate::observe::Knowledge;
 use crate::probe::{ProbeSettings, Prober};
@@ -133,10 +133,6 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     registry.register_collector(Box::new(BudgetCollector(budgets.clone())));
-    let readiness = Readiness::default();
-    let admin =
-        tokio::spawn(admin::serve(settings.admin_listen, readiness.clone(), registry, shutdown.clone()));
-
     let recorder = Recorder::new(
         client.clone(),
         Reporter { controller: "akacert.io/operator".into(), instance: std::env::var("POD_NAME").ok() },
@@ -150,6 +146,10 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     // The last certificate of an account that is marked for deletion may be gone.
     let certificates = Certificates::new(&client, tick.clone());
     let store = certificates.store();
+    registry.register_collector(Box::new(CertificateCollector(store.clone())));
+    let readiness = Readiness::default();
+    let admin =
+        tokio::spawn(admin::serve(settings.admin_listen, readiness.clone(), registry, shutdown.clone()));
     let (wake, woken) = mpsc::unbounded_channel();
     let users = (store.clone(), wake.clone());
     let namespaces = watch_metadata::<Namespace>(&client, &shutdown, move |namespace| {

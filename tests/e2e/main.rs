@@ -15,6 +15,7 @@ mod refused;
 mod renewing;
 mod scene;
 mod stalled;
+mod storm;
 mod updating;
 
 use std::sync::Arc;
@@ -91,6 +92,7 @@ fn main() -> Result<()> {
             renewing::ALONE,
             adopting::ALONE,
             outside::ALONE,
+            storm::ALONE,
         ]
         .into_iter()
         .flatten()
