@@ -226,8 +226,11 @@ async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Resu
             let answer = cps(Priority::Publish).set_deployment_schedule(*id, *change, schedule).await;
             failpoint::reach("after the schedule");
             acknowledged(answer)?;
-            memory.scheduled = Some(now);
             memory.enrollment = None;
+            // As CPS shows it from now on, if it took it: the next look at the change tells.
+            if let Some(change) = memory.change.as_mut().and_then(|reading| reading.change.as_mut()) {
+                change.status_info.deployment_schedule = Some(schedule.clone());
+            }
         }
         Step::DeleteEnrollment(id) => delete(&cps(Priority::Publish), *id, memory).await?,
         _ => {}

@@ -24,7 +24,7 @@ pub fn scheduled(
     reading: &ChangeReading,
     change: &Change,
 ) -> Result<(), Step> {
-    if s.spec().observes() || is_deploying(change) || s.memory.scheduled.is_some_and(|at| at >= reading.at) {
+    if s.spec().observes() || is_deploying(change) {
         return Ok(());
     }
     let present = change.status_info.deployment_schedule.clone().unwrap_or_default();

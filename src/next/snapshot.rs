@@ -194,8 +194,6 @@ pub struct Memory {
     pub warnings_told: Option<Timestamp>,
     /// What waits on staging: stands for it in the acknowledgement.
     pub staged: Option<Reading<String>>,
-    /// When the change was last scheduled.
-    pub scheduled: Option<Timestamp>,
     /// When the deployment was last acknowledged.
     pub deployment_told: Option<Timestamp>,
     /// What is deployed.

@@ -18,6 +18,8 @@ pub struct Call {
     pub pattern: String,
     /// The enrollment that it concerned.
     pub enrollment_id: Option<u64>,
+    /// The account switch key it was made with.
+    pub account: Option<String>,
     /// HTTP status of the answer; also of one that was then lost on purpose.
     pub status: u16,
     /// A poll of a change that was answered as the one before.

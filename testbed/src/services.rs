@@ -181,7 +181,7 @@ pub async fn simulator(work: &Path, authority: &Authority, options: &SimulatorOp
     command.args(["--listen", &format!("{CPS}:443"), "--control-listen", &format!("{CPS}:8080")]);
     command.args(["--dcv-listen", &format!("{CPS}:80"), "--edge-listen", &format!("{EDGE}:443")]);
     command.arg("--tls-cert").arg(certificate).arg("--tls-key").arg(key);
-    command.arg("--credentials").arg(credentials);
+    command.arg("--credentials").arg(credentials).arg("--root-file").arg(work.join("cps-simulator-root.pem"));
     command.args(["--acme-directory", &format!("https://{HOST}:14000/dir")]);
     command.arg("--acme-ca").arg(authority.file());
     command.args(["--dns", &format!("{HOST}:53"), "--speed", &options.speed.to_string()]);

@@ -65,7 +65,7 @@ macro_rules! alone {
 }
 
 /// Tests at a time. They mostly wait, for CPS and for the authority.
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 6;
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();

@@ -13,6 +13,7 @@ use testbed::TestBed;
 use crate::scene::{DEADLINE, Scene, eventually};
 
 crate::together![
+    each_change_waits_for_the_deployment_window,
     a_renewal_deploys_another_certificate_while_ready_stays,
     a_renewal_by_annotation_happens_once,
     warnings_on_the_list_are_acknowledged_however_cps_hesitates,
@@ -22,7 +23,6 @@ crate::together![
     a_removal_that_stops_at_a_warning_goes_on_once_it_is_approved,
     what_is_on_staging_waits_for_a_human,
     what_is_on_staging_goes_on_by_itself_where_policy_says_so,
-    each_change_waits_for_the_deployment_window,
 ];
 
 crate::alone![a_renewal_that_began_while_the_operator_was_down_is_found,];

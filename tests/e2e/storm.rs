@@ -21,9 +21,9 @@ use crate::scene::{Scene, eventually, eventually_within};
 crate::alone![after_any_storm_each_certificate_has_one_enrollment_and_is_ready,];
 
 /// Certificates, each with a sequence of events of its own, unless STORM_SEQUENCES says how many.
-const SEQUENCES: usize = 12;
+const SEQUENCES: usize = 8;
 /// Events of each.
-const EVENTS: usize = 10;
+const EVENTS: usize = 8;
 
 #[derive(Clone, Copy, Debug)]
 enum Event {

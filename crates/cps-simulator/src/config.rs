@@ -26,6 +26,9 @@ pub struct Config {
     pub speed: f64,
     /// Whether the account's request limits (35 a minute, 20 in 2 seconds) apply.
     pub request_limits: bool,
+    /// A file in which the simulator keeps its own root, so that what it signed stays good over a restart; in memory only
+    /// when absent.
+    pub root_file: Option<PathBuf>,
     /// Address of the TLS port that serves deployed certificates by SNI.
     pub edge_listen: Option<SocketAddr>,
     /// Address of the token server that stands for `dcv.akamai.com`.
@@ -131,6 +134,7 @@ impl Config {
             dns: None,
             speed: 1.0,
             request_limits: true,
+            root_file: None,
             edge_listen: None,
             dcv_listen: None,
             control_listen: None,

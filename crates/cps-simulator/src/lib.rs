@@ -58,6 +58,7 @@ pub use serve::TlsError;
 pub use warnings::{Hesitation, Stage, Warning};
 
 use auth::Verifier;
+pub use authority::RootError;
 use authority::{Authority, OwnRoot};
 use shared::{Shared, lock};
 
@@ -78,9 +79,9 @@ pub enum StartError {
     /// Look-ups are impossible.
     #[error(transparent)]
     Fetch(#[from] FetchSetupError),
-    /// The simulator's own root could not be made.
-    #[error("cannot generate the simulator's own root: {0}")]
-    Root(#[from] rcgen::Error),
+    /// The simulator's own root cannot be had.
+    #[error(transparent)]
+    Root(#[from] RootError),
     /// A setting makes no sense.
     #[error("speed must be a positive number, but is {0}")]
     Speed(f64),
@@ -138,7 +139,10 @@ impl Simulator {
             api.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
         config.listen = address;
 
-        let own_root = Arc::new(OwnRoot::generate()?);
+        let own_root = Arc::new(match &config.root_file {
+            Some(file) => OwnRoot::kept(file)?,
+            None => OwnRoot::generate().map_err(RootError::from)?,
+        });
         let shared = Arc::new(Shared {
             verifier: Verifier::new(config.credentials.clone(), config.clock_skew),
             limits: limits::Limits::default(),

@@ -48,6 +48,9 @@ struct Args {
     /// Do not limit requests (35 a minute and 20 in 2 seconds for each account)
     #[arg(long)]
     no_request_limits: bool,
+    /// File in which the simulator's own root is kept over restarts
+    #[arg(long, value_name = "FILE")]
+    root_file: Option<PathBuf>,
     /// Address of a TLS port that serves the certificates on production by SNI, as the edge does
     #[arg(long, value_name = "ADDR")]
     edge_listen: Option<SocketAddr>,
@@ -118,6 +121,7 @@ fn config(args: Args) -> Result<Config, Error> {
     config.dns = args.dns;
     config.speed = args.speed;
     config.request_limits = !args.no_request_limits;
+    config.root_file = args.root_file;
     config.edge_listen = args.edge_listen;
     config.dcv_listen = args.dcv_listen;
     config.control_listen = args.control_listen;

@@ -51,9 +51,6 @@ fn assert_scheduled(scene: &Scene, not_before: Option<&str>, not_after: Option<&
 fn the_window_becomes_the_schedule_of_the_change_which_then_waits() {
     let mut scene = tuesdays();
     assert_scheduled(&scene, Some(TUESDAY), Some(EVENING));
-    scene.memory.scheduled = Some(scene.now);
-    assert_step(&scene.next(), "Wait");
-    scene.now = scene.now.checked_add(std::time::Duration::from_secs(60)).unwrap();
     shown(&mut scene, Some(TUESDAY), Some(EVENING));
     let decision = scene.next();
     assert_step(&decision, "Wait");

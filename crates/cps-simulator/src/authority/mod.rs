@@ -12,6 +12,7 @@ use crate::fetch::{Fetcher, Method};
 use crate::state::{Challenge, Domain};
 
 pub(crate) use own::OwnRoot;
+pub use own::RootError;
 
 /// Why an authority did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! The simulator's own root and intermediate, for use without an ACME authority. It signs what it has
-//! validated itself. Keys live in memory only.
+//! validated itself. They live in memory, unless a file is named in which the next start finds them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -8,9 +9,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use futures::future::join_all;
 use jiff::{Timestamp, ToSpan, Zoned, tz::TimeZone};
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertificateSigningRequest,
-    CertificateSigningRequestParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertificateSigningRequest, CertificateSigningRequestParams,
+    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 
 use super::{AuthorityError, Authorization, Failures};
@@ -20,10 +20,28 @@ use crate::state::{Challenge, Domain};
 /// Life of a certificate, as Let's Encrypt's.
 const LIFE_DAYS: i64 = 90;
 
+/// The root cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// It cannot be made, or what the file has is none.
+    #[error("no root certificate: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// The file cannot be read or written.
+    #[error("cannot keep the root in {path}: {source}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
 /// A root, and the intermediate that signs.
 pub(crate) struct OwnRoot {
-    root: Certificate,
-    intermediate: Certificate,
+    /// PEM.
+    root: String,
+    /// PEM.
+    intermediate: String,
     issuer: Issuer<'static, KeyPair>,
     /// Stands for the thumbprint of the account key in key authorizations.
     thumbprint: String,
@@ -38,7 +56,30 @@ impl OwnRoot {
         let key = KeyPair::generate()?;
         let params = ca_params("CPS simulator intermediate", 1825);
         let intermediate = params.signed_by(&key, &root_issuer)?;
-        Ok(Self { root, intermediate, issuer: Issuer::new(params, key), thumbprint: random_text() })
+        Ok(Self {
+            root: root.pem(),
+            intermediate: intermediate.pem(),
+            issuer: Issuer::new(params, key),
+            thumbprint: random_text(),
+        })
+    }
+
+    /// That of a file, which is made if it is not there: root, intermediate and its key, PEM.
+    pub(crate) fn kept(file: &Path) -> Result<Self, RootError> {
+        let failed = |source| RootError::File { path: file.display().to_string(), source };
+        if !file.exists() {
+            let new = Self::generate()?;
+            let text = [new.root.as_str(), &new.intermediate, &new.issuer.key().serialize_pem()].concat();
+            std::fs::write(file, text).map_err(failed)?;
+            return Ok(new);
+        }
+        let text = std::fs::read_to_string(file).map_err(failed)?;
+        let mut parts = text.split_inclusive("-----\n").collect::<Vec<_>>().into_iter();
+        // Each of the three begins and ends with a line of dashes.
+        let mut part = || parts.by_ref().take(2).collect::<String>();
+        let (root, intermediate) = (part(), part());
+        let issuer = Issuer::from_ca_cert_pem(&intermediate, KeyPair::from_pem(&part())?)?;
+        Ok(Self { root, intermediate, issuer, thumbprint: random_text() })
     }
 
     /// A certificate and its chain for names that nobody validates.
@@ -48,12 +89,12 @@ impl OwnRoot {
         params.use_authority_key_identifier_extension = true;
         set_life(&mut params, days);
         let certificate = params.signed_by(key, &self.issuer)?;
-        Ok(format!("{}{}", certificate.pem(), self.intermediate.pem()))
+        Ok(format!("{}{}", certificate.pem(), self.intermediate))
     }
 
     /// The root as PEM, for clients that check the chain.
     pub(crate) fn pem(&self) -> String {
-        self.root.pem()
+        self.root.clone()
     }
 }
 
@@ -122,6 +163,26 @@ impl OwnOrder {
         request.params.use_authority_key_identifier_extension = true;
         set_life(&mut request.params, LIFE_DAYS);
         let certificate = request.signed_by(&self.root.issuer)?;
-        Ok(format!("{}{}", certificate.pem(), self.root.intermediate.pem()))
+        Ok(format!("{}{}", certificate.pem(), self.root.intermediate))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_signed_before_a_restart_leads_to_the_same_root_afterwards() {
+        let file = std::env::temp_dir().join(format!("root-{}.pem", random_text()));
+        let first = OwnRoot::kept(&file).unwrap();
+        let second = OwnRoot::kept(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!((first.pem(), &first.intermediate), (second.pem(), &second.intermediate));
+        let key = KeyPair::generate().unwrap();
+        let chain = second.issue(vec!["www.example.com".into()], &key, 5).unwrap();
+        let leaf = x509_parser::pem::Pem::iter_from_buffer(chain.as_bytes()).next().unwrap().unwrap();
+        let (_, intermediate) = x509_parser::pem::parse_x509_pem(first.intermediate.as_bytes()).unwrap();
+        let (leaf, intermediate) = (leaf.parse_x509().unwrap(), intermediate.parse_x509().unwrap());
+        assert!(leaf.verify_signature(Some(intermediate.public_key())).is_ok());
     }
 }
