@@ -57,7 +57,7 @@ impl Driver<'_> {
         let (kind, step, issued) =
             self.update(|change| (change.kind, change.step, change.issued.is_some()))?;
         match kind {
-            ChangeKind::Removal => return self.remove().await,
+            ChangeKind::Removal => return self.remove(step).await,
             _ if issued => {}
             ChangeKind::Network => {
                 self.step(Step::CreateSlotFiles, self.shared.config.waits.create_slot_files).await?;
@@ -136,9 +136,12 @@ impl Driver<'_> {
                 self.wait_for_acknowledgement().await?;
             }
         }
-        self.enter_on_schedule(Step::LiveCheck).await?;
-        self.step(Step::LiveCheck, waits.live_check).await?;
-        self.enter_on_schedule(Step::DeployProduction).await?;
+        // What has begun does not mind the schedule any more.
+        if step != Step::DeployProduction {
+            self.enter_on_schedule(Step::LiveCheck).await?;
+            self.step(Step::LiveCheck, waits.live_check).await?;
+            self.enter_on_schedule(Step::DeployProduction).await?;
+        }
         self.step(Step::DeployProduction, waits.production).await?;
         self.update_both(|enrollment, index| {
             enrollment.production = deployment(enrollment, index);
@@ -228,11 +231,13 @@ impl Driver<'_> {
         Some(())
     }
 
-    async fn remove(&self) -> Option<()> {
+    async fn remove(&self, step: Step) -> Option<()> {
         let waits = &self.shared.config.waits;
-        self.enter_on_schedule(Step::DeprovisionCert).await?;
-        self.step(Step::DeprovisionCert, waits.removal).await?;
-        self.warn(Stage::PostVerification, Step::ReviewCert).await?;
+        if step != Step::AbandonSlots {
+            self.enter_on_schedule(Step::DeprovisionCert).await?;
+            self.step(Step::DeprovisionCert, waits.removal).await?;
+            self.warn(Stage::PostVerification, Step::ReviewCert).await?;
+        }
         self.step(Step::AbandonSlots, waits.removal).await?;
         lock(&self.shared.state).enrollments.remove(&self.enrollment).map(|_| ())
     }

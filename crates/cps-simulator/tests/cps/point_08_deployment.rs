@@ -187,6 +187,22 @@ async fn a_dump_keeps_schedule_and_acknowledgement() {
 }
 
 #[tokio::test]
+async fn what_has_begun_is_ended_after_its_schedule_too() {
+    let first = World::start(|config| config.waits.production = NEVER).await;
+    let ids = first.cps.created(&enrollment(&["www.example.com"])).await;
+    first.publish(&first.offered(ids).await);
+    first.cps.acknowledge(ids).await;
+    first.reaches(ids, "deploy-cert-to-production").await;
+    let (_, mut dump) = first.control("GET", "/dump", None).await;
+    let schedule = json!({"notBefore": null, "notAfter": "2020-02-01T00:00:00Z"});
+    dump["enrollments"][ids.0.to_string()]["changes"][0]["schedule"] = schedule;
+
+    let second = World::start(|_| {}).await;
+    assert_eq!(second.control("PUT", "/dump", Some(dump)).await.0, 204);
+    second.reaches(ids, "complete").await;
+}
+
+#[tokio::test]
 async fn a_removal_waits_for_its_schedule() {
     let world = World::start(|_| {}).await;
     let (e, _) = world.deployed(&["www.example.com"]).await;

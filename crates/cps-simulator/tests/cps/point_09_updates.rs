@@ -3,7 +3,7 @@
 use cps_simulator::{Quirks, Waits};
 
 use crate::client::{Answer, last_id};
-use crate::world::{NEVER, World, enrollment};
+use crate::world::{NEVER, World, enrollment, no_waits};
 
 async fn update(world: &World, enrollment_id: u64) -> Answer {
     let body = enrollment(&["www.example.com", "api.example.com"]);
@@ -12,13 +12,12 @@ async fn update(world: &World, enrollment_id: u64) -> Answer {
 
 #[tokio::test]
 async fn an_update_while_cps_deploys_can_fail_with_a_server_error() {
-    let phases: [(&str, fn(&mut Waits)); 3] = [
-        ("deploy-cert-to-staging", |waits| waits.staging = NEVER),
-        ("live-check-action", |waits| waits.live_check = NEVER),
-        ("deploy-cert-to-production", |waits| waits.production = NEVER),
-    ];
-    for (status, stop) in phases {
-        let world = World::start(|config| stop(&mut config.waits)).await;
+    for (status, waits) in [
+        ("deploy-cert-to-staging", Waits { staging: NEVER, ..no_waits() }),
+        ("live-check-action", Waits { live_check: NEVER, ..no_waits() }),
+        ("deploy-cert-to-production", Waits { production: NEVER, ..no_waits() }),
+    ] {
+        let world = World::start(|config| config.waits = waits).await;
         let ids = world.cps.created(&enrollment(&["www.example.com"])).await;
         world.publish(&world.offered(ids).await);
         world.cps.acknowledge(ids).await;
