@@ -270,7 +270,7 @@ async fn what_waits_on_staging_is_pushed_a_week_before_the_live_certificate_expi
     world.reaches(waits, "wait-ack-change-management").await;
     world.deployed(&["faster.example.com"]).await;
     let change = world.cps.change(waits).await.json;
-    assert_eq!(change["statusInfo"]["status"], "wait-ack-change-management");
+    assert_eq!(change["statusInfo"]["state"], "awaiting-input");
     set(&world, waits, &open()).await;
     world.reaches(waits, "complete").await;
 }
