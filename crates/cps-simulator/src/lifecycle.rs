@@ -54,22 +54,19 @@ impl Driver<'_> {
     }
 
     async fn run(&self) -> Option<()> {
-        let (kind, step) = self.update(|change| (change.kind, change.step))?;
-        let waits = &self.shared.config.waits;
+        let (kind, step, issued) =
+            self.update(|change| (change.kind, change.step, change.issued.is_some()))?;
         match kind {
-            ChangeKind::Removal => return self.remove().await,
+            ChangeKind::Removal => return self.remove(step).await,
+            _ if issued => {}
             ChangeKind::Network => {
-                self.step(Step::CreateSlotFiles, waits.create_slot_files).await?;
+                self.step(Step::CreateSlotFiles, self.shared.config.waits.create_slot_files).await?;
                 let issued = self.update_both(|e, _| e.production.as_ref().map(|d| d.issued.clone()))??;
                 self.update(|change| change.issued = Some(issued))?;
             }
-            _ => {
-                if self.update(|change| change.issued.is_none())? {
-                    self.obtain(step).await?;
-                }
-            }
+            _ => self.obtain(step).await?,
         }
-        self.deploy().await
+        self.deploy(step).await
     }
 
     /// From the start to an issued certificate.
@@ -124,15 +121,27 @@ impl Driver<'_> {
     }
 
     /// Staging, live check, production, done.
-    async fn deploy(&self) -> Option<()> {
+    async fn deploy(&self, step: Step) -> Option<()> {
         let waits = &self.shared.config.waits;
-        self.step(Step::DeployStaging, waits.staging).await?;
-        self.update_both(|enrollment, index| enrollment.staging = deployment(enrollment, index))?;
-        if self.update_both(|enrollment, _| enrollment.body["changeManagement"] == true)? {
-            self.wait_for_acknowledgement().await?;
+        // A change that was loaded from a dump does not ask a second time.
+        let agreed = match step {
+            Step::LiveCheck | Step::DeployProduction => true,
+            Step::AckChangeManagement => self.update(|change| change.asked.acknowledged)?,
+            _ => false,
+        };
+        if !agreed {
+            self.step(Step::DeployStaging, waits.staging).await?;
+            self.update_both(|enrollment, index| enrollment.staging = deployment(enrollment, index))?;
+            if self.update_both(|enrollment, _| enrollment.body["changeManagement"] == true)? {
+                self.wait_for_acknowledgement().await?;
+            }
         }
-        self.wait_for_schedule().await?;
-        self.step(Step::LiveCheck, waits.live_check).await?;
+        // What has begun does not mind the schedule any more.
+        if step != Step::DeployProduction {
+            self.enter_on_schedule(Step::LiveCheck).await?;
+            self.step(Step::LiveCheck, waits.live_check).await?;
+            self.enter_on_schedule(Step::DeployProduction).await?;
+        }
         self.step(Step::DeployProduction, waits.production).await?;
         self.update_both(|enrollment, index| {
             enrollment.production = deployment(enrollment, index);
@@ -146,33 +155,53 @@ impl Driver<'_> {
     /// With change management the certificate stays on staging until the user agrees. Shortly before the live one expires
     /// CPS goes on without, unless a schedule says when.
     async fn wait_for_acknowledgement(&self) -> Option<()> {
-        let pause = self.pause(Step::AckChangeManagement);
+        self.offer(Step::AckChangeManagement)?;
         let expiry = self.update_both(|e, _| e.production.as_ref().map(|live| live.issued.not_after))?;
-        let Some(push) = expiry.and_then(|expiry| expiry.checked_sub(AUTOMATIC_PUSH).ok()) else {
-            return pause.await;
-        };
-        tokio::select! {
-            paused = pause => paused,
-            () = self.push_at(push) => self.update(|change| change.offer = Offer::None),
+        let push = expiry.and_then(|expiry| expiry.checked_sub(AUTOMATIC_PUSH).ok());
+        loop {
+            let now = Timestamp::now();
+            let (done, scheduled) = self.update(|change| {
+                let scheduled = change.schedule != Schedule::default();
+                let pushed = !scheduled && push.is_some_and(|push| push <= now);
+                if pushed {
+                    change.offer = Offer::None;
+                }
+                (change.asked.acknowledged || pushed, scheduled)
+            })?;
+            if done {
+                return Some(());
+            }
+            self.woken_or(push.filter(|_| !scheduled)).await;
         }
     }
 
-    /// Ends at a time, unless the change has a schedule of its own then.
-    async fn push_at(&self, time: Timestamp) {
-        tokio::time::sleep(until(time)).await;
-        if self.update(|change| change.schedule != Schedule::default()).unwrap_or(true) {
-            std::future::pending::<()>().await;
+    /// Moves to a step as soon as the schedule allows it. Whoever has missed the end of a schedule waits for another one.
+    async fn enter_on_schedule(&self, step: Step) -> Option<()> {
+        loop {
+            let now = Timestamp::now();
+            let (entered, not_before) = self.update(|change| {
+                let allowed = change.schedule.allows(now);
+                if allowed {
+                    change.step = step;
+                }
+                (allowed, change.schedule.not_before)
+            })?;
+            if entered {
+                return Some(());
+            }
+            self.woken_or(not_before.filter(|time| *time > now)).await;
         }
     }
 
-    /// Production begins when the schedule says so. It may change meanwhile.
-    async fn wait_for_schedule(&self) -> Option<()> {
-        while let Some(not_before) = self.update(|change| change.schedule.not_before)?
-            && not_before > Timestamp::now()
-        {
-            let _ = tokio::time::timeout(until(not_before), self.signal.wake.notified()).await;
+    /// Ends when the change was edited, and at a time if there is one.
+    async fn woken_or(&self, time: Option<Timestamp>) {
+        let woken = self.signal.wake.notified();
+        match time {
+            Some(time) => {
+                let _ = tokio::time::timeout(until(time), woken).await;
+            }
+            None => woken.await,
         }
-        Some(())
     }
 
     /// Stops where somebody has added a warning, until it is acknowledged.
@@ -184,23 +213,31 @@ impl Driver<'_> {
         self.update(|change| change.warnings = None)
     }
 
-    /// Offers the input of a step, until it is acknowledged.
-    async fn pause(&self, step: Step) -> Option<()> {
+    /// Offers the input of a step.
+    fn offer(&self, step: Step) -> Option<()> {
         self.update(|change| {
             change.step = step;
             change.offer = Offer::Open;
             change.asked = Asked::default();
-        })?;
+        })
+    }
+
+    /// Offers the input of a step, until it is acknowledged.
+    async fn pause(&self, step: Step) -> Option<()> {
+        self.offer(step)?;
         while !self.update(|change| change.asked.acknowledged)? {
             self.signal.wake.notified().await;
         }
         Some(())
     }
 
-    async fn remove(&self) -> Option<()> {
+    async fn remove(&self, step: Step) -> Option<()> {
         let waits = &self.shared.config.waits;
-        self.step(Step::DeprovisionCert, waits.removal).await?;
-        self.warn(Stage::PostVerification, Step::ReviewCert).await?;
+        if step != Step::AbandonSlots {
+            self.enter_on_schedule(Step::DeprovisionCert).await?;
+            self.step(Step::DeprovisionCert, waits.removal).await?;
+            self.warn(Stage::PostVerification, Step::ReviewCert).await?;
+        }
         self.step(Step::AbandonSlots, waits.removal).await?;
         lock(&self.shared.state).enrollments.remove(&self.enrollment).map(|_| ())
     }

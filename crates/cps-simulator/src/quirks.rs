@@ -14,7 +14,7 @@ pub struct Quirks {
     pub unknown_fields: bool,
     /// Timestamps end in `z` instead of `Z`.
     pub lowercase_z: bool,
-    /// An update answers 500 while a change of the enrollment is being deployed.
+    /// An update answers 500 while a change of the enrollment is being deployed (staging, live check, production).
     pub update_fails_while_deploying: bool,
     /// Fields without a value are missing instead of `null`.
     pub omit_nulls: bool,

@@ -162,6 +162,14 @@ pub(crate) struct Schedule {
     pub not_after: Option<Timestamp>,
 }
 
+impl Schedule {
+    /// Whether the deployment may begin at a time.
+    pub(crate) fn allows(&self, time: Timestamp) -> bool {
+        self.not_before.is_none_or(|not_before| not_before <= time)
+            && self.not_after.is_none_or(|not_after| time < not_after)
+    }
+}
+
 /// A change of an enrollment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -116,7 +116,9 @@ pub(super) async fn replace(
         let enrollment = state.enrollments.get(&enrollment_id).ok_or_else(Problem::not_found)?;
         let body = accept(&body)?;
         let difference = compare(&enrollment.body, &body)?;
-        let deploying = |change: &Change| matches!(change.step, Step::LiveCheck | Step::DeployProduction);
+        let deploying = |change: &Change| {
+            matches!(change.step, Step::DeployStaging | Step::LiveCheck | Step::DeployProduction)
+        };
         if shared.quirks().update_fails_while_deploying && enrollment.pending().any(deploying) {
             return Err(Problem::server_error(StatusCode::INTERNAL_SERVER_ERROR));
         }
@@ -170,6 +172,7 @@ pub(super) async fn remove(
 ) -> Result<Response, Problem> {
     let media_type = media::accepted(&headers, &["enrollment-status.v1"])?;
     let query = Query::parse(query.as_deref());
+    let schedule = schedule::of_query(&query)?;
     let enrollment_id = id(&enrollment)?;
 
     let change = {
@@ -192,7 +195,8 @@ pub(super) async fn remove(
         }
         enrollment.changes.retain(|change| change.finished);
         if enrollment.ever_deployed() {
-            enrollment.changes.push(Change::new(change_id, ChangeKind::Removal, &[]));
+            let removal = Change::new(change_id, ChangeKind::Removal, &[]);
+            enrollment.changes.push(Change { schedule, ..removal });
             Some(state.next_id())
         } else {
             state.enrollments.remove(&enrollment_id);

@@ -6,7 +6,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -23,8 +23,10 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let media_type = media::accepted(&headers, &["deployment-schedule.v1"])?;
-    let body =
-        changes::find(&shared, &path, |_, change| Ok(view::schedule(&change.schedule, shared.quirks())))?;
+    let quirks = shared.quirks();
+    let body = changes::find(&shared, &path, |_, change| {
+        Ok(quirks.finish(view::schedule(&change.schedule, quirks)))
+    })?;
     Ok(answer(StatusCode::OK, media_type, &body))
 }
 
@@ -44,12 +46,15 @@ pub(super) async fn write(
     }
     let end = |field: &str| match fields.get(field) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => time(text).map(Some),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
         Some(_) => Err(wrong()),
     };
-    let schedule = bounded(Schedule { not_before: end("notBefore")?, not_after: end("notAfter")? })?;
+    let schedule = schedule(end("notBefore")?, end("notAfter")?)?;
     let (enrollment, change) = changes::find(&shared, &path, |enrollment, change| {
-        if change.finished || change.step == Step::DeployProduction {
+        if change.finished {
+            return Err(Problem::not_found());
+        }
+        if matches!(change.step, Step::DeployProduction | Step::AbandonSlots) {
             return Err(Problem::wrong_state("The change is being deployed already."));
         }
         change.schedule = schedule;
@@ -61,23 +66,25 @@ pub(super) async fn write(
 
 /// `deploy-not-before` and `deploy-not-after`.
 pub(super) fn of_query(query: &Query) -> Result<Schedule, Problem> {
-    let end = |name: &str| query.get(name).map(time).transpose();
-    bounded(Schedule { not_before: end("deploy-not-before")?, not_after: end("deploy-not-after")? })
+    schedule(query.get("deploy-not-before"), query.get("deploy-not-after"))
 }
 
-fn bounded(schedule: Schedule) -> Result<Schedule, Problem> {
-    match (schedule.not_before, schedule.not_after) {
+/// Times or days (UTC): "not before" a day means from its begin, "not after" it means until its end.
+fn schedule(not_before: Option<&str>, not_after: Option<&str>) -> Result<Schedule, Problem> {
+    let not_before = not_before.map(|text| time(text, Time::midnight())).transpose()?;
+    let not_after = not_after.map(|text| time(text, Time::constant(23, 59, 59, 0))).transpose()?;
+    match (not_before, not_after) {
         (Some(from), Some(to)) if to <= from => {
             Err(Problem::invalid("notAfter must be later than notBefore."))
         }
-        _ => Ok(schedule),
+        _ => Ok(Schedule { not_before, not_after }),
     }
 }
 
-/// A time, or a day, which begins at midnight UTC.
-fn time(text: &str) -> Result<Timestamp, Problem> {
-    let day = |text: &str| text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
-    text.parse().ok().or_else(|| day(text)).ok_or_else(wrong)
+/// A time (RFC 3339), or a day, of which it is the time `of_day`.
+fn time(text: &str, of_day: Time) -> Result<Timestamp, Problem> {
+    let day = || TimeZone::UTC.to_timestamp(Date::strptime("%Y-%m-%d", text).ok()?.to_datetime(of_day)).ok();
+    text.parse().ok().or_else(day).ok_or_else(wrong)
 }
 
 fn wrong() -> Problem {
