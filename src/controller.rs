@@ -118,7 +118,16 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
         if is_worth_a_write(&certificate, &status, &step) {
             match report(&certificate, status, ctx).await {
                 Ok(reported) => certificate = reported,
-                Err(trouble) if trouble.gone => return None,
+                Err(trouble) if trouble.gone => {
+                    vanished::clean_up(&Subject {
+                        certificate: &mut certificate,
+                        account: account.ready(),
+                        solver: &published.solver,
+                        memory: &mut known.memory,
+                    })
+                    .await;
+                    return None;
+                }
                 Err(trouble) => return Some(postpone(&step, &trouble, known, ctx)),
             }
             known.written = Some(certificate.clone());

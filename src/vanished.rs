@@ -4,17 +4,24 @@
 //! one meanwhile. A create can fall into that moment. Not here: how a resource ends otherwise (`crate::next`).
 
 use akamai_cps::{DeleteParams, Priority};
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use crate::act::Subject;
-use crate::api::names::ENROLLMENT_ID_ANNOTATION;
+use crate::api::AkamaiCertificate;
+use crate::api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
+use crate::next::snapshot::Intent;
+
+/// A deletion takes so long at most. One that began before there was a finalizer can end after the enrollment was recorded.
+const DELETION: SignedDuration = SignedDuration::from_secs(10);
 
 /// Removes the enrollment that was made for a resource that is gone, if it was to be removed with the resource. An
-/// enrollment that had been recorded is left alone: then somebody has taken the finalizer away, and may want it kept.
+/// enrollment that was recorded is left alone otherwise: then somebody has taken the finalizer away, and may want it kept.
 pub async fn clean_up(subject: &Subject<'_>) {
     let (certificate, Some(created)) = (&subject.certificate, &subject.memory.created) else { return };
     let id = created.enrollment;
-    if certificate.annotations().contains_key(ENROLLMENT_ID_ANNOTATION) {
+    let is_recorded = certificate.annotations().contains_key(ENROLLMENT_ID_ANNOTATION);
+    if is_recorded && !vanished_at_once(certificate) {
         return;
     }
     let Some(account) = subject.account.filter(|_| certificate.spec.deletes_enrollment()) else {
@@ -32,5 +39,43 @@ pub async fn clean_up(subject: &Subject<'_>) {
             enrollment = %id, %error,
             "the resource was deleted during the create, and its enrollment could not be: remove it in Akamai Control Center"
         ),
+    }
+}
+
+/// The finalizer is new, and nobody was seen to delete the resource while it had one.
+fn vanished_at_once(certificate: &AkamaiCertificate) -> bool {
+    let intent = certificate.annotations().get(INTENT_ANNOTATION);
+    let intent = intent.and_then(|intent| serde_json::from_str::<Intent>(intent).ok());
+    let is_new = intent.is_some_and(|intent| Timestamp::now().duration_since(intent.time) < DELETION);
+    let is_held = certificate.finalizers().iter().any(|finalizer| finalizer == CERTIFICATE_FINALIZER);
+    is_new && is_held && certificate.metadata.deletion_timestamp.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+    use crate::next::fixtures::Scene;
+
+    fn created(age: i64) -> AkamaiCertificate {
+        let mut scene = Scene::created();
+        let mut intent: Intent =
+            serde_json::from_str(&scene.certificate.annotations()[INTENT_ANNOTATION]).unwrap();
+        intent.time = Timestamp::now() - SignedDuration::from_secs(age);
+        scene.annotate(INTENT_ANNOTATION, &serde_json::to_string(&intent).unwrap());
+        scene.certificate
+    }
+
+    #[test]
+    fn only_what_was_recorded_a_moment_ago_and_vanished_without_a_deletion_fell_into_the_hole() {
+        assert!(vanished_at_once(&created(1)));
+        assert!(!vanished_at_once(&created(60)));
+        let mut without_finalizer = created(1);
+        without_finalizer.metadata.finalizers = None;
+        assert!(!vanished_at_once(&without_finalizer));
+        let mut being_deleted = created(1);
+        being_deleted.metadata.deletion_timestamp = Some(Time(Timestamp::now()));
+        assert!(!vanished_at_once(&being_deleted));
     }
 }

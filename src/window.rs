@@ -42,7 +42,7 @@ pub fn schedule(
         if closes <= now {
             continue;
         }
-        let in_time = latest.is_none_or(|latest| opens < latest);
+        let in_time = latest.is_none_or(|latest| opens.max(now) < latest);
         return Ok(in_time.then_some(DeploymentSchedule {
             not_before: Some(opens),
             not_after: Some(latest.map_or(closes, |latest| closes.min(latest))),
@@ -116,6 +116,8 @@ mod tests {
     fn a_window_that_opens_too_late_is_not_waited_for_and_none_closes_later() {
         let monday = "2026-11-23T12:00:00Z";
         assert_eq!(at(monday, Some("2026-11-24T08:00:00Z")), None);
+        // It is open, and too late.
+        assert_eq!(at("2026-11-24T12:00:00Z", Some("2026-11-24T10:00:00Z")), None);
         assert_eq!(
             at(monday, Some("2026-11-24T10:00:00Z")).as_deref(),
             Some("2026-11-24T08:00:00Z 2026-11-24T10:00:00Z")
