@@ -146,7 +146,7 @@ pub struct CertificateSpec {
     /// Which warnings of CPS are acknowledged without asking. Absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warnings: Option<WarningsPolicy>,
-    /// How a certificate goes from staging to production when `changeManagement` is true.
+    /// How and when a certificate goes from staging to production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<DeploymentPolicy>,
     /// Whether the certificate that the names are served with is compared with the deployed one. Absent: it is not. `{}`
