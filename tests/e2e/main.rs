@@ -71,8 +71,18 @@ fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
     let tests = || {
         [
-            // First: each of their many starts of the operator checks every account that there is.
+            // First those with many starts of the operator, each of which checks every account that there is.
             failpoints::ALONE,
+            outside::ALONE,
+            storm::ALONE,
+            counts::ALONE,
+            faults::ALONE,
+            publishing::ALONE,
+            accounts::ALONE,
+            ending::ALONE,
+            updating::ALONE,
+            renewing::ALONE,
+            adopting::ALONE,
             issue::TOGETHER,
             refused::TOGETHER,
             stalled::TOGETHER,
@@ -83,16 +93,6 @@ fn main() -> Result<()> {
             renewing::TOGETHER,
             adopting::TOGETHER,
             approving::TOGETHER,
-            counts::ALONE,
-            faults::ALONE,
-            publishing::ALONE,
-            accounts::ALONE,
-            ending::ALONE,
-            updating::ALONE,
-            renewing::ALONE,
-            adopting::ALONE,
-            outside::ALONE,
-            storm::ALONE,
         ]
         .into_iter()
         .flatten()
