@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 
 use crate::world::{World, challenge, enrollment};
@@ -73,26 +72,7 @@ async fn a_redirect_to_the_token_server_validates() {
 
 #[tokio::test]
 async fn the_api_is_served_over_https_with_a_certificate() {
-    let directory = tempdir();
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate =
-        rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let (cert, key_file) = (directory.join("tls.crt"), directory.join("tls.key"));
-    std::fs::write(&cert, certificate.pem()).unwrap();
-    std::fs::write(&key_file, key.serialize_pem()).unwrap();
-    let world = World::start(|config| {
-        config.tls = Some(cps_simulator::TlsFiles { cert, key: key_file });
-    })
-    .await;
+    let (world, _) = World::start_with_tls().await;
     assert!(world.cps.base.starts_with("https://127.0.0.1:"));
-    let root = rustls::pki_types::CertificateDer::from_pem_slice(certificate.pem().as_bytes()).unwrap();
-    let cps = world.cps.trusting(reqwest::Certificate::from_der(&root).unwrap());
-    assert_eq!(cps.create(&enrollment(&["www.example.com"])).await.status, 202);
-}
-
-/// A new directory below cargo's directory for tests.
-fn tempdir() -> std::path::PathBuf {
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{:x}", rand::random::<u64>()));
-    std::fs::create_dir_all(&path).unwrap();
-    path
+    assert_eq!(world.cps.create(&enrollment(&["www.example.com"])).await.status, 202);
 }

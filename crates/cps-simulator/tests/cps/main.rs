@@ -11,6 +11,7 @@ mod world;
 mod change_management;
 mod control;
 mod edge_and_dcv;
+mod go_client;
 mod point_01_edgegrid;
 mod point_02_media_types;
 mod point_03_create;

@@ -1,13 +1,14 @@
 //! A simulator with what stands around it: a web server that publishes tokens and a DNS server.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use cps_simulator::{Config, Credentials, Handle, Simulator, Waits};
+use cps_simulator::{Config, Credentials, Handle, Simulator, TlsFiles, Waits};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -111,6 +112,21 @@ impl World {
         let cps = Cps::new(simulator.url());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { simulator, cps, http, pages, redirects, txt }
+    }
+
+    /// Over HTTPS; the PEM file is the certificate that clients have to trust.
+    pub async fn start_with_tls() -> (Self, PathBuf) {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{:x}", rand::random::<u64>()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let (cert, key) = (directory.join("tls.crt"), directory.join("tls.key"));
+        let pair = rcgen::KeyPair::generate().unwrap();
+        let signed =
+            rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&pair).unwrap();
+        std::fs::write(&cert, signed.pem()).unwrap();
+        std::fs::write(&key, pair.serialize_pem()).unwrap();
+        let mut world = Self::start(|config| config.tls = Some(TlsFiles { cert: cert.clone(), key })).await;
+        world.cps = world.cps.trusting(reqwest::Certificate::from_der(signed.der()).unwrap());
+        (world, cert)
     }
 
     /// Waits until a change offers its challenges, and returns them.
