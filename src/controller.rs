@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future};
 use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::{self, Action};
@@ -289,15 +289,38 @@ impl Certificates {
         shutdown: CancellationToken,
     ) {
         let failed = |_: Arc<AkamaiCertificate>, error: &Infallible, _: Arc<Context>| match *error {};
-        self.controller
+        let store = self.store();
+        let running = self
+            .controller
             .reconcile_on(wake)
-            .graceful_shutdown_on(async move { shutdown.cancelled().await })
+            .graceful_shutdown_on(shutdown.clone().cancelled_owned())
             .run(reconcile, failed, ctx)
             .for_each(|result| async move {
                 if let Err(error) = result {
                     tracing::debug!(%error, "watch");
                 }
-            })
-            .await;
+            });
+        until_drained(running, &store, &shutdown).await;
+    }
+}
+
+/// Waits until a controller has finished what it was at. One that has not seen its objects yet is at nothing, but would
+/// wait for them for ever once its watch has ended.
+pub(crate) async fn until_drained<K>(
+    running: impl Future<Output = ()>,
+    objects: &Store<K>,
+    shutdown: &CancellationToken,
+) where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let nothing_to_drain = async {
+        shutdown.cancelled().await;
+        if matches!(objects.wait_until_ready().now_or_never(), Some(Ok(()))) {
+            future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = running => {}
+        () = nothing_to_drain => {}
     }
 }

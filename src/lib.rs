@@ -2,7 +2,8 @@
 //!
 //! The way of the data: [`controller`] looks at a certificate; [`next`] decides what it needs, as a pure function of what
 //! was observed; [`act`] does that one thing; and [`controller`] looks again. [`accounts`] turns accounts and Secrets into
-//! clients; [`publish`] and [`probe`] publish tokens and check that they can be fetched; [`solver`] serves them.
+//! clients; [`publish`] and [`probe`] publish tokens and check that they can be fetched; [`solver`] serves them. [`leader`]
+//! lets one operator at a time write.
 
 pub mod accounts;
 pub mod act;
@@ -15,6 +16,7 @@ pub mod desired;
 pub mod events;
 pub mod export;
 pub mod failpoint;
+pub mod leader;
 pub mod lists;
 pub mod metrics;
 pub mod next;

@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 
 use crate::api::AkamaiCertificate;
 use crate::api::status::{CertificateStatus, condition};
+use crate::leader::Leadership;
 use crate::status;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -95,6 +96,22 @@ impl Collector for BudgetCollector {
             ConstGauge::new(i64::from(remaining)).encode(family.encode_family(&[("group", group)])?)?;
         }
         Ok(())
+    }
+}
+
+/// Whether this process leads.
+#[derive(Debug)]
+pub struct LeaderCollector(pub Leadership);
+
+impl Collector for LeaderCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let leader = encoder.encode_descriptor(
+            "akacert_leader",
+            "1 while this operator leads, else 0",
+            None,
+            prometheus_client::metrics::MetricType::Gauge,
+        )?;
+        ConstGauge::new(i64::from(self.0.holds())).encode(leader)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use akamai_cps::Budgets;
 use clap::Args;
-use futures::StreamExt;
+use futures::{Stream, StreamExt, future};
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -18,7 +18,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, Config, Resource, ResourceExt};
 use prometheus_client::registry::Registry;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -30,8 +30,9 @@ use crate::admin::{self, Readiness};
 use crate::api::AkamaiCertificate;
 use crate::controller::{Certificates, Context};
 use crate::deployed::Roots;
+use crate::leader::{Election, Leadership, Lost, Terms};
 use crate::lists::Lists;
-use crate::metrics::{BudgetCollector, CertificateCollector, Metrics};
+use crate::metrics::{BudgetCollector, CertificateCollector, LeaderCollector, Metrics};
 use crate::next::forecast::Pace;
 use crate::observe::Knowledge;
 use crate::probe::{ProbeSettings, Prober};
@@ -49,6 +50,14 @@ pub struct Settings {
     /// The operator's own namespace: the tokens are published there, and Secrets of ClusterAkamaiAccounts lie there.
     #[arg(long, env = "POD_NAMESPACE")]
     pub operator_namespace: String,
+
+    /// The pod's name: who leads, in the Lease and in events. A random one when absent.
+    #[arg(long, env = "POD_NAME")]
+    pub pod_name: Option<String>,
+
+    /// How long the other operators wait for a sign of life of the one that leads before one of them takes over.
+    #[arg(long, default_value = "12s", value_name = "DURATION")]
+    pub lease_duration: SignedDuration,
 
     /// Name of the solver's Service in the operator's namespace.
     #[arg(long, default_value = "akacert-solver")]
@@ -113,12 +122,15 @@ pub enum OperatorError {
     /// The administration listener failed.
     #[error("cannot serve health and metrics: {0}; check --admin-listen")]
     Admin(#[from] std::io::Error),
+    /// Another operator leads, or may.
+    #[error("leadership is lost: {0}")]
+    Leadership(#[from] Lost),
 }
 
 /// Runs the operator until shutdown.
 ///
 /// # Errors
-/// A flag is wrong, or the cluster cannot be reached at the start.
+/// A flag is wrong, the cluster cannot be reached at the start, or leadership is lost.
 pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), OperatorError> {
     let endpoints = endpoints(&settings)?;
     let prober = prober(&settings)?;
@@ -128,16 +140,27 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         allowed_ingress_annotations: settings.allow_ingress_annotations.iter().cloned().collect(),
         solver_service: settings.solver_service.clone(),
     };
-    let client = Client::try_default().await?;
+    let config = Config::infer().await.map_err(kube::Error::InferConfig)?;
+    let leadership = Leadership::default();
+    let identity =
+        settings.pod_name.clone().unwrap_or_else(|| format!("akacert-{:016x}", rand::random::<u64>()));
+    let election = Election::new(
+        Client::try_from(config.clone())?,
+        &settings.operator_namespace,
+        identity.clone(),
+        Terms::new(settings.lease_duration.unsigned_abs()),
+        leadership.clone(),
+    );
+    let client = leadership.guarded_client(config)?;
     let budgets = Arc::new(if settings.no_request_limits { Budgets::unlimited() } else { Budgets::new() });
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     registry.register_collector(Box::new(BudgetCollector(budgets.clone())));
     let recorder = Recorder::new(
         client.clone(),
-        Reporter { controller: "akacert.io/operator".into(), instance: std::env::var("POD_NAME").ok() },
+        Reporter { controller: "akacert.io/operator".into(), instance: Some(identity) },
     );
-    let (changed, look_again) = tick_pair();
+    let (changed, mut look_again) = tick_pair();
     let tick = move || {
         changed.iter().for_each(|tick| {
             let _ = tick.send(());
@@ -147,6 +170,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let certificates = Certificates::new(&client, tick.clone());
     let store = certificates.store();
     registry.register_collector(Box::new(CertificateCollector(store.clone())));
+    registry.register_collector(Box::new(LeaderCollector(leadership.clone())));
     let readiness = Readiness::default();
     let admin =
         tokio::spawn(admin::serve(settings.admin_listen, readiness.clone(), registry, shutdown.clone()));
@@ -171,6 +195,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         wake,
         budgets,
         Arc::new(move |record| seen.cps_call(record)),
+        Arc::new(move || leadership.holds()),
         recorder.clone(),
         accounts::Settings {
             operator_namespace: settings.operator_namespace.clone(),
@@ -204,16 +229,35 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     }
     readiness.set(true);
     tracing::info!("in sync with the cluster");
-    let wake = futures::stream::select(published, UnboundedReceiverStream::new(woken));
-    tokio::join!(
-        async {
-            // A certificate looked at before its account was checked would report that, and take it back.
-            let _ = tokio::time::timeout(FIRST_PASS, accounts.first_pass()).await;
-            certificates.run(ctx.clone(), wake, shutdown.clone()).await;
-        },
-        accounts.clone().run(look_again, shutdown.clone()),
-        sweep(&ctx, &store, &shutdown),
-    );
+    let mut wake = futures::stream::select(published, UnboundedReceiverStream::new(woken));
+    let lease = tokio::select! {
+        lease = election.win() => lease,
+        // What happens while another one leads is seen by the first look at everything.
+        () = discard(&mut wake, &mut look_again) => return Ok(()),
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let done = CancellationToken::new();
+    // A task of its own: no reconcile delays a renewal.
+    let mut leading = tokio::spawn(election.keep(lease, done.clone()));
+    let work = async {
+        tokio::join!(
+            async {
+                // A certificate looked at before its account was checked would report that, and take it back.
+                tokio::select! {
+                    _ = tokio::time::timeout(FIRST_PASS, accounts.first_pass()) => {}
+                    () = shutdown.cancelled() => {}
+                }
+                certificates.run(ctx.clone(), wake, shutdown.clone()).await;
+            },
+            accounts.clone().run(look_again, shutdown.clone()),
+            sweep(&ctx, &store, &shutdown),
+        )
+    };
+    tokio::select! {
+        lost = &mut leading => return Ok(lost.map_err(std::io::Error::other)??),
+        _ = work => done.cancel(),
+    }
+    leading.await.map_err(std::io::Error::other)??;
     tracing::info!("shut down");
     admin.await.map_err(std::io::Error::other)??;
     Ok(())
@@ -266,6 +310,16 @@ fn tick_pair() -> ([Tick; 2], [UnboundedReceiverStream<()>; 2]) {
     let (first, first_heard) = mpsc::unbounded_channel();
     let (second, second_heard) = mpsc::unbounded_channel();
     ([first, second], [UnboundedReceiverStream::new(first_heard), UnboundedReceiverStream::new(second_heard)])
+}
+
+/// Takes what comes, and does nothing about it.
+async fn discard(wake: &mut (impl Stream + Unpin), look_again: &mut [UnboundedReceiverStream<()>; 2]) {
+    let [first, second] = look_again;
+    tokio::join!(
+        wake.for_each(|_| future::ready(())),
+        first.for_each(|()| future::ready(())),
+        second.for_each(|()| future::ready(())),
+    );
 }
 
 /// Watches the metadata of all objects of a kind, without their content.

@@ -7,8 +7,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use akamai_cps::{Budgets, Client as CpsClient, Credentials, Observer, Priority};
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
+use akamai_cps::{Budgets, Client as CpsClient, Credentials, Observer, Permit, Priority};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -32,6 +32,7 @@ use crate::api::names::{ACCOUNT_FINALIZER, FIELD_MANAGER};
 use crate::api::reason::Reason;
 use crate::api::status::condition;
 use crate::api::{AkamaiAccount, AkamaiCertificate, ClusterAkamaiAccount};
+use crate::controller::until_drained;
 use crate::next::schedule::Schedule;
 use crate::{failpoint, status};
 
@@ -68,6 +69,8 @@ pub struct Accounts {
     pub budgets: Arc<Budgets>,
     /// Told of each request to Akamai.
     pub observer: Observer,
+    /// Asked before each request to Akamai.
+    pub permit: Permit,
     /// Sends events.
     pub recorder: Recorder,
     /// Flags.
@@ -94,6 +97,7 @@ impl Accounts {
         wake: UnboundedSender<ObjectRef<AkamaiCertificate>>,
         budgets: Arc<Budgets>,
         observer: Observer,
+        permit: Permit,
         recorder: Recorder,
         settings: Settings,
     ) -> Arc<Self> {
@@ -106,6 +110,7 @@ impl Accounts {
             wake,
             budgets,
             observer,
+            permit,
             recorder,
             settings,
             checks,
@@ -146,7 +151,7 @@ impl Accounts {
             .applied_objects();
         let controller = Controller::for_stream(watched, known)
             .reconcile_all_on(look_again)
-            .graceful_shutdown_on(async move { shutdown.cancelled().await })
+            .graceful_shutdown_on(shutdown.clone().cancelled_owned())
             .run(
                 |account: Arc<K>, accounts: Arc<Self>| async move {
                     Ok::<_, Infallible>(accounts.reconcile(account.as_ref()).await.unwrap_or_else(|error| {
@@ -158,7 +163,14 @@ impl Accounts {
                 self,
             )
             .for_each(|_| std::future::ready(()));
-        tokio::join!(controller, first_pass.pass_once(&all));
+        let passing = async {
+            first_pass.pass_once(&all).await;
+            future::pending().await
+        };
+        tokio::select! {
+            () = until_drained(controller, &all, &shutdown) => {}
+            () = passing => {}
+        }
     }
 
     /// Waits until each account of both kinds has been checked since the start. Before that, "not known" says nothing.
@@ -301,7 +313,8 @@ impl Accounts {
         let mut builder = CpsClient::builder(credentials)
             .budget(self.budgets.get(&account.budget_group(), per_minute, burst))
             .user_agent(concat!("akacert/", env!("CARGO_PKG_VERSION")))
-            .observer(self.observer.clone());
+            .observer(self.observer.clone())
+            .permit(self.permit.clone());
         if let Destination::Allowed(url) = destination {
             builder = builder.base_url(url);
             if let Some(pem) = &self.settings.endpoints.ca_pem {

@@ -61,6 +61,20 @@ impl TestBed {
     /// # Errors
     /// There is no token, or it does not start.
     pub async fn operator_process(&self, flags: &[&str], variables: &[(&str, &str)]) -> Result<Process> {
+        self.named_operator_process("operator", flags, variables).await
+    }
+
+    /// As [`TestBed::operator_process`], one of several: the name stands for the pod's. Each needs an `--admin-listen` of its
+    /// own.
+    ///
+    /// # Errors
+    /// There is no token, or it does not start.
+    pub async fn named_operator_process(
+        &self,
+        name: &str,
+        flags: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Process> {
         let token = self.kubectl(&["-n", NAMESPACE, "create", "token", "akacert-operator"]).await?;
         let kubeconfig = control_plane::kubeconfig(self.work(), "operator", token.trim())?;
         let mut command = Command::new(programs::own("akacert")?);
@@ -77,8 +91,9 @@ impl TestBed {
             .args(flags)
             .env("KUBECONFIG", kubeconfig)
             .env("POD_NAMESPACE", NAMESPACE)
+            .env("POD_NAME", name)
             .envs(variables.iter().copied());
-        Process::start("operator", &self.work().join("logs"), command)
+        Process::start(name, &self.work().join("logs"), command)
     }
 
     /// Scales the operator's Deployment to none.

@@ -45,13 +45,59 @@ impl Process {
         Ok(self.child.try_wait()?.is_some())
     }
 
+    /// Stops it where it is, as a machine that hangs would.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// Asks it to end in good order.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::SIGTERM)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.child.id().with_context(|| format!("{} has ended", self.name))?;
+        Ok(kill(Pid::from_raw(i32::try_from(pid)?), signal)?)
+    }
+
+    /// Waits until it ends by itself; answers its exit code, none after a signal.
+    ///
+    /// # Errors
+    /// It does not end within half a minute.
+    pub async fn ended(mut self) -> Result<Option<i32>> {
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
+        Ok(ended.with_context(|| format!("{} does not end", self.name))??.code())
+    }
+
+    /// What it wrote.
+    ///
+    /// # Errors
+    /// Its log cannot be read.
+    pub fn log(&self) -> Result<String> {
+        std::fs::read_to_string(&self.log).with_context(|| format!("no {}", self.log.display()))
+    }
+
     /// Lets it end in good order, and answers whether it aborted instead, now or before.
     ///
     /// # Errors
     /// It does not end within half a minute.
     pub async fn terminated_after_abort(mut self) -> Result<bool> {
-        if let Some(pid) = self.child.id() {
-            kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM)?;
+        if self.child.id().is_some() {
+            self.terminate()?;
         }
         let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
         let status = ended.with_context(|| format!("{} does not end", self.name))??;

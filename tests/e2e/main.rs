@@ -9,6 +9,7 @@ mod ending;
 mod failpoints;
 mod faults;
 mod issue;
+mod leading;
 mod outside;
 mod publishing;
 mod refused;
@@ -73,6 +74,7 @@ fn main() -> Result<()> {
         [
             // First those with many starts of the operator, each of which checks every account that there is.
             failpoints::ALONE,
+            leading::ALONE,
             outside::ALONE,
             storm::ALONE,
             counts::ALONE,

@@ -59,6 +59,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The client may not send, or may no longer; nothing was sent.
+    #[error("{operation}: not sent, since this process may not call Akamai now; another one does")]
+    NotPermitted {
+        /// The operation that was called.
+        operation: &'static str,
+    },
     /// The request could not be made; nothing was sent.
     #[error(
         "{operation}: the request cannot be made ({reason}); check the credentials for characters that cannot be sent"
@@ -80,6 +86,7 @@ impl Error {
             | Self::OutcomeUnknown { operation, .. }
             | Self::Unreachable { operation, .. }
             | Self::UnexpectedAnswer { operation, .. }
+            | Self::NotPermitted { operation }
             | Self::InvalidRequest { operation, .. } => operation,
         }
     }
@@ -131,7 +138,10 @@ impl Error {
             Self::Api { status, .. } => {
                 *status >= 500 || *status == 408 || self.is_conflict("invalid-enrollment-state")
             }
-            Self::Throttled { .. } | Self::OutcomeUnknown { .. } | Self::Unreachable { .. } => true,
+            Self::Throttled { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::Unreachable { .. }
+            | Self::NotPermitted { .. } => true,
             Self::UnexpectedAnswer { .. } | Self::InvalidRequest { .. } => false,
         }
     }

@@ -42,7 +42,7 @@ mod problem;
 pub mod types;
 
 pub use budget::{Budget, Budgets, Priority};
-pub use client::{BuildError, CallRecord, Client, ClientBuilder, Observer};
+pub use client::{BuildError, CallRecord, Client, ClientBuilder, Observer, Permit};
 pub use cps::{Cps, CreateParams, DeleteParams, Network, Removal, UpdateParams};
 pub use edgegrid::Credentials;
 pub use error::Error;

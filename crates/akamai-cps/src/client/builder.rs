@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{Client, Inner, Observer};
+use super::{Client, Inner, Observer, Permit};
 use crate::budget::Budget;
 use crate::edgegrid::{Credentials, Signer};
 
@@ -35,6 +35,7 @@ pub struct ClientBuilder {
     connect_timeout: Duration,
     user_agent: String,
     observer: Option<Observer>,
+    permit: Option<Permit>,
     fallback_pause: Duration,
 }
 
@@ -49,6 +50,7 @@ impl ClientBuilder {
             connect_timeout: Duration::from_secs(10),
             user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_owned(),
             observer: None,
+            permit: None,
             fallback_pause: Duration::from_secs(60),
         }
     }
@@ -103,6 +105,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Asked right before each request goes out, repeated ones included.
+    #[must_use]
+    pub fn permit(mut self, permit: Permit) -> Self {
+        self.permit = Some(permit);
+        self
+    }
+
     /// How long the budget pauses when Akamai turns a request away without saying for how long (60 s).
     #[must_use]
     pub fn fallback_pause(mut self, pause: Duration) -> Self {
@@ -147,6 +156,7 @@ impl ClientBuilder {
                 base,
                 budget: self.budget.unwrap_or_else(|| Budget::new(25, 10)),
                 observer: self.observer,
+                permit: self.permit,
                 fallback_pause: self.fallback_pause,
             }),
         })

@@ -47,6 +47,9 @@ pub struct CallRecord<'a> {
 /// Told of every request that went out, repeated ones included.
 pub type Observer = Arc<dyn Fn(&CallRecord<'_>) + Send + Sync>;
 
+/// Asked right before each request goes out; a request that it does not permit is not sent.
+pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// A client for CPS with one set of credentials. Cheap to clone; clones share connections and budget.
 #[derive(Clone)]
 pub struct Client {
@@ -59,6 +62,7 @@ struct Inner {
     base: Url,
     budget: Arc<Budget>,
     observer: Option<Observer>,
+    permit: Option<Permit>,
     fallback_pause: Duration,
 }
 
@@ -140,7 +144,7 @@ impl Client {
 
     /// Signs and sends once. The inner result is the answer or how it was lost.
     async fn attempt(&self, call: &Call<'_>, url: Url) -> Result<Result<Answer, Loss>, Error> {
-        let Inner { http, signer, observer, .. } = &*self.inner;
+        let Inner { http, signer, observer, permit, .. } = &*self.inner;
         let invalid = |reason: String| Error::InvalidRequest { operation: call.operation.name, reason };
 
         let mut request =
@@ -152,6 +156,9 @@ impl Client {
         let authorization = sign(signer, &request, &call.body).map_err(|error| invalid(error.to_string()))?;
         request.headers_mut().insert(header::AUTHORIZATION, authorization);
 
+        if permit.as_ref().is_some_and(|permit| !permit()) {
+            return Err(Error::NotPermitted { operation: call.operation.name });
+        }
         let sent = Instant::now();
         let result =
             answer::read(http.execute(request).await, |text| signer.credentials().redact(text)).await;

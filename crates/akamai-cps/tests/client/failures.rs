@@ -192,6 +192,24 @@ async fn refused_credentials_are_recognised_and_nothing_of_them_is_shown() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_not_permitted_is_not_sent() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(500)).mount(&server).await;
+    // Withdrawn between the first try and its repetition.
+    let asked = Arc::new(Mutex::new(0));
+    let permit: akamai_cps::Permit = Arc::new(move || {
+        let mut asked = asked.lock().unwrap();
+        *asked += 1;
+        *asked == 1
+    });
+    let client = builder(&server.uri()).permit(permit).build().unwrap();
+    let error = client.with(Priority::Poll, "uid").list_contracts().await.unwrap_err();
+    let expected = "list-contracts: not sent, since this process may not call Akamai now; another one does";
+    assert_eq!((error.to_string().as_str(), error.is_transient()), (expected, true));
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn every_request_that_went_out_is_observed() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(500)).up_to_n_times(1).mount(&server).await;

@@ -1,0 +1,125 @@
+//! Two operators, of which one leads: what happens when it is killed, ends, or hangs. Not here: what else a crash may
+//! break (`failpoints`).
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::Api;
+use serde_json::json;
+use testbed::{NAMESPACE, Process, TestBed};
+
+use crate::scene::{Scene, eventually};
+
+crate::alone![
+    a_leader_that_is_killed_in_mid_issue_is_followed_and_there_is_one_enrollment,
+    a_leader_that_ends_lets_the_next_one_lead_at_once,
+    a_leader_that_was_frozen_sends_nothing_when_it_thaws,
+];
+
+/// What the flag is when nobody sets it.
+const DEFAULT: &str = "--lease-duration=12s";
+
+/// The longest that nobody may lead.
+const FAIL_OVER: Duration = Duration::from_secs(20);
+
+async fn a_leader_that_is_killed_in_mid_issue_is_followed_and_there_is_one_enrollment(
+    bed: &mut TestBed,
+) -> Result<()> {
+    with_two(bed, DEFAULT, async |bed, first, second| {
+        let scene = Scene::new(bed, "fail-over").await?;
+        scene.apply_held("www", json!({})).await?;
+        let killed = Instant::now();
+        first.stop().await?;
+        until_leads(bed, "second").await?;
+        let took = killed.elapsed();
+        println!("\nfail-over after a SIGKILL: {:.1} s", took.as_secs_f64());
+        ensure!(took < FAIL_OVER, "{took:?}");
+        scene.lead_back("www").await?;
+        scene.until_ready("www").await?;
+        let enrollments = scene.enrollments("www").await?.len();
+        ensure!(enrollments == 1, "{enrollments} enrollments");
+        second.terminate()
+    })
+    .await
+}
+
+async fn a_leader_that_ends_lets_the_next_one_lead_at_once(bed: &mut TestBed) -> Result<()> {
+    with_two(bed, DEFAULT, async |bed, first, second| {
+        first.terminate()?;
+        ensure!(first.ended().await? == Some(0), "it did not end in good order");
+        let ended = Instant::now();
+        until_leads(bed, "second").await?;
+        let took = ended.elapsed();
+        println!("\nfail-over after a SIGTERM: {:.1} s", took.as_secs_f64());
+        ensure!(took < Duration::from_secs(3), "{took:?}");
+        second.terminate()
+    })
+    .await
+}
+
+async fn a_leader_that_was_frozen_sends_nothing_when_it_thaws(bed: &mut TestBed) -> Result<()> {
+    with_two(bed, "--lease-duration=6s", async |bed, first, second| {
+        let scene = Scene::new(bed, "frozen").await?;
+        // The first one has something to do whenever it runs: it asks CPS for the change again and again.
+        scene.apply_held("www", json!({})).await?;
+        first.freeze()?;
+        until_leads(bed, "second").await?;
+        let before = first.log()?.len();
+        first.thaw()?;
+        eventually("the first one gives up", async || {
+            Ok(first.log()?.contains("leadership is lost").then_some(()))
+        })
+        .await?;
+        let after = first.log()?[before..].to_owned();
+        ensure!(!after.contains("called Akamai") && !after.contains("\"done\""), "it went on: {after}");
+        ensure!(first.ended().await? == Some(1), "it did not say that it failed");
+        scene.lead_back("www").await?;
+        scene.until_ready("www").await?;
+        second.terminate()
+    })
+    .await
+}
+
+/// Runs two operators in place of the Deployment's; the first one leads.
+async fn with_two(
+    bed: &mut TestBed,
+    lease: &str,
+    test: impl AsyncFnOnce(&TestBed, Process, &Process) -> Result<()>,
+) -> Result<()> {
+    bed.no_operator_deployment().await?;
+    let tested = async {
+        let first = start(bed, "first", 8091, lease).await?;
+        until_leads(bed, "first").await?;
+        let mut second = start(bed, "second", 8092, lease).await?;
+        // Ready although it does not lead: a rollout must not wait for it.
+        second.until_listening("127.0.0.1:8092").await?;
+        eventually("the second one is ready", async || {
+            let answer = reqwest::get("http://127.0.0.1:8092/readyz").await?;
+            Ok(answer.status().is_success().then_some(()))
+        })
+        .await?;
+        test(bed, first, &second).await?;
+        ensure!(second.ended().await? == Some(0), "the second one did not end in good order");
+        Ok(())
+    }
+    .await;
+    bed.operator_deployment().await?;
+    tested
+}
+
+async fn start(bed: &TestBed, name: &str, port: u16, lease: &str) -> Result<Process> {
+    let admin = format!("--admin-listen=127.0.0.1:{port}");
+    bed.named_operator_process(name, &["--interval-scale=0.005", &admin, lease], &[]).await
+}
+
+/// Waits until the Lease names this one.
+async fn until_leads(bed: &TestBed, name: &str) -> Result<()> {
+    let leases: Api<Lease> = Api::namespaced(bed.client(), NAMESPACE);
+    eventually(&format!("{name} leads"), async || {
+        let lease = leases.get_opt("akacert-operator").await?;
+        let holder = lease.and_then(|lease| lease.spec?.holder_identity);
+        Ok((holder.as_deref() == Some(name)).then_some(()))
+    })
+    .await
+}
