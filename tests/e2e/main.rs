@@ -8,6 +8,7 @@ mod counts;
 mod ending;
 mod failpoints;
 mod faults;
+mod gitops;
 mod issue;
 mod leading;
 mod outside;
@@ -94,6 +95,7 @@ fn main() -> Result<()> {
             updating::TOGETHER,
             renewing::TOGETHER,
             adopting::TOGETHER,
+            gitops::TOGETHER,
             approving::TOGETHER,
         ]
         .into_iter()
