@@ -4,6 +4,9 @@ SHELL := bash
 
 DENY_VERSION := 0.20.2
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/akacert/tools
+AUDITABLE_VERSION := 0.7.7
+AUDITABLE := $(TOOLS)/cargo-auditable-$(AUDITABLE_VERSION)/bin/cargo-auditable
+IMAGE ?= ghcr.io/akacert/akacert:dev
 DENY := $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The failpoints are what the end-to-end tests kill the operator with; they do nothing unless asked to.
@@ -33,6 +36,15 @@ test: fmt-check lint deny build ## Every test
 bench: build ## Seconds from kubectl apply to Ready, and what a fleet at rest costs, as tables
 	cargo bench --locked --profile dev $(FEATURES) --bench issue
 	cargo bench --locked --profile dev $(FEATURES) --bench fleet
+
+.PHONY: image
+image: build ## Builds the image, and takes a certificate to Ready with operator and solver in it (needs buildah, and root)
+	CARGO_AUDITABLE="$(AUDITABLE) auditable" image/build.sh $(IMAGE)
+	image/try.sh $(IMAGE)
+
+image: $(AUDITABLE)
+$(AUDITABLE):
+	cargo install cargo-auditable --locked --version $(AUDITABLE_VERSION) --root $(TOOLS)/cargo-auditable-$(AUDITABLE_VERSION)
 
 .PHONY: fmt
 fmt: ## Formats the code

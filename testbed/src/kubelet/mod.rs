@@ -1,6 +1,6 @@
 //! A stand-in for kubelet: one Node, to which every pod is bound; each pod's container is a process with the pod's own
-//! arguments, environment, ServiceAccount token, volumes, address and probes. There are no images: the image's name is
-//! mapped to a program of this workspace.
+//! arguments, environment, ServiceAccount token, volumes, address and probes. The image's name is mapped to a program of this
+//! workspace, or all pods run in the unpacked image that AKACERT_IMAGE_ROOT names (`make image`).
 //!
 //! `pod` runs one pod. Not here: anything a pod does not need that akacert's manifests have no use for (init
 //! containers, several containers, resource limits, users).

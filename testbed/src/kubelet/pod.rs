@@ -1,5 +1,6 @@
 //! One pod: its process in its own network and mount namespace, restarted when it ends, and its status.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -20,10 +21,15 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{Setup, bind, probe::Prober, volumes};
 use crate::network::{self, HOST};
 
-/// Waits for the network, puts the volumes in place, and becomes the program.
-const LAUNCH: &str = "read -r _; mount -t tmpfs tmpfs /run || exit 1
-while [ \"$1\" != -- ]; do mkdir -p \"$1\" && mount --bind \"$2\" \"$1\" || exit 1; shift 2; done
-shift; exec \"$@\"";
+/// Waits for the network, puts the volumes in place, and becomes the program; inside an unpacked image, if there is one.
+const LAUNCH: &str = "read -r _; root=$1; shift
+mkdir -p \"$root/run\" && mount -t tmpfs tmpfs \"$root/run\" || exit 1
+while [ \"$1\" != -- ]; do mkdir -p \"$root$1\" && mount --bind \"$2\" \"$root$1\" || exit 1; shift 2; done
+shift; [ -n \"$root\" ] || exec \"$@\"
+for place in dev proc; do mkdir -p \"$root/$place\" && mount --rbind \"/$place\" \"$root/$place\" || exit 1; done
+mkdir -p \"$root/var\" && ln -sfn /run \"$root/var/run\"
+touch \"$root/etc/resolv.conf\" && mount --bind /etc/resolv.conf \"$root/etc/resolv.conf\" || exit 1
+exec chroot \"$root\" \"$@\"";
 
 /// Between the end of a process and its restart.
 const RESTART: Duration = Duration::from_millis(200);
@@ -100,10 +106,14 @@ async fn start(setup: &Setup, pod: &Pod, container: &Container, address: &str) -
     let repository = repository.rsplit_once(':').map_or(repository, |(name, _)| name);
     let program =
         setup.images.get(repository).with_context(|| format!("image {image} is mapped to no program"))?;
+    let (root, program) = match std::env::var_os("AKACERT_IMAGE_ROOT") {
+        Some(root) => (root, PathBuf::from("/akacert")),
+        None => (OsString::new(), program.clone()),
+    };
     let mounts = volumes::prepare(setup, pod, container).await?;
     let log = log_file(setup, pod)?;
     let mut command = Command::new("unshare");
-    command.args(["--net", "--mount", "--", "sh", "-c", LAUNCH, "pod"]);
+    command.args(["--net", "--mount", "--", "sh", "-c", LAUNCH, "pod"]).arg(root);
     for (path, source) in mounts {
         command.arg(path).arg(source);
     }
