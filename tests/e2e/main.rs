@@ -12,6 +12,7 @@ mod gitops;
 mod issue;
 mod leading;
 mod outside;
+mod plugin;
 mod publishing;
 mod refused;
 mod renewing;
@@ -96,6 +97,7 @@ fn main() -> Result<()> {
             renewing::TOGETHER,
             adopting::TOGETHER,
             gitops::TOGETHER,
+            plugin::TOGETHER,
             approving::TOGETHER,
         ]
         .into_iter()

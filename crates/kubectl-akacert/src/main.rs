@@ -1,0 +1,254 @@
+//! `kubectl akacert`: what a certificate waits for and why, and the approvals that it asks for.
+//!
+//! The command line and what each command ends with. What is shown is in `show`, what an approval means in `approval`.
+
+mod approval;
+mod show;
+mod verdict;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use akacert::api::AkamaiCertificate;
+use anyhow::{Context, Result, bail};
+use approval::{Approval, Subject};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use futures::StreamExt;
+use jiff::Timestamp;
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::config::{Config, KubeConfigOptions};
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
+use serde_json::json;
+use verdict::Verdict;
+
+/// What a certificate waits for, why, and the approvals that it asks for.
+///
+/// Exit codes: 0 the certificate is Ready, or the command did what it says; 1 the command failed; 3 the operator or CPS is
+/// at work; 4 only a human can go on.
+#[derive(Parser)]
+#[command(name = "kubectl-akacert", bin_name = "kubectl akacert", version, verbatim_doc_comment)]
+struct Cli {
+    /// The namespace; the context's when absent.
+    #[arg(long, short, global = true)]
+    namespace: Option<String>,
+    /// The context of the kubeconfig.
+    #[arg(long, global = true)]
+    context: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows certificates as a table, or one as a tree: certificate, enrollment, change, names, and what is awaited since when.
+    Status(Status),
+    /// Says why a certificate is not Ready, and what to do.
+    Explain {
+        /// The certificate.
+        name: String,
+    },
+    /// Shows what the next write to CPS would do.
+    Plan {
+        /// The certificate.
+        name: String,
+    },
+    /// Approves what a certificate waits for, after showing what that means.
+    Approve {
+        /// The certificate.
+        name: String,
+        /// What is approved.
+        #[arg(value_enum)]
+        subject: Subject,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Renews a certificate now, once.
+    Renew {
+        /// The certificate.
+        name: String,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Prints a completion script.
+    Completion {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args)]
+struct Status {
+    /// The certificate; all of the namespace when absent.
+    name: Option<String>,
+    /// The certificates of all namespaces.
+    #[arg(long, short = 'A', conflicts_with = "name")]
+    all_namespaces: bool,
+    /// As the API server has them, instead of a table or a tree.
+    #[arg(long, short, value_enum)]
+    output: Option<Output>,
+    /// Shows each change until it is interrupted.
+    #[arg(long, short, conflicts_with = "output")]
+    watch: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    Json,
+    Yaml,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> Result<ExitCode> {
+    if let Command::Completion { shell } = cli.command {
+        clap_complete::generate(shell, &mut Cli::command(), "kubectl-akacert", &mut std::io::stdout());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let options = KubeConfigOptions { context: cli.context.clone(), ..KubeConfigOptions::default() };
+    let config = match cli.context {
+        Some(_) => Config::from_kubeconfig(&options).await?,
+        None => Config::infer().await?,
+    };
+    let namespace = cli.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let client = Client::try_from(config)?;
+    let api: Api<AkamaiCertificate> = Api::namespaced(client.clone(), &namespace);
+    match &cli.command {
+        Command::Status(status) => {
+            let api = if status.all_namespaces { Api::all(client) } else { api };
+            match &status.name {
+                _ if status.watch => watch(api, status).await,
+                Some(name) => one(&api, name, status.output).await,
+                None => all(&api, status).await,
+            }
+        }
+        Command::Explain { name } => {
+            let certificate = api.get(name).await?;
+            anstream::print!("{}", show::explanation(&certificate, Timestamp::now()));
+            Ok(Verdict::of(&certificate).exit_code())
+        }
+        Command::Plan { name } => {
+            let certificate = api.get(name).await?;
+            anstream::print!("{}", show::plan(&certificate));
+            let plan = certificate.status.as_ref().and_then(|status| status.plan.as_ref());
+            Ok(plan.map_or(ExitCode::SUCCESS, |_| Verdict::of(&certificate).exit_code()))
+        }
+        Command::Approve { name, subject, yes } => {
+            let certificate = api.get(name).await?;
+            annotate(&api, &certificate, &approval::approval(&certificate, *subject)?, *yes).await
+        }
+        Command::Renew { name, yes } => {
+            let certificate = api.get(name).await?;
+            annotate(&api, &certificate, &approval::renewal(&certificate, Timestamp::now())?, *yes).await
+        }
+        Command::Completion { .. } => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn one(api: &Api<AkamaiCertificate>, name: &str, output: Option<Output>) -> Result<ExitCode> {
+    let certificate = api.get(name).await?;
+    match output {
+        Some(output) => println!("{}", document(&serde_json::to_value(&certificate)?, output)?),
+        None => anstream::print!("{}", show::tree(&certificate, Timestamp::now())),
+    }
+    Ok(Verdict::of(&certificate).exit_code())
+}
+
+async fn all(api: &Api<AkamaiCertificate>, status: &Status) -> Result<ExitCode> {
+    let found = api.list(&ListParams::default()).await?;
+    match status.output {
+        Some(output) => println!("{}", document(&serde_json::to_value(&found)?, output)?),
+        None if found.items.is_empty() => eprintln!("No certificates found"),
+        None => anstream::print!("{}", show::table(&found.items, status.all_namespaces, Timestamp::now())),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn document(value: &serde_json::Value, output: Output) -> Result<String> {
+    Ok(match output {
+        Output::Json => serde_json::to_string_pretty(value)?,
+        Output::Yaml => serde_saphyr::to_string(value)?.trim_end().to_owned(),
+    })
+}
+
+/// Shows what there is after each change: in place on a terminal, one below the other elsewhere.
+async fn watch(api: Api<AkamaiCertificate>, status: &Status) -> Result<ExitCode> {
+    let config = match &status.name {
+        Some(name) => watcher::Config::default().fields(&format!("metadata.name={name}")),
+        None => watcher::Config::default(),
+    };
+    let (store, writer) = reflector::store();
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff().reflect(writer));
+    let (mut last, in_place) = (String::new(), std::io::stdout().is_terminal());
+    while let Some(event) = events.next().await {
+        if let Err(error) = event {
+            eprintln!("the watch broke, and is started again: {error}");
+            continue;
+        }
+        let now = shown(&store, status);
+        if now == last || now.is_empty() {
+            continue;
+        }
+        if in_place {
+            anstream::print!("\x1b[H\x1b[J{now}");
+        } else {
+            anstream::print!("{}{now}", if last.is_empty() { "" } else { "---\n" });
+        }
+        std::io::stdout().flush()?;
+        last = now;
+    }
+    bail!("the watch ended")
+}
+
+fn shown(store: &Store<AkamaiCertificate>, status: &Status) -> String {
+    let mut found: Vec<_> = store.state().iter().map(|found| found.as_ref().clone()).collect();
+    found.sort_by_key(|found| (found.namespace(), found.name_any()));
+    match (&status.name, found.as_slice()) {
+        (_, []) => String::new(),
+        (Some(_), [first, ..]) => show::tree(first, Timestamp::now()),
+        (None, all) => show::table(all, status.all_namespaces, Timestamp::now()),
+    }
+}
+
+/// Says what is approved, asks, and sets the annotation.
+async fn annotate(
+    api: &Api<AkamaiCertificate>,
+    certificate: &AkamaiCertificate,
+    approval: &Approval,
+    yes: bool,
+) -> Result<ExitCode> {
+    println!("{}", approval.meaning);
+    if !yes && !confirmed()? {
+        bail!("nothing was changed");
+    }
+    let patch = json!({"metadata": {"annotations": {approval.annotation: approval.value}}});
+    let parameters = PatchParams { field_manager: Some("kubectl-akacert".into()), ..PatchParams::default() };
+    api.patch(&certificate.name_any(), &parameters, &Patch::Merge(patch)).await?;
+    println!("Set {}={} on {}.", approval.annotation, approval.value, certificate.name_any());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn confirmed() -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("there is nobody to ask: pass --yes");
+    }
+    print!("Go on? [y/N] ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("no answer")?;
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
+}

@@ -1,0 +1,213 @@
+//! PURE: certificates as text: a table, one as a tree, its plan, and why it is not Ready. Colours are ANSI codes, which
+//! the output drops where there is no terminal. Not here: reading them.
+
+use akacert::api::AkamaiCertificate;
+use akacert::api::reason::Reason;
+use akacert::api::status::{CertificateStatus, DeploymentStatus, PlanAction, Risk};
+use akacert::status;
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use crate::verdict::{Verdict, awaited, conditions};
+
+/// A line of a tree, and what hangs on it.
+struct Node {
+    text: String,
+    children: Vec<Node>,
+}
+
+impl Node {
+    fn new(label: &str, text: impl AsRef<str>) -> Self {
+        Self { text: format!("{label:<12}{}", text.as_ref()), children: Vec::new() }
+    }
+}
+
+/// All certificates, a line each.
+pub fn table(certificates: &[AkamaiCertificate], with_namespace: bool, now: Timestamp) -> String {
+    let mut rows = vec![
+        ["NAMESPACE", "NAME", "READY", "REASON", "COMMON NAME", "EXPIRES", "SINCE", "AWAITED"]
+            .map(str::to_owned),
+    ];
+    let mut styles = vec![anstyle::Style::new()];
+    for certificate in certificates {
+        let verdict = Verdict::of(certificate);
+        let ready = status::find(conditions(certificate), "Ready");
+        let expires = production(certificate).map(|production| production.not_after.0.to_string());
+        let since = awaited(certificate).map(|condition| age(condition.last_transition_time.0, now));
+        let message = awaited(certificate).filter(|_| verdict != Verdict::Ready);
+        rows.push([
+            certificate.namespace().unwrap_or_default(),
+            certificate.name_any(),
+            ready.map(|ready| ready.status.clone()).unwrap_or_else(|| "Unknown".into()),
+            ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
+            certificate.spec.common_name.clone(),
+            expires.unwrap_or_default(),
+            since.unwrap_or_default(),
+            message.map(|condition| condition.message.clone()).unwrap_or_default(),
+        ]);
+        styles.push(verdict.style());
+    }
+    let first = usize::from(!with_namespace);
+    let widths: Vec<usize> =
+        (0..8).map(|n| rows.iter().map(|row| row[n].chars().count()).max().unwrap_or_default()).collect();
+    let mut text = String::new();
+    for (row, style) in rows.iter().zip(styles) {
+        let cells = (first..8).map(|n| {
+            let padded = format!("{:<width$}", row[n], width = widths[n]);
+            if n == 2 { format!("{style}{padded}{style:#}") } else { padded }
+        });
+        let line: Vec<String> = cells.collect();
+        text.push_str(line.join("   ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// One certificate: certificate, enrollment, change, names, what is deployed, and what is awaited since when.
+pub fn tree(certificate: &AkamaiCertificate, now: Timestamp) -> String {
+    let verdict = Verdict::of(certificate);
+    let style = verdict.style();
+    let reason = status::find(conditions(certificate), "Ready").map(|ready| ready.reason.as_str());
+    let word = match verdict {
+        Verdict::Ready => "Ready",
+        Verdict::InProgress => "in progress",
+        Verdict::Stalled => "stalled",
+    };
+    let mut text = format!(
+        "AkamaiCertificate {}/{}: {style}{word}{style:#} ({})\n",
+        certificate.namespace().unwrap_or_default(),
+        certificate.name_any(),
+        reason.unwrap_or("nobody has looked at it yet"),
+    );
+    draw(&branches(certificate, now), "", &mut text);
+    text
+}
+
+fn branches(certificate: &AkamaiCertificate, now: Timestamp) -> Vec<Node> {
+    let account = &certificate.spec.account_ref;
+    let mut nodes = vec![Node::new("account", format!("{} {}", account.kind.as_str(), account.name))];
+    let none = CertificateStatus::default();
+    let found = certificate.status.as_ref().unwrap_or(&none);
+    let contract = found.contract_id.as_deref().map(|id| format!(" in contract {id}")).unwrap_or_default();
+    let enrollment = found.enrollment_id.map(|id| format!("{id}{contract}"));
+    nodes.push(Node::new("enrollment", enrollment.unwrap_or_else(|| "none yet".into())));
+    if let Some(change) = &found.change {
+        let kind = change.change_type.as_deref().map(|kind| format!("{kind}, ")).unwrap_or_default();
+        let since =
+            change.since.as_ref().map(|since| format!(" for {}", age(since.0, now))).unwrap_or_default();
+        let mut node = Node::new("change", format!("{} ({kind}{}){since}", change.id, change.status));
+        node.children.extend(found.domains.iter().map(|domain| {
+            let error = domain.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+            Node { text: format!("{} {}{error}", domain.name, domain.state), children: Vec::new() }
+        }));
+        node.children.extend(
+            change
+                .warnings
+                .iter()
+                .map(|warning| Node { text: format!("warning {}", warning.message), children: Vec::new() }),
+        );
+        nodes.push(node);
+    }
+    if let Some(plan) = &found.plan {
+        let mut node = Node::new("plan", format!("{} ({})", risk(plan.risk), plan.hash));
+        node.children
+            .extend(plan.changes.iter().map(|change| Node { text: change.clone(), children: Vec::new() }));
+        nodes.push(node);
+    }
+    let staging = found.deployments.as_ref().and_then(|deployments| deployments.staging.as_ref());
+    if let Some(staging) = staging.filter(|_| certificate.spec.change_management == Some(true)) {
+        nodes.push(Node::new("staging", deployed(staging)));
+    }
+    let live = production(certificate).map(deployed);
+    nodes.push(Node::new("production", live.unwrap_or_else(|| "nothing yet".into())));
+    if let Some(condition) = awaited(certificate) {
+        let since = age(condition.last_transition_time.0, now);
+        let label = if Verdict::of(certificate) == Verdict::Ready { "since" } else { "awaited" };
+        let text = match label {
+            "since" => since,
+            _ => format!("{} (for {since})", condition.message),
+        };
+        nodes.push(Node::new(label, text));
+    }
+    nodes
+}
+
+fn draw(nodes: &[Node], indent: &str, text: &mut String) {
+    for (n, node) in nodes.iter().enumerate() {
+        let is_last = n + 1 == nodes.len();
+        let (branch, below) = if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        text.push_str(&format!("{indent}{branch}{}\n", node.text));
+        draw(&node.children, &format!("{indent}{below}"), text);
+    }
+}
+
+/// What the next write to CPS would do.
+pub fn plan(certificate: &AkamaiCertificate) -> String {
+    let name = certificate.name_any();
+    let Some(plan) = certificate.status.as_ref().and_then(|status| status.plan.as_ref()) else {
+        return format!("{name}: nothing is outstanding.\n");
+    };
+    let what = match plan.action {
+        PlanAction::Update => "The enrollment is given what spec says",
+        PlanAction::Renew => "Another certificate of the same content is ordered",
+    };
+    let mut text = format!("{name}: {what}. {}\n", risk(plan.risk));
+    for change in &plan.changes {
+        text.push_str(&format!("  {change}\n"));
+    }
+    text.push_str(&format!("Hash: {}\n", plan.hash));
+    text
+}
+
+fn risk(risk: Risk) -> &'static str {
+    match risk {
+        Risk::MetadataOnly => "It is only saved (MetadataOnly).",
+        Risk::Redeploy => "The same certificate is deployed anew (Redeploy).",
+        Risk::Reissue => "A new certificate is issued, and every name validated again (Reissue).",
+        Risk::Refused => "CPS cannot change it (Refused).",
+    }
+}
+
+/// Why a certificate is not Ready, and what to do.
+pub fn explanation(certificate: &AkamaiCertificate, now: Timestamp) -> String {
+    let verdict = Verdict::of(certificate);
+    let name = format!("{}/{}", certificate.namespace().unwrap_or_default(), certificate.name_any());
+    let Some(condition) = awaited(certificate) else {
+        return format!(
+            "{name}: no operator has looked at it yet.\nWhat to do: see that the operator runs, and that one leads.\n"
+        );
+    };
+    let style = verdict.style();
+    let mut text = format!(
+        "{name}: {style}{}{style:#} for {}\n{}\n",
+        condition.reason,
+        age(condition.last_transition_time.0, now),
+        condition.message
+    );
+    if let Some(reason) = Reason::ALL.iter().find(|reason| reason.as_str() == condition.reason) {
+        text.push_str(&format!("What it means: {}\nWhat to do: {}\n", reason.meaning(), reason.action()));
+    }
+    text
+}
+
+fn production(certificate: &AkamaiCertificate) -> Option<&DeploymentStatus> {
+    certificate.status.as_ref()?.deployments.as_ref()?.production.as_ref()
+}
+
+fn deployed(deployment: &DeploymentStatus) -> String {
+    format!("{} by {}, valid until {}", deployment.serial_number, deployment.issuer, deployment.not_after.0)
+}
+
+/// As kubectl writes ages: `45s`, `12m`, `3h`, `8d`.
+fn age(since: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(since).as_secs().max(0);
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7200 => format!("{}m", seconds / 60),
+        7200..172_800 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! How a certificate is, in one word, by the rules of kstatus. Not here: how that is shown.
+
+use std::process::ExitCode;
+
+use akacert::api::AkamaiCertificate;
+use akacert::api::status::condition;
+use akacert::status;
+use anstyle::{AnsiColor, Style};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+/// How a certificate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It serves, as `spec` says.
+    Ready,
+    /// The operator or CPS is at work.
+    InProgress,
+    /// Only a human can go on.
+    Stalled,
+}
+
+impl Verdict {
+    /// Of a certificate.
+    pub fn of(certificate: &AkamaiCertificate) -> Self {
+        let conditions = conditions(certificate);
+        let observed = certificate.status.as_ref().map(|status| status.observed_generation);
+        if status::is_true(conditions, condition::STALLED) {
+            Self::Stalled
+        } else if observed != certificate.metadata.generation
+            || status::is_true(conditions, condition::RECONCILING)
+            || !status::is_true(conditions, condition::READY)
+        {
+            Self::InProgress
+        } else {
+            Self::Ready
+        }
+    }
+
+    /// What a command about it ends with.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Ready => ExitCode::SUCCESS,
+            Self::InProgress => ExitCode::from(3),
+            Self::Stalled => ExitCode::from(4),
+        }
+    }
+
+    /// Its colour on a terminal.
+    pub fn style(self) -> Style {
+        let color = match self {
+            Self::Ready => AnsiColor::Green,
+            Self::InProgress => AnsiColor::Yellow,
+            Self::Stalled => AnsiColor::Red,
+        };
+        color.on_default()
+    }
+}
+
+/// The conditions of a certificate.
+pub fn conditions(certificate: &AkamaiCertificate) -> &[Condition] {
+    certificate.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+}
+
+/// The condition that says what is awaited: what needs a human first, then what is under way.
+pub fn awaited(certificate: &AkamaiCertificate) -> Option<&Condition> {
+    let conditions = conditions(certificate);
+    [condition::STALLED, condition::RECONCILING, condition::RENEWING]
+        .into_iter()
+        .filter_map(|kind| status::find(conditions, kind))
+        .find(|condition| condition.status == "True")
+        .or_else(|| status::find(conditions, condition::READY))
+}

@@ -1,0 +1,129 @@
+//! `kubectl akacert`, as a user runs it: found by kubectl, against the real API server.
+
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use testbed::TestBed;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+use crate::scene::{DEADLINE, Scene, says};
+
+crate::together![
+    its_exit_code_tells_a_pipeline_how_a_certificate_is,
+    it_explains_what_waits_for_an_approval_and_gives_it,
+    it_renews_a_certificate_once,
+    it_watches_until_the_certificate_serves,
+];
+
+async fn its_exit_code_tells_a_pipeline_how_a_certificate_is(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "exit-codes").await?;
+    scene.apply_held("www", json!({})).await?;
+    let (code, tree) = run(&scene, &["status", "www"]).await?;
+    ensure!(code == 3, "{code}: {tree}");
+    says(&tree, "AkamaiCertificate exit-codes/www: in progress (SelfCheckFailed)")?;
+    says(&tree, "└─ awaited     www.exit-codes.example.com: ")?;
+    scene.lead_back("www").await?;
+    scene.until_ready("www").await?;
+    let (code, json) = run(&scene, &["status", "www", "-o", "json"]).await?;
+    let read: Value = serde_json::from_str(&json)?;
+    ensure!(code == 0 && read["spec"]["commonName"] == "www.exit-codes.example.com", "{code}: {json}");
+    let (code, said) = run(&scene, &["status", "nobody"]).await?;
+    ensure!(code == 1, "{code}");
+    says(&said, "akamaicertificates.akacert.io \"nobody\" not found")
+}
+
+async fn it_explains_what_waits_for_an_approval_and_gives_it(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "approver").await?;
+    scene.apply("www", json!({"updatePolicy": "RequireApproval"})).await?;
+    scene.until_ready("www").await?;
+    scene.patch("www", json!({"dnsNames": [scene.host("api")]})).await?;
+    scene.until("www", "Stalled", "True", "PlanNeedsApproval").await?;
+    let (code, explained) = run(&scene, &["explain", "www"]).await?;
+    ensure!(code == 4, "{code}: {explained}");
+    says(&explained, "What to do: Read `status.plan`")?;
+    let (code, said) = run(&scene, &["approve", "www", "plan"]).await?;
+    ensure!(code == 1, "{code}: {said}");
+    says(&said, "there is nobody to ask: pass --yes")?;
+    let (code, approved) = run(&scene, &["approve", "www", "plan", "--yes"]).await?;
+    ensure!(code == 0, "{code}: {approved}");
+    says(&approved, "dnsNames: + api.approver.example.com")?;
+    scene
+        .until_status("www", "the name is in production", |status| {
+            let production = status.deployments.as_ref()?.production.as_ref()?;
+            production.dns_names.contains(&scene.host("api")).then_some(())
+        })
+        .await?;
+    scene.until_ready("www").await?;
+    let (code, plan) = run(&scene, &["plan", "www"]).await?;
+    ensure!(code == 0 && plan == "www: nothing is outstanding.\n", "{code}: {plan}");
+    Ok(())
+}
+
+async fn it_renews_a_certificate_once(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "renewer").await?;
+    scene.apply("www", json!({})).await?;
+    let serial = |status: &akacert::api::status::CertificateStatus| {
+        Some(status.deployments.as_ref()?.production.as_ref()?.serial_number.clone())
+    };
+    let before = serial(&scene.until_ready("www").await?).context("nothing in production")?;
+    // The annotation has whole seconds: a certificate of this second is not older.
+    let issued = jiff::Timestamp::now().as_second();
+    crate::scene::eventually("the next second", async || {
+        Ok((jiff::Timestamp::now().as_second() > issued).then_some(()))
+    })
+    .await?;
+    let (code, said) = run(&scene, &["renew", "www", "--yes"]).await?;
+    ensure!(code == 0, "{code}: {said}");
+    says(&said, &format!("in place of {before}"))?;
+    scene
+        .until_status("www", "another certificate", |status| {
+            (serial(status)? != before && status.change.is_none()).then_some(())
+        })
+        .await
+}
+
+async fn it_watches_until_the_certificate_serves(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "watcher").await?;
+    scene.apply_held("www", json!({})).await?;
+    let mut watching = command(&scene, &["status", "www", "--watch"])?.stdout(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(watching.stdout.take().context("no output")?).lines();
+    let mut until = async |wanted: &str| {
+        let found = async {
+            while let Some(line) = lines.next_line().await? {
+                if line.contains(wanted) {
+                    return Ok(());
+                }
+            }
+            anyhow::bail!("it ended")
+        };
+        tokio::time::timeout(DEADLINE, found).await.with_context(|| format!("not shown: {wanted}"))?
+    };
+    until("in progress (SelfCheckFailed)").await?;
+    scene.lead_back("www").await?;
+    until("AkamaiCertificate watcher/www: Ready (Deployed)").await?;
+    watching.kill().await?;
+    Ok(())
+}
+
+/// Exit code and what was printed, errors included.
+async fn run(scene: &Scene<'_>, arguments: &[&str]) -> Result<(i32, String)> {
+    let output = command(scene, arguments)?.stdin(Stdio::null()).output().await?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((output.status.code().context("it was killed")?, String::from_utf8(said)?))
+}
+
+/// kubectl, which finds the plugin on PATH.
+fn command(scene: &Scene<'_>, arguments: &[&str]) -> Result<Command> {
+    let plugin = testbed::own("kubectl-akacert")?;
+    let mut command = Command::new(scene.bed.kubectl_directory()?.join("kubectl"));
+    command
+        .args(["akacert", "--namespace", &scene.name])
+        .args(arguments)
+        .env("KUBECONFIG", scene.bed.kubeconfig())
+        .env("HOME", scene.bed.work())
+        .env("PATH", plugin.parent().context("the plugin is in no directory")?)
+        .kill_on_drop(true);
+    Ok(command)
+}
