@@ -15,6 +15,7 @@ crate::together![
     it_explains_what_waits_for_an_approval_and_gives_it,
     it_renews_a_certificate_once,
     it_watches_until_the_certificate_serves,
+    it_probes_challenges_and_the_served_certificate_from_where_the_user_sits,
 ];
 
 async fn its_exit_code_tells_a_pipeline_how_a_certificate_is(bed: &TestBed) -> Result<()> {
@@ -104,6 +105,27 @@ async fn it_watches_until_the_certificate_serves(bed: &TestBed) -> Result<()> {
     scene.lead_back("www").await?;
     until("AkamaiCertificate watcher/www: Ready (Deployed)").await?;
     watching.kill().await?;
+    Ok(())
+}
+
+async fn it_probes_challenges_and_the_served_certificate_from_where_the_user_sits(
+    bed: &TestBed,
+) -> Result<()> {
+    let scene = Scene::new(bed, "prober").await?;
+    scene.apply_held("www", json!({})).await?;
+    let (code, seen) = run(&scene, &["probe", "www"]).await?;
+    ensure!(code == 3, "{code}: {seen}");
+    says(&seen, "├─ challenge   http://www.prober.example.com/.well-known/acme-challenge/")?;
+    says(&seen, " cannot be reached\n")?;
+    scene.lead_back("www").await?;
+    scene.until_ready("www").await?;
+    let edge = format!("--edge={}:443", testbed::EDGE);
+    let (code, seen) = run(&scene, &["probe", "www", &edge]).await?;
+    ensure!(code == 0, "{code}: {seen}");
+    ensure!(
+        seen == "www.prober.example.com\n├─ port 80     answers\n└─ certificate the deployed one is served\n",
+        "{seen}"
+    );
     Ok(())
 }
 

@@ -3,10 +3,12 @@
 //! The command line and what each command ends with. What is shown is in `show`, what an approval means in `approval`.
 
 mod approval;
+mod probe;
 mod show;
 mod verdict;
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use akacert::api::AkamaiCertificate;
@@ -72,6 +74,14 @@ enum Command {
         /// Do not ask.
         #[arg(long, short)]
         yes: bool,
+    },
+    /// Fetches each challenge path and the served certificate of each name from here. Ends with 3 if one is not as it should be.
+    Probe {
+        /// The certificate.
+        name: String,
+        /// Where served certificates are looked at, ADDRESS:PORT, instead of where the names lead.
+        #[arg(long, value_name = "ADDRESS")]
+        edge: Option<SocketAddr>,
     },
     /// Prints a completion script.
     Completion {
@@ -154,6 +164,12 @@ async fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Renew { name, yes } => {
             let certificate = api.get(name).await?;
             annotate(&api, &certificate, &approval::renewal(&certificate, Timestamp::now())?, *yes).await
+        }
+        Command::Probe { name, edge } => {
+            let findings = probe::probe(&api.get(name).await?, *edge).await?;
+            anstream::print!("{}", show::findings(&findings));
+            let fine = findings.iter().all(|finding| finding.looks.iter().all(|(_, _, fine)| *fine));
+            Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(3) })
         }
         Command::Completion { .. } => Ok(ExitCode::SUCCESS),
     }

@@ -8,6 +8,7 @@ use akacert::status;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use crate::probe::Finding;
 use crate::verdict::{Verdict, awaited, conditions};
 
 /// A line of a tree, and what hangs on it.
@@ -186,6 +187,24 @@ pub fn explanation(certificate: &AkamaiCertificate, now: Timestamp) -> String {
     );
     if let Some(reason) = Reason::ALL.iter().find(|reason| reason.as_str() == condition.reason) {
         text.push_str(&format!("What it means: {}\nWhat to do: {}\n", reason.meaning(), reason.action()));
+    }
+    text
+}
+
+/// What each name shows from here.
+pub fn findings(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        text.push_str(&format!("{}\n", finding.name));
+        let nodes: Vec<Node> = finding
+            .looks
+            .iter()
+            .map(|(what, seen, fine)| {
+                let style = if *fine { Verdict::Ready.style() } else { Verdict::Stalled.style() };
+                Node::new(what, format!("{style}{seen}{style:#}"))
+            })
+            .collect();
+        draw(&nodes, "", &mut text);
     }
     text
 }

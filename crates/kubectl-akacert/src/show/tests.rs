@@ -147,6 +147,19 @@ Hash: 5f1c0e77a3b2
 }
 
 #[test]
+fn findings_are_a_tree_for_each_name() {
+    let looks =
+        vec![("port 80", "answers".to_owned(), true), ("certificate", "another one".to_owned(), false)];
+    let found = [Finding { name: "www.example.com".into(), looks }];
+    let expected = "\
+www.example.com
+├─ port 80     answers
+└─ certificate another one
+";
+    assert_eq!(strip_str(&findings(&found)).to_string(), expected);
+}
+
+#[test]
 fn each_state_has_its_verdict() {
     let mut edited = ready();
     edited.metadata.generation = Some(2);

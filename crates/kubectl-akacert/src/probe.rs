@@ -1,0 +1,137 @@
+//! What a certificate's names show from where the user sits: each challenge path that CPS waits for, port 80, and the
+//! certificate that is served. Not here: what the operator itself sees of them (`akacert::probe`).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use akacert::api::AkamaiCertificate;
+use akacert::probe::{Outlook, ProbeSettings, Prober};
+use anyhow::{Context, Result};
+use futures::future::join_all;
+
+/// Longest wait for the answer to one request, redirects included.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was found out about a name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The name.
+    pub name: String,
+    /// What was looked at, what was seen, and whether it is as it should be.
+    pub looks: Vec<(&'static str, String, bool)>,
+}
+
+/// Looks at all names of a certificate. `edge` is where served certificates are looked at, instead of where names lead.
+///
+/// # Errors
+/// The system's resolver configuration cannot be read.
+pub async fn probe(certificate: &AkamaiCertificate, edge: Option<SocketAddr>) -> Result<Vec<Finding>> {
+    let status = certificate.status.as_ref();
+    let production = status.and_then(|status| status.deployments.as_ref()?.production.as_ref());
+    let everywhere = ["0.0.0.0/0".parse()?, "::/0".parse()?];
+    let settings = ProbeSettings { allowed: everywhere.to_vec(), edge, ..ProbeSettings::default() };
+    let prober = Prober::new(settings).context("names cannot be resolved here")?;
+    let names: Vec<String> = certificate.spec.names().into_iter().map(str::to_owned).collect();
+    let fingerprint = production.map(|production| production.fingerprint.as_str());
+    let mut outlooks = prober.look_outside(&names, fingerprint).await;
+    let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
+    let looked = names.into_iter().map(|name| {
+        let paths: Vec<&str> = status
+            .into_iter()
+            .flat_map(|status| &status.domains)
+            .filter(|domain| domain.name == name && domain.state != "VALIDATED")
+            .flat_map(|domain| &domain.challenges)
+            .filter(|challenge| challenge.challenge_type == "http-01")
+            .map(|challenge| challenge.path.as_str())
+            .collect();
+        let (http, outlook) = (&http, outlooks.remove(&name));
+        async move {
+            let mut looks = Vec::new();
+            for path in paths {
+                let (seen, fine) = challenge(http, path).await;
+                looks.push(("challenge", format!("{path} {seen}"), fine));
+            }
+            looks.extend(outlook.iter().flat_map(outside));
+            Finding { name, looks }
+        }
+    });
+    Ok(join_all(looked).await)
+}
+
+/// Whether a token is served: a key authorization begins with it (RFC 8555, section 8.1).
+async fn challenge(http: &reqwest::Client, path: &str) -> (String, bool) {
+    let token = path.rsplit('/').next().unwrap_or_default();
+    let answer = async {
+        let answer = http.get(path).send().await?;
+        Ok::<_, reqwest::Error>((answer.status(), answer.text().await?))
+    };
+    match answer.await {
+        Err(error) if error.is_timeout() => ("did not answer in time".into(), false),
+        Err(_) => ("cannot be reached".into(), false),
+        Ok((status, body)) if status.is_success() && body.starts_with(&format!("{token}.")) => {
+            ("serves the token".into(), true)
+        }
+        Ok((status, _)) if status.is_success() => ("serves something else".into(), false),
+        Ok((status, _)) => (format!("answers {status}"), false),
+    }
+}
+
+fn outside(outlook: &Outlook) -> Vec<(&'static str, String, bool)> {
+    let mut looks = vec![match (&outlook.failure, outlook.automatic) {
+        (_, true) => ("port 80", "CNAMEd to Akamai: CPS validates it by itself".to_owned(), true),
+        (None, _) => ("port 80", "answers".to_owned(), true),
+        (Some(failure), _) => ("port 80", failure.clone(), false),
+    }];
+    if let Some(served) = &outlook.served {
+        looks.push(match &served.failure {
+            None => ("certificate", "the deployed one is served".to_owned(), true),
+            Some(failure) => ("certificate", failure.clone(), false),
+        });
+        if served.plain_http {
+            looks.push(("plain HTTP", "is answered without a redirect to HTTPS".to_owned(), false));
+        }
+    }
+    looks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use akacert::probe::Served;
+
+    #[test]
+    fn what_a_name_shows_is_said_in_words_and_judged() {
+        let outlook = |automatic, failure: Option<&str>, served| Outlook {
+            automatic,
+            failure: failure.map(str::to_owned),
+            served,
+        };
+        let served = |failure: Option<&str>, plain_http| {
+            Some(Served { failure: failure.map(str::to_owned), plain_http })
+        };
+        let table = [
+            (outlook(false, None, None), vec![("port 80", "answers", true)]),
+            (outlook(false, Some("no address"), None), vec![("port 80", "no address", false)]),
+            (
+                outlook(true, None, served(None, false)),
+                vec![
+                    ("port 80", "CNAMEd to Akamai: CPS validates it by itself", true),
+                    ("certificate", "the deployed one is served", true),
+                ],
+            ),
+            (
+                outlook(false, None, served(Some("another one"), true)),
+                vec![
+                    ("port 80", "answers", true),
+                    ("certificate", "another one", false),
+                    ("plain HTTP", "is answered without a redirect to HTTPS", false),
+                ],
+            ),
+        ];
+        for (outlook, expected) in table {
+            let seen = outside(&outlook);
+            let seen: Vec<_> = seen.iter().map(|(what, text, fine)| (*what, text.as_str(), *fine)).collect();
+            assert_eq!(seen, expected);
+        }
+    }
+}
