@@ -68,3 +68,4 @@ $(DENY):
 .PHONY: crds
 crds: ## Renders crds/ from the Rust types
 	cargo run --locked --quiet -- crds --output crds
+	cp crds/akamai*.yaml crds/cluster*.yaml charts/akacert/files/crds/

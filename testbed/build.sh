@@ -2,7 +2,7 @@
 # Builds one of the modules beside this script, from pinned Go modules:
 #   control-plane   etcd, kube-apiserver, kube-controller-manager and kubectl, one multi-call binary   (about 5 minutes)
 #   ingress         traefik, an Ingress controller                                                     (about 3 minutes)
-#   tools           pebble, an ACME certificate authority, and pebble-challtestsrv, its DNS            (about 1 minute)
+#   tools           pebble, an ACME certificate authority, pebble-challtestsrv, its DNS, and helm      (about 3 minutes)
 # The minutes are for two cores with a cold build cache.
 #
 # Usage: build.sh MODULE DIRECTORY
@@ -43,7 +43,8 @@ ingress)
 	;;
 tools)
 	go build -trimpath -ldflags '-s -w' -o "$out/" \
-		github.com/letsencrypt/pebble/v2/cmd/pebble github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv
+		github.com/letsencrypt/pebble/v2/cmd/pebble github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv \
+		helm.sh/helm/v4/cmd/helm
 	;;
 *)
 	echo "build.sh: unknown module $module" >&2

@@ -177,6 +177,20 @@ impl TestBed {
         Ok(command)
     }
 
+    /// Runs Helm; answers what it printed.
+    ///
+    /// # Errors
+    /// It failed; the error has what it said.
+    pub async fn helm(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(self.programs.path("helm")?);
+        command.env("KUBECONFIG", self.kubeconfig()).env("HOME", &self.work).args(arguments);
+        let output = command.output().await?;
+        if !output.status.success() {
+            bail!("helm {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     /// What came to the ingress controller.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::namespace::on_path;
 const MODULES: [(&str, &[&str]); 3] = [
     ("control-plane", &["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"]),
     ("ingress", &["traefik"]),
-    ("tools", &["pebble", "pebble-challtestsrv"]),
+    ("tools", &["pebble", "pebble-challtestsrv", "helm"]),
 ];
 
 /// Where each program is.

@@ -4,6 +4,7 @@
 mod accounts;
 mod adopting;
 mod approving;
+mod chart;
 mod counts;
 mod ending;
 mod failpoints;
@@ -99,6 +100,8 @@ fn main() -> Result<()> {
             gitops::TOGETHER,
             plugin::TOGETHER,
             approving::TOGETHER,
+            // Last: they replace the installation.
+            chart::ALONE,
         ]
         .into_iter()
         .flatten()
