@@ -44,6 +44,14 @@ impl TestBed {
         for object in objects {
             self.apply(&object.to_string()).await?;
         }
+        self.deploy().await
+    }
+
+    /// Applies the manifests of operator and solver, and waits until both are ready.
+    ///
+    /// # Errors
+    /// As [`TestBed::install`].
+    pub async fn deploy(&self) -> Result<()> {
         self.kubectl(&[
             "apply",
             "--server-side",

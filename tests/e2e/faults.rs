@@ -16,14 +16,18 @@ crate::alone![
     a_burst_that_the_firewall_blocks_pauses_the_account,
     server_errors_on_reads_are_outlasted,
     an_acknowledgement_whose_answer_is_lost_does_no_harm,
-    tokens_that_rotate_are_published_beside_the_old_ones,
     a_failed_authorization_is_followed_by_another_order,
+    an_operator_deleted_while_it_waits_for_validation_goes_on_with_the_same_enrollment,
+    answers_that_are_written_in_another_way_than_documented_are_understood,
+];
+
+// What concerns one enrollment, or one name.
+crate::together![
+    tokens_that_rotate_are_published_beside_the_old_ones,
     challenges_that_expire_are_replaced,
     a_name_that_leads_elsewhere_holds_back_the_acknowledgement_until_it_is_corrected,
     without_the_self_check_the_challenges_are_acknowledged_once_published,
     cps_may_validate_by_itself_while_the_self_check_fails,
-    an_operator_deleted_while_it_waits_for_validation_goes_on_with_the_same_enrollment,
-    answers_that_are_written_in_another_way_than_documented_are_understood,
 ];
 
 const CREATE: &str = "/cps/v2/enrollments";
@@ -167,8 +171,8 @@ async fn an_acknowledgement_whose_answer_is_lost_does_no_harm(bed: &mut TestBed)
     ready_with_one_enrollment(&scene, "www").await
 }
 
-async fn tokens_that_rotate_are_published_beside_the_old_ones(bed: &mut TestBed) -> Result<()> {
-    let scene = scene(bed, "rotate").await?;
+async fn tokens_that_rotate_are_published_beside_the_old_ones(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "rotate").await?;
     scene.apply_held("www", json!({})).await?;
     let old = scene.published("www").await?;
     ensure!(old.len() == 1, "{old:?}");
@@ -190,8 +194,8 @@ async fn a_failed_authorization_is_followed_by_another_order(bed: &mut TestBed) 
     all_faults_were_met(bed).await
 }
 
-async fn challenges_that_expire_are_replaced(bed: &mut TestBed) -> Result<()> {
-    let scene = scene(bed, "expire").await?;
+async fn challenges_that_expire_are_replaced(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "expire").await?;
     scene.apply_held("www", json!({})).await?;
     let old = scene.published("www").await?;
     control_enrollment(&scene, "www", "expire-challenges").await?;
@@ -204,9 +208,9 @@ async fn challenges_that_expire_are_replaced(bed: &mut TestBed) -> Result<()> {
 }
 
 async fn a_name_that_leads_elsewhere_holds_back_the_acknowledgement_until_it_is_corrected(
-    bed: &mut TestBed,
+    bed: &TestBed,
 ) -> Result<()> {
-    let scene = scene(bed, "elsewhere").await?;
+    let scene = Scene::new(bed, "elsewhere").await?;
     testbed::set_address(&scene.host("www"), "10.77.0.9").await?;
     scene.apply("www", json!({})).await?;
     let message = scene.until_unreachable("www").await?;
@@ -222,10 +226,8 @@ async fn a_name_that_leads_elsewhere_holds_back_the_acknowledgement_until_it_is_
     ready_with_one_enrollment(&scene, "www").await
 }
 
-async fn without_the_self_check_the_challenges_are_acknowledged_once_published(
-    bed: &mut TestBed,
-) -> Result<()> {
-    let scene = scene(bed, "unchecked").await?;
+async fn without_the_self_check_the_challenges_are_acknowledged_once_published(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "unchecked").await?;
     scene.lead_away("www").await?;
     scene.apply("www", json!({"validation": {"selfCheck": "Off"}})).await?;
     eventually("an acknowledgement", async || Ok((acknowledgements(&scene, "www").await? > 0).then_some(())))
@@ -235,8 +237,8 @@ async fn without_the_self_check_the_challenges_are_acknowledged_once_published(
     ready_with_one_enrollment(&scene, "www").await
 }
 
-async fn cps_may_validate_by_itself_while_the_self_check_fails(bed: &mut TestBed) -> Result<()> {
-    let scene = scene(bed, "by-itself").await?;
+async fn cps_may_validate_by_itself_while_the_self_check_fails(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "by-itself").await?;
     // The authority takes the first address; the self-check wants all of them to answer, and refuses the second.
     testbed::set_addresses(&scene.host("www"), &[HOST, "192.168.7.7"]).await?;
     scene.apply("www", json!({})).await?;

@@ -69,7 +69,7 @@ async fn argo_cd_and_flux_see_each_state_of_an_account(bed: &TestBed) -> Result<
 }
 
 async fn a_manifest_that_is_applied_again_changes_nothing(bed: &TestBed) -> Result<()> {
-    let scene = Scene::new(bed, "again").await?;
+    let scene = Scene::new(bed, "applied-again").await?;
     // As a user writes it: what the schema or CPS would spell in another way.
     let changes = json!({
         "contractId": "ctr_1-TESTBED", "dnsNames": [scene.host("b"), scene.host("a")],

@@ -76,6 +76,7 @@ fn main() -> Result<()> {
     let tests = || {
         [
             // First those with many starts of the operator, each of which checks every account that there is.
+            chart::ALONE,
             failpoints::ALONE,
             leading::ALONE,
             outside::ALONE,
@@ -97,11 +98,10 @@ fn main() -> Result<()> {
             updating::TOGETHER,
             renewing::TOGETHER,
             adopting::TOGETHER,
+            faults::TOGETHER,
             gitops::TOGETHER,
             plugin::TOGETHER,
             approving::TOGETHER,
-            // Last: they replace the installation.
-            chart::ALONE,
         ]
         .into_iter()
         .flatten()
