@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use kube::Client;
 use serde_json::Value;
 use tokio::process::Command;
+use tokio::sync::Mutex;
 
 use crate::control_plane::{self, ControlPlane};
 use crate::kubelet::Kubelet;
@@ -42,6 +43,8 @@ pub struct TestBed {
     client: Client,
     access_log: PathBuf,
     simulator: Option<Process>,
+    /// For operators outside the cluster, once there was one.
+    pub(crate) operator_kubeconfig: Mutex<Option<PathBuf>>,
     _kubelet: Kubelet,
     _others: [Process; 3],
 }
@@ -79,6 +82,7 @@ impl TestBed {
             client,
             access_log,
             simulator: Some(simulator),
+            operator_kubeconfig: Mutex::default(),
             _kubelet: kubelet,
             _others: [dns, acme, ingress],
         };

@@ -52,6 +52,8 @@ impl TestBed {
     /// # Errors
     /// As [`TestBed::install`].
     pub async fn deploy(&self) -> Result<()> {
+        // The ServiceAccount may be another one from now on.
+        *self.operator_kubeconfig.lock().await = None;
         self.kubectl(&[
             "apply",
             "--server-side",
@@ -83,8 +85,15 @@ impl TestBed {
         flags: &[&str],
         variables: &[(&str, &str)],
     ) -> Result<Process> {
-        let token = self.kubectl(&["-n", NAMESPACE, "create", "token", "akacert-operator"]).await?;
-        let kubeconfig = control_plane::kubeconfig(self.work(), "operator", token.trim())?;
+        // One token for all of them: some tests start a hundred.
+        let mut known = self.operator_kubeconfig.lock().await;
+        let kubeconfig = match &*known {
+            Some(kubeconfig) => kubeconfig.clone(),
+            None => {
+                let token = self.kubectl(&["-n", NAMESPACE, "create", "token", "akacert-operator"]).await?;
+                known.insert(control_plane::kubeconfig(self.work(), "operator", token.trim())?).clone()
+            }
+        };
         let mut command = Command::new(programs::own("akacert")?);
         command
             .args([

@@ -59,7 +59,7 @@ async fn a_leader_that_ends_lets_the_next_one_lead_at_once(bed: &mut TestBed) ->
 }
 
 async fn a_leader_that_was_frozen_sends_nothing_when_it_thaws(bed: &mut TestBed) -> Result<()> {
-    with_two(bed, "--lease-duration=6s", async |bed, first, second| {
+    with_two(bed, "--lease-duration=4s", async |bed, first, second| {
         let scene = Scene::new(bed, "frozen").await?;
         // The first one has something to do whenever it runs: it asks CPS for the change again and again.
         scene.apply_held("www", json!({})).await?;
