@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future};
 use jiff::Timestamp;
@@ -80,8 +80,10 @@ pub async fn reconcile(certificate: Arc<AkamaiCertificate>, ctx: Arc<Context>) -
         enrollment = tracing::field::Empty,
     );
     async {
+        let begun = Instant::now();
         let mut known = ctx.knowledge.take(&uid);
         let again = look(certificate, &mut known, &ctx).await;
+        ctx.metrics.reconciled(known.memory.failure.is_none(), begun.elapsed());
         ctx.knowledge.put(&uid, known);
         Ok(again.map_or_else(Action::await_change, Action::requeue))
     }

@@ -32,7 +32,7 @@ use crate::controller::{Certificates, Context};
 use crate::deployed::Roots;
 use crate::leader::{Election, Leadership, Lost, Terms};
 use crate::lists::Lists;
-use crate::metrics::{BudgetCollector, CertificateCollector, LeaderCollector, Metrics};
+use crate::metrics::{self, Metrics};
 use crate::next::forecast::Pace;
 use crate::observe::Knowledge;
 use crate::probe::{ProbeSettings, Prober};
@@ -154,8 +154,9 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let client = leadership.guarded_client(config)?;
     let budgets = Arc::new(if settings.no_request_limits { Budgets::unlimited() } else { Budgets::new() });
     let mut registry = Registry::default();
+    metrics::register_build(&mut registry);
     let metrics = Metrics::new(&mut registry);
-    registry.register_collector(Box::new(BudgetCollector(budgets.clone())));
+    registry.register_collector(Box::new(metrics::Budgets(budgets.clone())));
     let recorder = Recorder::new(
         client.clone(),
         Reporter { controller: "akacert.io/operator".into(), instance: Some(identity) },
@@ -169,11 +170,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     // The last certificate of an account that is marked for deletion may be gone.
     let certificates = Certificates::new(&client, tick.clone());
     let store = certificates.store();
-    registry.register_collector(Box::new(CertificateCollector(store.clone())));
-    registry.register_collector(Box::new(LeaderCollector(leadership.clone())));
-    let readiness = Readiness::default();
-    let admin =
-        tokio::spawn(admin::serve(settings.admin_listen, readiness.clone(), registry, shutdown.clone()));
+    registry.register_collector(Box::new(metrics::Certificates(store.clone())));
+    registry.register_collector(Box::new(metrics::Leader(leadership.clone())));
     let (wake, woken) = mpsc::unbounded_channel();
     let users = (store.clone(), wake.clone());
     let namespaces = watch_metadata::<Namespace>(&client, &shutdown, move |namespace| {
@@ -186,15 +184,19 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let secrets = watch_metadata::<Secret>(&client, &shutdown, move |_| tick());
     let (publisher, published) =
         Publisher::start(client.clone(), publishing.clone(), namespaces.clone(), &shutdown);
-    let seen = metrics.clone();
+    let known_accounts = Arc::new(accounts::Registry::new(namespaces.clone()));
+    registry.register_collector(Box::new(metrics::Accounts(known_accounts.clone())));
+    let readiness = Readiness::default();
+    let admin =
+        tokio::spawn(admin::serve(settings.admin_listen, readiness.clone(), registry, shutdown.clone()));
     let accounts = Accounts::new(
         client.clone(),
-        Arc::new(accounts::Registry::new(namespaces.clone())),
+        known_accounts,
         store.clone(),
         secrets.clone(),
         wake,
         budgets,
-        Arc::new(move |record| seen.cps_call(record)),
+        metrics.clone(),
         Arc::new(move || leadership.holds()),
         recorder.clone(),
         accounts::Settings {

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use akamai_cps::{Budgets, Client as CpsClient, Credentials, Observer, Permit, Priority};
+use akamai_cps::{Budgets, Client as CpsClient, Credentials, Permit, Priority};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -33,6 +33,7 @@ use crate::api::reason::Reason;
 use crate::api::status::condition;
 use crate::api::{AkamaiAccount, AkamaiCertificate, ClusterAkamaiAccount};
 use crate::controller::until_drained;
+use crate::metrics::Metrics;
 use crate::next::schedule::Schedule;
 use crate::{failpoint, status};
 
@@ -67,8 +68,8 @@ pub struct Accounts {
     pub wake: UnboundedSender<ObjectRef<AkamaiCertificate>>,
     /// Request budgets, by group.
     pub budgets: Arc<Budgets>,
-    /// Told of each request to Akamai.
-    pub observer: Observer,
+    /// Counts each request to Akamai.
+    pub metrics: Arc<Metrics>,
     /// Asked before each request to Akamai.
     pub permit: Permit,
     /// Sends events.
@@ -96,7 +97,7 @@ impl Accounts {
         secrets: Store<PartialObjectMeta<Secret>>,
         wake: UnboundedSender<ObjectRef<AkamaiCertificate>>,
         budgets: Arc<Budgets>,
-        observer: Observer,
+        metrics: Arc<Metrics>,
         permit: Permit,
         recorder: Recorder,
         settings: Settings,
@@ -109,7 +110,7 @@ impl Accounts {
             secrets,
             wake,
             budgets,
-            observer,
+            metrics,
             permit,
             recorder,
             settings,
@@ -198,6 +199,7 @@ impl Accounts {
         for key in self.registry.keys(K::KIND).into_iter().filter(|key| !present.contains(key)) {
             self.lock_checks().remove(&key);
             self.registry.remove(&key);
+            self.metrics.forget(&key);
             self.wake_users(&key);
         }
     }
@@ -310,10 +312,11 @@ impl Accounts {
         let budget = account.request_budget().cloned().unwrap_or_default();
         let per_minute = budget.per_minute.unwrap_or(DEFAULT_BUDGET.0);
         let burst = budget.burst.unwrap_or(DEFAULT_BUDGET.1);
+        let (metrics, key) = (self.metrics.clone(), account.key());
         let mut builder = CpsClient::builder(credentials)
             .budget(self.budgets.get(&account.budget_group(), per_minute, burst))
             .user_agent(concat!("akacert/", env!("CARGO_PKG_VERSION")))
-            .observer(self.observer.clone())
+            .observer(Arc::new(move |record| metrics.cps_call(&key, record)))
             .permit(self.permit.clone());
         if let Destination::Allowed(url) = destination {
             builder = builder.base_url(url);

@@ -40,13 +40,20 @@ impl AccountKey {
     }
 }
 
+impl AccountKey {
+    /// `namespace/name`, or the name alone of a ClusterAkamaiAccount.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}/{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
 impl fmt::Display for AccountKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.kind.as_str();
-        match &self.namespace {
-            Some(namespace) => write!(f, "{kind} {namespace}/{}", self.name),
-            None => write!(f, "{kind} {}", self.name),
-        }
+        write!(f, "{} {}", self.kind.as_str(), self.path())
     }
 }
 
@@ -140,6 +147,16 @@ impl Registry {
     pub(super) fn keys(&self, kind: AccountKind) -> Vec<AccountKey> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.keys().filter(|key| key.kind == kind).cloned().collect()
+    }
+
+    /// All accounts, and whether each can be used.
+    #[must_use]
+    pub fn verdicts(&self) -> Vec<(AccountKey, bool)> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> =
+            known.iter().map(|(key, known)| (key.clone(), matches!(known, Known::Ready(_)))).collect();
+        all.sort();
+        all
     }
 
     pub(super) fn knows(&self, key: &AccountKey) -> bool {

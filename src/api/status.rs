@@ -66,6 +66,9 @@ pub struct CertificateStatus {
     /// What CPS reports as deployed on each network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployments: Option<DeploymentsStatus>,
+    /// When CPS begins the next renewal, by itself; absent until CPS has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_renewal_time: Option<Time>,
     /// `Ready`, `Reconciling`, `Stalled`, `Renewing`, `Drifted` (all but the first only while True) and the steps `AccountReady`,
     /// `EnrollmentCreated`, `ChallengesPublished`, `ChallengesReachable`, `DomainsValidated`, `Deployed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

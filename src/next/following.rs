@@ -454,6 +454,11 @@ pub fn deployed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Dur
     match verified::verify(production, &s.spec().names(), s.roots, s.now) {
         Ok(certificate) => {
             let (expiry, message) = (certificate.not_after.0, in_production(&certificate));
+            let known = d.status.deployments.as_ref().and_then(|known| known.production.as_ref());
+            if known.is_none_or(|known| known.fingerprint != certificate.fingerprint) {
+                // That was the renewal of another certificate.
+                d.status.next_renewal_time = None;
+            }
             d.status.deployments = Some(DeploymentsStatus { staging, production: Some(certificate) });
             d.done(Progress::ChallengesPublished, Reason::ChallengesRemoved, "Nothing needs to be published");
             d.done(Progress::ChallengesReachable, Reason::ChallengesRemoved, "Nothing needs to be reachable");

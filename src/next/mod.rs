@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::accounts::{self, Account};
 use crate::api::reason::Reason;
@@ -118,6 +119,9 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
     }
     let Some(watch) = watched(s, status)? else { return Ok(None) };
     d.keep();
+    if let Some(found) = s.memory.enrollment.as_ref().and_then(|reading| reading.value.as_deref()) {
+        d.status.next_renewal_time = found.auto_renewal_start_time.map(Time);
+    }
     match s.account {
         accounts::View::Ready(_) => {
             d.done(Progress::AccountReady, Reason::AccountReady, "The account can be used")

@@ -8,6 +8,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::Challenges;
+use crate::metrics::{catalog, register};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Labels {
@@ -17,7 +18,7 @@ struct Labels {
 /// What became of a request.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
 #[allow(non_camel_case_types, reason = "as they stand in the metric")]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     served,
     unknown_path,
     unknown_host,
@@ -35,16 +36,12 @@ impl SolverMetrics {
     #[must_use]
     pub fn new(registry: &mut Registry, challenges: Challenges) -> Self {
         let requests = Family::default();
-        registry.register(
-            "akacert_solver_requests",
-            "Challenge requests, by what became of them",
-            requests.clone(),
-        );
+        register(registry, &catalog::SOLVER_REQUESTS, requests.clone());
         registry.register_collector(Box::new(TokenCount(challenges)));
         Self { requests }
     }
 
-    pub(super) fn count(&self, result: Outcome) {
+    pub(crate) fn count(&self, result: Outcome) {
         self.requests.get_or_create(&Labels { result }).inc();
     }
 }
@@ -60,12 +57,8 @@ impl std::fmt::Debug for TokenCount {
 impl Collector for TokenCount {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
         let count = ConstGauge::new(i64::try_from(self.0.len()).unwrap_or(i64::MAX));
-        let metric = encoder.encode_descriptor(
-            "akacert_solver_tokens",
-            "Tokens that are served",
-            None,
-            prometheus_client::metrics::MetricType::Gauge,
-        )?;
+        let tokens = &catalog::SOLVER_TOKENS;
+        let metric = encoder.encode_descriptor(tokens.name, tokens.help, None, tokens.kind)?;
         count.encode(metric)
     }
 }

@@ -20,8 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Readiness};
 use crate::api::names::{CHALLENGES_COMPONENT, COMPONENT_LABEL};
+use crate::metrics::register_build;
 
 pub use index::Challenges;
+#[cfg(test)]
+pub(crate) use metrics::Outcome;
 pub use metrics::SolverMetrics;
 pub use server::{Limits, serve};
 
@@ -72,6 +75,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let client = Client::try_default().await?;
     let mut registry = Registry::default();
     let (challenges, readiness) = (Challenges::default(), Readiness::default());
+    register_build(&mut registry);
     let metrics = SolverMetrics::new(&mut registry, challenges.clone());
     tracing::info!(listen = %settings.listen, namespace = settings.namespace, "the solver starts");
 

@@ -153,9 +153,10 @@ async fn a_changed_rate_holds_for_those_who_wait_already() {
 #[test]
 fn groups_have_budgets_of_their_own_unless_limits_are_off() {
     let budgets = Budgets::new();
-    assert_eq!(budgets.get("a", 25, 10).remaining(), Some(10));
+    let a = budgets.get("a", 25, 10);
+    assert_eq!(a.remaining(), Some(10));
     assert_eq!(budgets.get("b", 25, 3).remaining(), Some(3));
-    assert_eq!(budgets.all().into_iter().map(|(group, _)| group).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(budgets.used().into_iter().map(|(group, _)| group).collect::<Vec<_>>(), ["a"]);
 
     let unlimited = Budgets::unlimited();
     unlimited.get("a", 25, 10);

@@ -38,6 +38,41 @@ fn once_a_renewal_is_due_the_list_is_read_more_often() {
     assert_eq!((far.as_secs(), near.as_secs()), (1800, 300));
 }
 
+/// When CPS says that it begins the next renewal.
+fn tells_the_next_renewal(scene: &mut Scene, start: &str) {
+    let mut found = crate::next::fixtures::enrollment(10002, &NAMES);
+    found.auto_renewal_start_time = Some(start.parse().unwrap());
+    scene.memory.enrollment = Some(Reading { at: scene.now, value: Some(Box::new(found)) });
+}
+
+#[test]
+fn the_moment_of_the_next_renewal_is_written_once_it_is_known() {
+    let mut scene = Scene::ready();
+    assert_eq!(scene.certificate.status.as_ref().unwrap().next_renewal_time, None);
+    tells_the_next_renewal(&mut scene, "2027-12-11T00:00:00Z");
+    let decision = scene.next();
+    assert_step(&decision, "Wait");
+    assert_eq!(decision.status.next_renewal_time.as_ref().unwrap().0.to_string(), "2027-12-11T00:00:00Z");
+    scene.certificate.status = Some(decision.status.clone());
+    scene.memory.enrollment = None;
+    assert_eq!(scene.next().status, decision.status);
+}
+
+#[test]
+fn another_certificate_in_production_has_another_renewal() {
+    let mut scene = Scene::ready();
+    tells_the_next_renewal(&mut scene, "2027-12-11T00:00:00Z");
+    scene.certificate.status = Some(scene.next().status);
+    scene.pending(&NAMES, 20003, "renewal");
+    scene.change("complete", "completed", &[]);
+    scene.deployments(crate::next::fixtures::in_production(&NAMES));
+    scene.enrollment(&NAMES);
+    scene.certificate.status.as_mut().unwrap().change = None;
+    scene.certificate.metadata.generation = Some(2);
+    scene.memory.generation = 2;
+    assert_eq!(scene.next().status.next_renewal_time, None);
+}
+
 #[test]
 fn a_renewal_is_followed_while_ready_stays() {
     let mut scene = renewing();

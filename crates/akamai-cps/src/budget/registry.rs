@@ -37,10 +37,11 @@ impl Budgets {
         budget
     }
 
-    /// All groups with their budgets, by name: for metrics.
-    pub fn all(&self) -> Vec<(String, Arc<Budget>)> {
+    /// The groups that a client uses, with their budgets, by name: for metrics.
+    pub fn used(&self) -> Vec<(String, Arc<Budget>)> {
         let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = groups.iter().map(|(group, budget)| (group.clone(), budget.clone())).collect();
+        let used = groups.iter().filter(|(_, budget)| Arc::strong_count(budget) > 1);
+        let mut all: Vec<_> = used.map(|(group, budget)| (group.clone(), budget.clone())).collect();
         all.sort_by(|left, right| left.0.cmp(&right.0));
         all
     }

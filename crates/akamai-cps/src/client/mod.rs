@@ -42,6 +42,16 @@ pub struct CallRecord<'a> {
     pub status: Option<u16>,
     /// From sending the request to the end of the answer.
     pub duration: Duration,
+    /// How long it waited in the budget before it was sent.
+    pub waited: Duration,
+}
+
+impl CallRecord<'static> {
+    /// A record for the tests of those who are told of calls.
+    #[must_use]
+    pub fn example(operation: &'static str, status: Option<u16>) -> Self {
+        Self { operation, flow: "", status, duration: Duration::ZERO, waited: Duration::ZERO }
+    }
 }
 
 /// Told of every request that went out, repeated ones included.
@@ -109,12 +119,14 @@ impl Client {
             attempt += 1;
             let may_repeat = call.operation.method == Method::GET && attempt < ATTEMPTS;
             let budget = &self.inner.budget;
+            let queued = Instant::now();
             budget
                 .acquire_unless_paused(call.priority, call.flow, LONGEST_WAIT)
                 .await
                 .map_err(|paused| Error::Throttled { operation, retry_after: paused.remaining })?;
 
-            let result = self.attempt(&call, url.clone()).await?;
+            let waited = queued.elapsed();
+            let result = self.attempt(&call, url.clone(), waited).await?;
             if let Ok(answer) = &result
                 && let Some(not_now) = throttle::not_now(answer, jiff::Timestamp::now())
             {
@@ -143,7 +155,12 @@ impl Client {
     }
 
     /// Signs and sends once. The inner result is the answer or how it was lost.
-    async fn attempt(&self, call: &Call<'_>, url: Url) -> Result<Result<Answer, Loss>, Error> {
+    async fn attempt(
+        &self,
+        call: &Call<'_>,
+        url: Url,
+        waited: Duration,
+    ) -> Result<Result<Answer, Loss>, Error> {
         let Inner { http, signer, observer, permit, .. } = &*self.inner;
         let invalid = |reason: String| Error::InvalidRequest { operation: call.operation.name, reason };
 
@@ -172,7 +189,8 @@ impl Client {
             "called Akamai"
         );
         if let Some(observer) = observer {
-            observer(&CallRecord { operation: call.operation.name, flow: call.flow, status, duration });
+            let (operation, flow) = (call.operation.name, call.flow);
+            observer(&CallRecord { operation, flow, status, duration, waited });
         }
         Ok(result)
     }
