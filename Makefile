@@ -69,3 +69,10 @@ $(DENY):
 crds: ## Renders crds/ from the Rust types
 	cargo run --locked --quiet -- crds --output crds
 	cp crds/akamai*.yaml crds/cluster*.yaml charts/akacert/files/crds/
+
+.PHONY: monitoring
+monitoring: ## Copies the alert rules and the dashboard to where kustomize and the chart need them
+	{ sed '/^groups:/,$$d' deploy/monitoring/rules.yaml; printf '%s\n' 'apiVersion: monitoring.coreos.com/v1' \
+		'kind: PrometheusRule' 'metadata:' '  name: akacert' '  labels: {app.kubernetes.io/name: akacert}' 'spec:'; \
+		sed -n '/^groups:/,$$p' deploy/monitoring/rules.yaml | sed 's/^/  /'; } > deploy/monitoring/prometheusrule.yaml
+	cp deploy/monitoring/rules.yaml deploy/monitoring/dashboard.json charts/akacert/files/

@@ -3,6 +3,7 @@
 #   control-plane   etcd, kube-apiserver, kube-controller-manager and kubectl, one multi-call binary   (about 5 minutes)
 #   ingress         traefik, an Ingress controller                                                     (about 3 minutes)
 #   tools           pebble, an ACME certificate authority, pebble-challtestsrv, its DNS, and helm      (about 3 minutes)
+#   monitoring      prometheus and promtool                                                            (about 3 minutes)
 # The minutes are for two cores with a cold build cache.
 #
 # Usage: build.sh MODULE DIRECTORY
@@ -45,6 +46,10 @@ tools)
 	go build -trimpath -ldflags '-s -w' -o "$out/" \
 		github.com/letsencrypt/pebble/v2/cmd/pebble github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv \
 		helm.sh/helm/v4/cmd/helm
+	;;
+monitoring)
+	# Without the service discoveries, whose SDKs are most of it.
+	go build -trimpath -tags remove_all_sd -ldflags '-s -w' -o "$out/" tool
 	;;
 *)
 	echo "build.sh: unknown module $module" >&2

@@ -247,6 +247,20 @@ fn optional_objects_are_there_when_they_are_asked_for() {
 }
 
 #[test]
+fn with_monitoring_the_chart_has_what_deploy_monitoring_has() {
+    let chart = rendered(&[
+        r#"podMonitor={"enabled":true}"#,
+        r#"prometheusRule={"enabled":true}"#,
+        r#"dashboard={"enabled":true}"#,
+    ]);
+    let base = objects(&printed(&run("kubectl", &["kustomize", "deploy/monitoring"])));
+    assert_eq!(base.len(), 3);
+    for ((kind, name), object) in base {
+        assert_eq!(without_helms_own(get(&chart, &kind, &name)), object, "{kind} {name}");
+    }
+}
+
+#[test]
 fn under_another_name_everything_still_fits_together() {
     let objects = release("edge", &[]);
     let names = |kind: &str| {

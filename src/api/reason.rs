@@ -119,6 +119,41 @@ reasons! {
     AccountInUse: "The account is marked for deletion, but certificates still refer to it.", "Delete those certificates first.";
 }
 
+impl Reason {
+    /// Those with which `Stalled` is True: a human has to change something. The runbook has a section for each.
+    pub const STALLED: &'static [Reason] = &[
+        Reason::WarningsNeedApproval,
+        Reason::PlanNeedsApproval,
+        Reason::DeploymentNeedsApproval,
+        Reason::InputNeeded,
+        Reason::ChangeFailed,
+        Reason::ConfigurationInvalid,
+        Reason::ContactsMissing,
+        Reason::ContractUnknown,
+        Reason::NamespaceNotAllowed,
+        Reason::DomainNotAllowed,
+        Reason::CommonNameTaken,
+        Reason::CommonNameElsewhere,
+        Reason::Conflict,
+        Reason::EnrollmentGone,
+        Reason::NotAdoptable,
+        Reason::Immutable,
+        Reason::UpdateRefused,
+        Reason::UpdateIgnored,
+        Reason::EnrollmentRefused,
+        Reason::NameTaken,
+        Reason::AnnotationNotAllowed,
+        Reason::ForeignNames,
+        Reason::DeletionRefused,
+        Reason::DeletionBlocked,
+        Reason::SecretNotFound,
+        Reason::SecretInvalid,
+        Reason::EndpointNotAllowed,
+        Reason::CredentialsRejected,
+        Reason::PermissionMissing,
+    ];
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -162,11 +162,16 @@ impl Draft {
 
     /// `spec` cannot be followed, whatever the steps say.
     pub fn refused(&mut self, reason: Reason, message: String) {
+        debug_assert!(Reason::STALLED.contains(&reason), "{reason} has no section in the runbook");
         self.kept = false;
         self.obstacle = Some(Obstacle { step: None, stalled: true, reason, message });
     }
 
     fn not_done(&mut self, step: Progress, reason: Reason, message: String, stalled: bool) {
+        debug_assert!(
+            !stalled || Reason::STALLED.contains(&reason),
+            "{reason} has no section in the runbook"
+        );
         self.kept = false;
         self.reports[step as usize] = Some(Report { done: false, reason, message: message.clone() });
         // The first obstacle is the one to report, unless a later one needs a human, or says more of the same step.

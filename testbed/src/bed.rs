@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use kube::Client;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+use kube::{Client, ResourceExt};
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Mutex;
@@ -193,6 +195,25 @@ impl TestBed {
             bail!("helm {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Starts a Prometheus that scrapes operator and solver as they run now, and evaluates alert rules.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn prometheus(&self, rules: &Path) -> Result<Process> {
+        let pods: Api<Pod> = Api::namespaced(self.client(), crate::NAMESPACE);
+        let ours = ListParams::default().labels("app.kubernetes.io/name=akacert");
+        let pods: Vec<_> = pods
+            .list(&ours)
+            .await?
+            .into_iter()
+            .filter_map(|pod| {
+                let address = pod.status.as_ref()?.pod_ip.clone()?;
+                Some((pod.name_any(), format!("{address}:8081")))
+            })
+            .collect();
+        services::prometheus(&self.work, &self.programs, &pods, rules).await
     }
 
     /// What came to the ingress controller.

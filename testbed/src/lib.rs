@@ -35,7 +35,7 @@ pub use network::{CPS, EDGE, HOST};
 pub use process::Process;
 pub use programs::{Programs, own};
 pub use records::{Access, Request};
-pub use services::{CPS_HOST, EDGERC, SimulatorOptions, set_address, set_addresses, set_alias};
+pub use services::{CPS_HOST, EDGERC, PROMETHEUS, SimulatorOptions, set_address, set_addresses, set_alias};
 
 /// Runs a future on a runtime of its own.
 ///

@@ -14,10 +14,11 @@ use sha2::{Digest, Sha256};
 use crate::namespace::on_path;
 
 /// The modules and the programs that each builds.
-const MODULES: [(&str, &[&str]); 3] = [
+const MODULES: [(&str, &[&str]); 4] = [
     ("control-plane", &["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"]),
     ("ingress", &["traefik"]),
     ("tools", &["pebble", "pebble-challtestsrv", "helm"]),
+    ("monitoring", &["prometheus", "promtool"]),
 ];
 
 /// Where each program is.
@@ -79,7 +80,7 @@ fn built(module: &str, programs: &[&str]) -> Result<PathBuf> {
     }
     if on_path("go").is_none() {
         bail!(
-            "{} are neither in KUBEBUILDER_ASSETS nor on PATH nor in {}, and cannot be built, because Go is missing: install Go 1.26",
+            "{} are neither in KUBEBUILDER_ASSETS nor on PATH nor in {}, and cannot be built, because Go is missing: install Go 1.26.7 or newer",
             programs.join(", "),
             directory.display()
         );

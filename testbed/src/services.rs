@@ -169,6 +169,44 @@ pub async fn ingress(
     Ok((traefik, access_log))
 }
 
+/// Where Prometheus answers.
+pub const PROMETHEUS: &str = "http://10.77.0.1:9090";
+
+/// Starts Prometheus, which scrapes pods as a PodMonitor with `honorLabels` would have it do, every second.
+///
+/// # Errors
+/// It does not start.
+pub async fn prometheus(
+    work: &Path,
+    programs: &Programs,
+    pods: &[(String, String)],
+    rules: &Path,
+) -> Result<Process> {
+    let targets: Vec<_> = pods
+        .iter()
+        .map(|(pod, address)| {
+            json!({"targets": [address], "labels": {"pod": pod, "namespace": crate::NAMESPACE}})
+        })
+        .collect();
+    let config = json!({
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [rules],
+        "scrape_configs": [{"job_name": "akacert", "honor_labels": true, "static_configs": targets}],
+    });
+    let file = work.join("prometheus.json");
+    // JSON is YAML.
+    fs::write(&file, serde_json::to_vec(&config)?)?;
+    let mut command = Command::new(programs.path("prometheus")?);
+    command.args([
+        format!("--config.file={}", file.display()),
+        format!("--storage.tsdb.path={}", work.join("prometheus").display()),
+        format!("--web.listen-address={HOST}:9090"),
+    ]);
+    let mut prometheus = Process::start("prometheus", &work.join("logs"), command)?;
+    prometheus.until_listening(&format!("{HOST}:9090")).await?;
+    Ok(prometheus)
+}
+
 /// Starts the CPS simulator with Pebble behind it.
 ///
 /// # Errors

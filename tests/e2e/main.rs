@@ -12,6 +12,7 @@ mod faults;
 mod gitops;
 mod issue;
 mod leading;
+mod monitoring;
 mod outside;
 mod plugin;
 mod publishing;
@@ -82,6 +83,7 @@ fn main() -> Result<()> {
             outside::ALONE,
             storm::ALONE,
             counts::ALONE,
+            monitoring::ALONE,
             faults::ALONE,
             publishing::ALONE,
             accounts::ALONE,

@@ -1,0 +1,70 @@
+//! A real Prometheus that scrapes the operator and the solvers: the dashboard's queries and the alert rules work on what
+//! it has. Not here: when each alert fires (`deploy/monitoring/rules.test.yaml`).
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use testbed::{PROMETHEUS, TestBed};
+
+use crate::scene::{Scene, eventually};
+
+crate::alone![every_query_of_the_dashboard_has_data_and_every_alert_rule_is_evaluated];
+
+async fn every_query_of_the_dashboard_has_data_and_every_alert_rule_is_evaluated(
+    bed: &mut TestBed,
+) -> Result<()> {
+    // Without limits there is no budget to show.
+    bed.remove_operator_flag("--no-request-limits").await?;
+    let seen = all_is_seen(bed).await;
+    bed.set_operator_flags(&["--no-request-limits"]).await?;
+    seen
+}
+
+async fn all_is_seen(bed: &TestBed) -> Result<()> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/monitoring");
+    let _prometheus = bed.prometheus(&directory.join("rules.yaml")).await?;
+    let scene = Scene::without_account(bed, "monitored").await?;
+    scene.account(json!({"requestBudget": {"burst": 20}})).await?;
+    // One that is Ready, and one under validation.
+    scene.apply("www", json!({})).await?;
+    scene.apply_held("held", json!({})).await?;
+    scene.until_ready("www").await?;
+
+    let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(directory.join("dashboard.json"))?)?;
+    let panels = dashboard["panels"].as_array().context("no panels")?;
+    let queries: Vec<&str> = panels
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().into_iter().flatten())
+        .filter_map(|target| target["expr"].as_str())
+        .collect();
+    ensure!(queries.len() > 20, "only {} queries", queries.len());
+    for query in queries {
+        let query = query.replace("$__rate_interval", "30s").replace("$namespace", "monitored|other");
+        eventually(&query, async || {
+            let answer = ask("query", &[("query", query.as_str())]).await?;
+            let samples = answer["result"].as_array().context("no result")?;
+            let numbers = samples.iter().filter(|sample| sample["value"][1] != "NaN").count();
+            Ok((numbers > 0).then_some(()))
+        })
+        .await?;
+    }
+
+    let rules = eventually("the alert rules are evaluated", async || {
+        let answer = ask("rules", &[]).await?;
+        let rules = answer["groups"][0]["rules"].as_array().cloned().unwrap_or_default();
+        Ok((!rules.is_empty() && rules.iter().all(|rule| rule["health"] != "unknown")).then_some(rules))
+    })
+    .await?;
+    for rule in rules {
+        ensure!(rule["health"] == "ok", "{rule}");
+    }
+    Ok(())
+}
+
+async fn ask(what: &str, parameters: &[(&str, &str)]) -> Result<Value> {
+    let url = reqwest::Url::parse_with_params(&format!("{PROMETHEUS}/api/v1/{what}"), parameters)?;
+    let answer: Value = reqwest::get(url).await?.json().await?;
+    ensure!(answer["status"] == "success", "{answer}");
+    Ok(answer["data"].clone())
+}
