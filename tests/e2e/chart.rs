@@ -1,11 +1,11 @@
 //! The chart on a cluster: it takes over what kustomize installed, is upgraded, uninstalled and installed again, and no
 //! certificate notices. Not here: what it renders (`tests/chart.rs`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use kube::ResourceExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use testbed::{NAMESPACE, TestBed, manifest};
 
 use crate::scene::{Scene, eventually};
@@ -18,21 +18,27 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
     let scene = Scene::new(bed, "chart").await?;
     let before = ready(&scene, "www").await?;
 
-    install(bed, &[]).await.context("in place of what kustomize installed")?;
+    let earlier = earlier_chart(bed)?;
+    install(bed, &earlier, &[]).await.context("in place of what kustomize installed")?;
+    ensure!(!knows_next_renewal(bed).await?, "the CRD of the earlier chart is today's");
     unchanged(&scene, "www", &before).await?;
-    ready(&scene, "taken-over").await?;
+    let taken_over = ready(&scene, "taken-over").await?;
 
     let old = pods(bed).await?;
-    install(bed, &["--set", "operator.podAnnotations.step=next,solver.podAnnotations.step=next"]).await?;
+    let annotations = "operator.podAnnotations.step=next,solver.podAnnotations.step=next";
+    install(bed, &current_chart(), &["--set", annotations]).await.context("the upgrade")?;
     until_gone(bed, &old).await?;
+    ensure!(knows_next_renewal(bed).await?, "the upgrade left the earlier CRD");
     unchanged(&scene, "www", &before).await?;
+    unchanged(&scene, "taken-over", &taken_over).await?;
+    scene.until_status("www", "the field of the new CRD", |status| status.next_renewal_time.clone()).await?;
 
     let old = pods(bed).await?;
     bed.helm(&["uninstall", "akacert", "--namespace", NAMESPACE, "--wait", "--timeout=60s"]).await?;
     until_gone(bed, &old).await?;
     unchanged(&scene, "www", &before).await?;
 
-    install(bed, &[]).await.context("after an uninstall")?;
+    install(bed, &current_chart(), &[]).await.context("after an uninstall")?;
     unchanged(&scene, "www", &before).await?;
     ready(&scene, "installed-again").await?;
 
@@ -43,9 +49,34 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
     until_gone(bed, &old).await
 }
 
+/// The first commit with a chart: its CRDs lack `status.nextRenewalTime`.
+const EARLIER: &str = "4b031ac";
+
+fn current_chart() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/akacert")
+}
+
+/// The chart as an earlier commit had it. The programs are today's.
+fn earlier_chart(bed: &TestBed) -> Result<PathBuf> {
+    let directory = bed.work().join("earlier");
+    std::fs::create_dir_all(&directory)?;
+    let unpacked = Command::new("bash")
+        .args(["-o", "pipefail", "-c", "git archive \"$0\" charts/akacert | tar -x -C \"$1\"", EARLIER])
+        .arg(&directory)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()?;
+    let said = String::from_utf8_lossy(&unpacked.stderr);
+    ensure!(unpacked.status.success(), "the chart of commit {EARLIER} is not in this clone: {said}");
+    Ok(directory.join("charts/akacert"))
+}
+
+async fn knows_next_renewal(bed: &TestBed) -> Result<bool> {
+    let crd = bed.kubectl(&["get", "crd", "akamaicertificates.akacert.io", "-o", "json"]).await?;
+    Ok(crd.contains("nextRenewalTime"))
+}
+
 /// `helm install --wait`, or the upgrade of what there is.
-async fn install(bed: &TestBed, more: &[&str]) -> Result<()> {
-    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/akacert");
+async fn install(bed: &TestBed, chart: &Path, more: &[&str]) -> Result<()> {
     let (chart, values) = (chart.to_string_lossy(), manifest("chart-values.yaml"));
     let mut arguments =
         vec!["upgrade", "akacert", &*chart, "--install", "--namespace", NAMESPACE, "--wait", "--timeout=90s"];
@@ -57,10 +88,7 @@ async fn install(bed: &TestBed, more: &[&str]) -> Result<()> {
     bed.helm(&arguments).await.map(drop)
 }
 
-/// What nothing may touch: serial number and version of the resource.
-type Mark = (Option<String>, Option<String>);
-
-async fn ready(scene: &Scene<'_>, label: &str) -> Result<Mark> {
+async fn ready(scene: &Scene<'_>, label: &str) -> Result<Value> {
     scene.apply(label, json!({})).await?;
     scene.until_ready(label).await?;
     // Its last write is behind it when nothing is published any more.
@@ -69,16 +97,19 @@ async fn ready(scene: &Scene<'_>, label: &str) -> Result<Mark> {
     mark(scene, label).await
 }
 
-async fn mark(scene: &Scene<'_>, label: &str) -> Result<Mark> {
-    let certificate = scene.certificates().get(label).await?;
-    let version = certificate.resource_version();
-    let serial = certificate.status.and_then(|status| Some(status.deployments?.production?.serial_number));
-    Ok((serial, version))
+/// The certificate without what the API server keeps of writes, and without the field that an earlier CRD lacks.
+async fn mark(scene: &Scene<'_>, label: &str) -> Result<Value> {
+    let mut certificate = scene.certificates().get(label).await?;
+    (certificate.metadata.resource_version, certificate.metadata.managed_fields) = (None, None);
+    if let Some(status) = &mut certificate.status {
+        status.next_renewal_time = None;
+    }
+    Ok(serde_json::to_value(certificate)?)
 }
 
-async fn unchanged(scene: &Scene<'_>, label: &str, before: &Mark) -> Result<()> {
+async fn unchanged(scene: &Scene<'_>, label: &str, before: &Value) -> Result<()> {
     let now = mark(scene, label).await?;
-    ensure!(now == *before, "{label} was {before:?} and is {now:?}");
+    ensure!(now == *before, "{label} was {before} and is {now}");
     let enrollments = scene.enrollments(label).await?.len();
     ensure!(enrollments == 1, "{enrollments} enrollments");
     Ok(())
