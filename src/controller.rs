@@ -33,6 +33,7 @@ use crate::next::{Decision, Snapshot, Step, next};
 use crate::observe::{Knowledge, Known};
 use crate::probe::Prober;
 use crate::publish::Publisher;
+use crate::scope::Scope;
 use crate::{accounts, events, failpoint, publish, rivals, status, vanished};
 
 /// A certificate takes some thirty steps in its life; one that takes this many in one go runs in a circle.
@@ -261,11 +262,12 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Watches all certificates. `gone` is called when some may have gone.
+    /// Watches the certificates. `gone` is called when some may have gone.
     #[must_use]
-    pub fn new(client: &Client, gone: impl Fn() + Send + 'static) -> Self {
+    pub fn new(client: &Client, scope: &Scope, gone: impl Fn() + Send + 'static) -> Self {
         let (store, writer) = reflector::store();
-        let watched = watcher(Api::<AkamaiCertificate>::all(client.clone()), watcher::Config::default())
+        let watched = scope
+            .watch(client, &watcher::Config::default(), &store)
             .reflect(writer)
             .inspect_ok(move |event| {
                 if matches!(event, watcher::Event::Delete(_) | watcher::Event::InitDone) {

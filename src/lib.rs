@@ -25,6 +25,7 @@ pub mod operator;
 pub mod probe;
 pub mod publish;
 pub mod rivals;
+pub mod scope;
 pub mod solver;
 pub mod status;
 pub mod telemetry;

@@ -13,7 +13,6 @@ use futures::{Stream, StreamExt, future};
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -37,6 +36,7 @@ use crate::next::forecast::Pace;
 use crate::observe::Knowledge;
 use crate::probe::{ProbeSettings, Prober};
 use crate::publish::{self, Publisher};
+use crate::scope::{Scope, Watch, everywhere};
 
 /// How long certificates wait at the start until every account has been checked.
 const FIRST_PASS: Duration = Duration::from_secs(30);
@@ -58,6 +58,10 @@ pub struct Settings {
     /// How long the other operators wait for a sign of life of the one that leads before one of them takes over.
     #[arg(long, default_value = "12s", value_name = "DURATION")]
     pub lease_duration: SignedDuration,
+
+    /// A namespace whose certificates and accounts are looked after; all when none is given.
+    #[arg(long = "watch-namespace", value_name = "NAMESPACE")]
+    pub watch_namespaces: Vec<String>,
 
     /// Name of the solver's Service in the operator's namespace.
     #[arg(long, default_value = "akacert-solver")]
@@ -135,10 +139,12 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let endpoints = endpoints(&settings)?;
     let prober = prober(&settings)?;
     let roots = roots(&settings)?;
+    let scope = Scope::new(&settings.watch_namespaces);
     let publishing = publish::Settings {
         operator_namespace: settings.operator_namespace.clone(),
         allowed_ingress_annotations: settings.allow_ingress_annotations.iter().cloned().collect(),
         solver_service: settings.solver_service.clone(),
+        scope: scope.clone(),
     };
     let config = Config::infer().await.map_err(kube::Error::InferConfig)?;
     let leadership = Leadership::default();
@@ -168,20 +174,24 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
         });
     };
     // The last certificate of an account that is marked for deletion may be gone.
-    let certificates = Certificates::new(&client, tick.clone());
+    let certificates = Certificates::new(&client, &scope, tick.clone());
     let store = certificates.store();
     registry.register_collector(Box::new(metrics::Certificates(store.clone())));
     registry.register_collector(Box::new(metrics::Leader(leadership.clone())));
     let (wake, woken) = mpsc::unbounded_channel();
     let users = (store.clone(), wake.clone());
-    let namespaces = watch_metadata::<Namespace>(&client, &shutdown, move |namespace| {
+    let metadata = watcher::Config::default();
+    let labels = |_: &_| everywhere(&client, &metadata);
+    let namespaces = watch_metadata::<Namespace>(labels, &shutdown, move |namespace| {
         // Its labels decide whether an account may be used in it.
         let (store, wake) = &users;
         for certificate in store.state_filter(|found| found.namespace() == namespace.metadata.name) {
             let _ = wake.send(ObjectRef::from_obj(certificate.as_ref()));
         }
     });
-    let secrets = watch_metadata::<Secret>(&client, &shutdown, move |_| tick());
+    // Those of ClusterAkamaiAccounts lie beside the operator.
+    let credentials = |seen: &_| scope.and(&settings.operator_namespace).watch(&client, &metadata, seen);
+    let secrets = watch_metadata::<Secret>(credentials, &shutdown, move |_| tick());
     let (publisher, published) =
         Publisher::start(client.clone(), publishing.clone(), namespaces.clone(), &shutdown);
     let known_accounts = Arc::new(accounts::Registry::new(namespaces.clone()));
@@ -203,6 +213,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
             operator_namespace: settings.operator_namespace.clone(),
             endpoints,
             interval_scale: settings.interval_scale,
+            scope,
         },
     );
     let ctx = Arc::new(Context {
@@ -324,9 +335,9 @@ async fn discard(wake: &mut (impl Stream + Unpin), look_again: &mut [UnboundedRe
     );
 }
 
-/// Watches the metadata of all objects of a kind, without their content.
+/// Follows the metadata of the objects of a kind, without their content.
 fn watch_metadata<K>(
-    client: &Client,
+    watch: impl FnOnce(&Store<PartialObjectMeta<K>>) -> Watch<PartialObjectMeta<K>>,
     shutdown: &CancellationToken,
     changed: impl Fn(&PartialObjectMeta<K>) + Send + 'static,
 ) -> Store<PartialObjectMeta<K>>
@@ -334,9 +345,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     let (store, writer) = reflector::store();
-    let stream = watcher(Api::<PartialObjectMeta<K>>::all(client.clone()), watcher::Config::default())
-        .default_backoff()
-        .reflect(writer);
+    let stream = watch(&store).reflect(writer);
     let until = shutdown.clone().cancelled_owned();
     tokio::spawn(async move {
         let mut stream = std::pin::pin!(stream.take_until(until));

@@ -83,15 +83,41 @@ fn without_helms_own(object: &Value) -> Value {
 
 #[test]
 fn the_defaults_render_what_deploy_base_has() {
-    let mut base = objects(&printed(&run("kubectl", &["kustomize", "deploy/base"])));
+    assert_eq!(same_as_kustomize(&rendered(&[]), "deploy/base"), 16);
+}
+
+#[test]
+fn with_some_namespaces_the_chart_renders_what_the_namespaced_overlay_has() {
+    let chart = rendered(&[r#"watchNamespaces=["shop"]"#]);
+    assert_eq!(same_as_kustomize(&chart, "deploy/overlays/namespaced"), 18);
+    let everywhere = get(&chart, "ClusterRole", "akacert-operator")["rules"].to_string();
+    for withheld in ["secrets", "configmaps", "services", "ingresses", "endpointslices", "akamaicertificates"]
+    {
+        assert!(!everywhere.contains(&format!("{withheld:?}")), "{withheld}");
+    }
+}
+
+#[test]
+fn the_other_overlays_are_the_base_with_more() {
+    let objects_of = |overlay: &str| {
+        objects(&printed(&run("kubectl", &["kustomize", &format!("deploy/overlays/{overlay}")])))
+    };
+    assert_eq!(objects_of("cluster-wide").len(), 20);
+    let development = objects_of("development");
+    assert_eq!(get(&development, "Deployment", "akacert-operator")["spec"]["replicas"], 1);
+    assert_eq!(development.len(), 17);
+}
+
+/// Holds what Helm renders to what kustomize does; answers how many objects there are.
+fn same_as_kustomize(chart: &Objects, directory: &str) -> usize {
+    let mut base = objects(&printed(&run("kubectl", &["kustomize", directory])));
     // The release's namespace is Helm's, or the user's.
     base.remove(&("Namespace".to_owned(), "akacert-system".to_owned())).unwrap();
-    let chart = rendered(&[]);
     assert_eq!(chart.keys().collect::<Vec<_>>(), base.keys().collect::<Vec<_>>());
-    assert_eq!(base.len(), 16);
-    for (key, object) in base {
-        assert_eq!(without_helms_own(&chart[&key]), without_helms_own(&object), "{key:?}");
+    for (key, object) in &base {
+        assert_eq!(without_helms_own(&chart[key]), without_helms_own(object), "{key:?}");
     }
+    base.len()
 }
 
 #[test]

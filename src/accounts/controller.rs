@@ -35,6 +35,7 @@ use crate::api::{AkamaiAccount, AkamaiCertificate, ClusterAkamaiAccount};
 use crate::controller::until_drained;
 use crate::metrics::Metrics;
 use crate::next::schedule::Schedule;
+use crate::scope::Scope;
 use crate::{failpoint, status};
 
 /// After the API server refused a request.
@@ -52,6 +53,8 @@ pub struct Settings {
     pub endpoints: Endpoints,
     /// Scale of all intervals; 1 for the real CPS.
     pub interval_scale: f64,
+    /// The namespaces whose accounts are looked after.
+    pub scope: Scope,
 }
 
 /// The accounts: one watch a kind, one of the Secrets' metadata.
@@ -141,7 +144,7 @@ impl Accounts {
         let (known, writer) = reflector::store();
         let (accounts, present, all) = (self.clone(), known.clone(), known.clone());
         let first_pass = self.clone();
-        let watched = watcher(Api::<K>::all(self.client.clone()), watcher::Config::default())
+        let watched = K::watch(&self.settings.scope, &self.client, &known)
             .reflect(writer)
             .inspect_ok(move |event| {
                 // The controller is not told of what is gone.

@@ -4,6 +4,8 @@ use std::fmt::Debug;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::Api;
+use kube::runtime::reflector::Store;
+use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
@@ -13,6 +15,7 @@ use crate::api::certificate::AccountKind;
 use crate::api::names::ACCOUNT_FINALIZER;
 use crate::api::status::AccountStatus;
 use crate::api::{AkamaiAccount, ClusterAkamaiAccount};
+use crate::scope::{Scope, Watch, everywhere};
 
 /// Either kind of account.
 pub(super) trait AccountResource:
@@ -32,6 +35,7 @@ pub(super) trait AccountResource:
     fn allowed(&self) -> (Option<LabelSelector>, Option<Vec<String>>);
     fn status(&self) -> AccountStatus;
     fn api(&self, client: &Client) -> Api<Self>;
+    fn watch(scope: &Scope, client: &Client, seen: &Store<Self>) -> Watch<Self>;
 
     fn key(&self) -> AccountKey {
         AccountKey { kind: Self::KIND, namespace: self.namespace(), name: self.name_any() }
@@ -73,6 +77,9 @@ impl AccountResource for AkamaiAccount {
     fn api(&self, client: &Client) -> Api<Self> {
         Api::namespaced(client.clone(), &self.namespace().unwrap_or_default())
     }
+    fn watch(scope: &Scope, client: &Client, seen: &Store<Self>) -> Watch<Self> {
+        scope.watch(client, &watcher::Config::default(), seen)
+    }
 }
 
 impl AccountResource for ClusterAkamaiAccount {
@@ -95,6 +102,9 @@ impl AccountResource for ClusterAkamaiAccount {
     }
     fn api(&self, client: &Client) -> Api<Self> {
         Api::all(client.clone())
+    }
+    fn watch(_: &Scope, client: &Client, _: &Store<Self>) -> Watch<Self> {
+        everywhere(client, &watcher::Config::default())
     }
 }
 

@@ -100,6 +100,7 @@ impl Scene {
             publishing: publish::Settings {
                 operator_namespace: "akacert-system".into(),
                 allowed_ingress_annotations: Default::default(),
+                scope: Default::default(),
                 solver_service: "akacert-solver".into(),
             },
             rival: None,

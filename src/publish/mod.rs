@@ -18,6 +18,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::scope::Scope;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -85,6 +86,8 @@ pub struct Settings {
     pub allowed_ingress_annotations: BTreeSet<String>,
     /// Name of the solver's own Service, in the operator's namespace.
     pub solver_service: String,
+    /// The namespaces of the certificates.
+    pub scope: Scope,
 }
 
 /// Why nothing can be published. A human has to act, or the namespace is going away.

@@ -11,8 +11,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use kube::{Client, Resource, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +22,7 @@ use crate::api::names::{
     CERTIFICATE_UID_LABEL, CHALLENGES_COMPONENT, COMPONENT_LABEL, HANDOFF_COMPONENT, MANAGED_BY,
     MANAGED_BY_LABEL, SERVICE_NAME_LABEL, SOLVER_COMPONENT,
 };
+use crate::scope::{Scope, Watch, everywhere};
 
 /// The certificates that something happened to: to be fed to the controller.
 pub struct Wake(mpsc::UnboundedReceiver<ObjectRef<AkamaiCertificate>>);
@@ -54,7 +54,8 @@ impl Watches {
     pub(super) fn start(client: &Client, settings: &Settings, shutdown: &CancellationToken) -> (Self, Wake) {
         let (wake, woken) = mpsc::unbounded_channel();
         let (counter, events) = watch::channel(0);
-        let own = settings.operator_namespace.as_str();
+        let scope = &settings.scope;
+        let own = Scope::new(std::slice::from_ref(&settings.operator_namespace));
         let runner = Runner { counter, wake, shutdown: shutdown.clone() };
         let ours = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
 
@@ -66,37 +67,36 @@ impl Watches {
             move |namespace: Option<String>| publishing(namespace.as_deref())
         };
 
-        runner.run(
-            Api::namespaced(client.clone(), own),
-            &format!("{ours},{COMPONENT_LABEL}={CHALLENGES_COMPONENT}"),
-            run_config_maps,
-            |config_map: &ConfigMap| certificate_of(config_map).into_iter().collect(),
-        );
+        let labelled = |labels: &str| watcher::Config::default().labels(labels);
+        let tokens = labelled(&format!("{ours},{COMPONENT_LABEL}={CHALLENGES_COMPONENT}"));
+        runner.run(own.watch(client, &tokens, &config_maps), run_config_maps, |config_map: &ConfigMap| {
+            certificate_of(config_map).into_iter().collect()
+        });
+        let of_certificates = labelled(&format!("{ours},{CERTIFICATE_UID_LABEL}"));
         let ingresses = runner.store(
-            Api::all(client.clone()),
-            &format!("{ours},{CERTIFICATE_UID_LABEL}"),
+            |seen| scope.watch(client, &of_certificates, seen),
             |ingress: &Ingress| owning_certificate(ingress).into_iter().collect(),
         );
-        let shared = format!("{ours},{COMPONENT_LABEL}={SOLVER_COMPONENT}");
+        let shared = labelled(&format!("{ours},{COMPONENT_LABEL}={SOLVER_COMPONENT}"));
         let of_namespace = shared_object.clone();
-        let services = runner.store(Api::all(client.clone()), &shared, move |service: &Service| {
-            of_namespace(service.namespace())
-        });
-        let of_namespace = shared_object;
-        let endpoint_slices =
-            runner.store(Api::all(client.clone()), &shared, move |slice: &EndpointSlice| {
-                of_namespace(slice.namespace())
-            });
-        let solver = runner.store(
-            Api::namespaced(client.clone(), own),
-            &format!("{SERVICE_NAME_LABEL}={}", settings.solver_service),
-            move |_: &EndpointSlice| publishing(None),
+        let services = runner.store(
+            |seen| scope.watch(client, &shared, seen),
+            move |service: &Service| of_namespace(service.namespace()),
         );
+        let of_namespace = shared_object;
+        let endpoint_slices = runner.store(
+            |seen| scope.watch(client, &shared, seen),
+            move |slice: &EndpointSlice| of_namespace(slice.namespace()),
+        );
+        let of_the_solver = labelled(&format!("{SERVICE_NAME_LABEL}={}", settings.solver_service));
+        let solver = runner
+            .store(|seen| own.watch(client, &of_the_solver, seen), move |_: &EndpointSlice| publishing(None));
         // A class that comes or goes is seen when a certificate is looked at for another reason.
-        let ingress_classes = runner.store(Api::all(client.clone()), "", |_: &IngressClass| vec![]);
+        let ingress_classes =
+            runner.store(|_| everywhere(client, &watcher::Config::default()), |_: &IngressClass| vec![]);
+        let handed_off = labelled(&format!("{ours},{COMPONENT_LABEL}={HANDOFF_COMPONENT}"));
         let handoffs = runner.store(
-            Api::all(client.clone()),
-            &format!("{ours},{COMPONENT_LABEL}={HANDOFF_COMPONENT}"),
+            |seen| scope.watch(client, &handed_off, seen),
             |handoff: &ConfigMap| owning_certificate(handoff).into_iter().collect(),
         );
         let stores = Self {
@@ -185,29 +185,26 @@ struct Runner {
 impl Runner {
     fn store<K>(
         &self,
-        api: Api<K>,
-        labels: &str,
+        watch: impl FnOnce(&Store<K>) -> Watch<K>,
         concerned: impl Fn(&K) -> Vec<ObjectRef<AkamaiCertificate>> + Send + 'static,
     ) -> Store<K>
     where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+        K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
     {
         let (store, writer) = reflector::store();
-        self.run(api, labels, writer, concerned);
+        self.run(watch(&store), writer, concerned);
         store
     }
 
     fn run<K>(
         &self,
-        api: Api<K>,
-        labels: &str,
+        watch: Watch<K>,
         writer: reflector::store::Writer<K>,
         concerned: impl Fn(&K) -> Vec<ObjectRef<AkamaiCertificate>> + Send + 'static,
     ) where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+        K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
     {
-        let stream =
-            watcher(api, watcher::Config::default().labels(labels)).default_backoff().reflect(writer);
+        let stream = watch.reflect(writer);
         let (counter, wake, shutdown) = (self.counter.clone(), self.wake.clone(), self.shutdown.clone());
         tokio::spawn(async move {
             let mut stream = std::pin::pin!(stream.take_until(shutdown.cancelled_owned()));

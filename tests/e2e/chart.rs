@@ -38,9 +38,18 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
     until_gone(bed, &old).await?;
     unchanged(&scene, "www", &before).await?;
 
-    install(bed, &current_chart(), &[]).await.context("after an uninstall")?;
+    // From now on for one namespace, with rights in no other.
+    install(bed, &current_chart(), &["--set", "watchNamespaces={chart}"]).await.context("again")?;
     unchanged(&scene, "www", &before).await?;
+    let elsewhere = Scene::new(bed, "not-watched").await?;
+    elsewhere.apply("www", json!({})).await?;
     ready(&scene, "installed-again").await?;
+    let ignored = elsewhere.certificates().get("www").await?.status;
+    let looked_at = ignored.is_some_and(|status| status.observed_generation != -1);
+    ensure!(!looked_at, "the operator looked at a certificate in another namespace");
+    let log = bed.pod_logs("akacert-operator")?;
+    let current = log.rsplit("in sync with the cluster").next().unwrap_or_default();
+    ensure!(!current.contains("forbidden"), "a right is missing: {current}");
 
     // The other tests have the installation that they are written for.
     let old = pods(bed).await?;

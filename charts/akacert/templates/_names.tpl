@@ -165,3 +165,49 @@ spec:
       {{- include "akacert.selector" . | nindent 6 }}
 {{- end -}}
 {{- end -}}
+
+{{- /* The operator, as a subject of bindings. */ -}}
+{{- define "akacert.operator" -}}
+- kind: ServiceAccount
+  name: {{ include "akacert.name" . }}-operator
+  namespace: {{ .Release.Namespace }}
+{{- end -}}
+
+{{- /* What the operator may do in the namespaces of certificates. */ -}}
+{{- define "akacert.namespacedrules" -}}
+# Our kinds. `patch` is for finalizers and annotations; the operator never writes to spec.
+- apiGroups: [akacert.io]
+  resources: [akamaicertificates, akamaiaccounts]
+  verbs: [get, list, watch, patch]
+- apiGroups: [akacert.io]
+  resources: [akamaicertificates/status, akamaiaccounts/status]
+  verbs: [patch]
+# An owner reference that blocks deletion needs this where OwnerReferencesPermissionEnforcement is on.
+- apiGroups: [akacert.io]
+  resources: [akamaicertificates/finalizers]
+  verbs: [update]
+# What publishes the tokens in the certificates' namespaces.
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, list, watch, create, patch, delete]
+# An EndpointSlice that names its own addresses needs this where the API server guards it.
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices/restricted]
+  verbs: [create]
+{{- if .Values.rbac.handoff }}
+# The ConfigMaps that spec.handoff names.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
+# Credentials of AkamaiAccounts. The watch is for metadata only; a value is read when an account refers to it.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch]
+{{- end -}}

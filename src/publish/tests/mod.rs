@@ -37,6 +37,7 @@ fn certificate_with(ingress: serde_json::Value) -> AkamaiCertificate {
 fn settings() -> Settings {
     Settings {
         operator_namespace: "akacert-system".into(),
+        scope: Default::default(),
         allowed_ingress_annotations: ["kubernetes.io/tls-acme".to_owned(), "traefik.io/*".to_owned()].into(),
         solver_service: "akacert-solver".into(),
     }
