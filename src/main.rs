@@ -15,7 +15,7 @@ struct Cli {
     /// How log lines look.
     #[arg(long, global = true, value_enum, default_value = "json")]
     log_format: LogFormat,
-    /// What is logged, such as `info` or `info,akacert=debug`.
+    /// What is logged, such as `info` or `info,akacert=debug`; `PUT /log` on the admin listener changes it later.
     #[arg(long, global = true, env = "AKACERT_LOG", default_value = "info")]
     log: String,
     #[command(subcommand)]
@@ -44,12 +44,12 @@ async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Command::Operator(settings) => {
-            telemetry::start(cli.log_format, &cli.log)?;
-            operator::run(settings, shutdown()?).await?;
+            let log = telemetry::start(cli.log_format, &cli.log)?;
+            operator::run(settings, log, shutdown()?).await?;
         }
         Command::Solver(settings) => {
-            telemetry::start(cli.log_format, &cli.log)?;
-            solver::run(settings, shutdown()?).await?;
+            let log = telemetry::start(cli.log_format, &cli.log)?;
+            solver::run(settings, log, shutdown()?).await?;
         }
         Command::Export(settings) => print!("{}", export::export(&settings).await?),
         Command::Crds { output } => crds(output)?,

@@ -37,6 +37,7 @@ use crate::observe::Knowledge;
 use crate::probe::{ProbeSettings, Prober};
 use crate::publish::{self, Publisher};
 use crate::scope::{Scope, Watch, everywhere};
+use crate::telemetry::LogFilter;
 
 /// How long certificates wait at the start until every account has been checked.
 const FIRST_PASS: Duration = Duration::from_secs(30);
@@ -135,7 +136,11 @@ pub enum OperatorError {
 ///
 /// # Errors
 /// A flag is wrong, the cluster cannot be reached at the start, or leadership is lost.
-pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), OperatorError> {
+pub async fn run(
+    settings: Settings,
+    log: LogFilter,
+    shutdown: CancellationToken,
+) -> Result<(), OperatorError> {
     let endpoints = endpoints(&settings)?;
     let prober = prober(&settings)?;
     let roots = roots(&settings)?;
@@ -198,7 +203,7 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     registry.register_collector(Box::new(metrics::Accounts(known_accounts.clone())));
     let readiness = Readiness::default();
     let admin =
-        tokio::spawn(admin::serve(settings.admin_listen, readiness.clone(), registry, shutdown.clone()));
+        tokio::spawn(admin::serve(settings.admin_listen, readiness.clone(), registry, log, shutdown.clone()));
     let accounts = Accounts::new(
         client.clone(),
         known_accounts,

@@ -104,8 +104,9 @@ impl Metrics {
         });
     }
 
-    /// A write to the API server was made.
+    /// A write to the API server was made: counted and logged, as calls of CPS are.
     pub fn api_write(&self, what: &str, succeeded: bool) {
+        tracing::debug!(what, succeeded, "wrote to the Kubernetes API");
         self.writes.get_or_create(&Write { what: what.to_owned(), result: result(succeeded) }).inc();
     }
 

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Readiness};
 use crate::api::names::{CHALLENGES_COMPONENT, COMPONENT_LABEL};
 use crate::metrics::register_build;
+use crate::telemetry::LogFilter;
 
 pub use index::Challenges;
 #[cfg(test)]
@@ -69,7 +70,7 @@ pub enum SolverError {
 ///
 /// # Errors
 /// [`SolverError`], at the start.
-pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), SolverError> {
+pub async fn run(settings: Settings, log: LogFilter, shutdown: CancellationToken) -> Result<(), SolverError> {
     let failed = |address| move |source| SolverError::Listen { address, source };
     let listener = TcpListener::bind(settings.listen).await.map_err(failed(settings.listen))?;
     let client = Client::try_default().await?;
@@ -84,7 +85,8 @@ pub async fn run(settings: Settings, shutdown: CancellationToken) -> Result<(), 
     let config_maps = Api::namespaced(client, &settings.namespace);
     let watch = done.run_until_cancelled(follow(config_maps, challenges.clone(), readiness.clone()));
     let admin = async {
-        let served = admin::serve(settings.admin_listen, readiness.clone(), registry, done.clone()).await;
+        let served =
+            admin::serve(settings.admin_listen, readiness.clone(), registry, log, done.clone()).await;
         // Without its probes the pod is of no use.
         shutdown.cancel();
         served.map_err(failed(settings.admin_listen))

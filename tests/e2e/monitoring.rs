@@ -59,6 +59,18 @@ async fn all_is_seen(bed: &TestBed) -> Result<()> {
     for rule in rules {
         ensure!(rule["health"] == "ok", "{rule}");
     }
+    nobody_changes_the_log_from_outside().await
+}
+
+async fn nobody_changes_the_log_from_outside() -> Result<()> {
+    let targets = ask("targets", &[]).await?["activeTargets"].clone();
+    for target in targets.as_array().context("no targets")? {
+        let url = target["scrapeUrl"].as_str().context("no address")?.replace("/metrics", "/log");
+        let refused = reqwest::Client::new().put(&url).body("trace").send().await?;
+        ensure!(refused.status() == 403, "{url}: {}", refused.status());
+        let logged = reqwest::get(&url).await?.text().await?;
+        ensure!(logged.contains("info"), "{logged}");
+    }
     Ok(())
 }
 
