@@ -249,7 +249,7 @@ async fn a_request_budget_can_be_set(bed: &TestBed) -> Result<()> {
 async fn a_changed_default_is_for_new_enrollments_only(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "defaults").await?;
     scene.apply("www", json!({})).await?;
-    let id = scene.until_ready("www").await?.enrollment_id.context("no enrollment")?;
+    let id = scene.until_at_rest("www").await?.enrollment_id.context("no enrollment")?;
     let before = scene.certificates().get("www").await?.metadata.resource_version;
     let calls = bed.calls().await?.len();
     let contact =
@@ -293,7 +293,7 @@ async fn a_namespace_that_is_labelled_later_may_use_the_account(bed: &TestBed) -
 async fn a_restart_of_the_operator_is_no_news(bed: &mut TestBed) -> Result<()> {
     let scene = Scene::new(bed, "restart").await?;
     scene.apply("www", json!({})).await?;
-    scene.until_ready("www").await?;
+    scene.until_at_rest("www").await?;
     let version = async || anyhow::Ok(scene.certificates().get("www").await?.metadata.resource_version);
     let before = version().await?;
     restart_operator(bed).await?;

@@ -76,7 +76,7 @@ async fn a_manifest_that_is_applied_again_changes_nothing(bed: &TestBed) -> Resu
         "network": {"quicEnabled": false, "preferredCiphers": "ak-akamai-2020q1"},
     });
     scene.apply("www", changes.clone()).await?;
-    scene.until_ready("www").await?;
+    scene.until_at_rest("www").await?;
     let before = scene.certificates().get("www").await?;
     let answer = bed.apply(&scene.manifest("www", changes.clone()).to_string()).await?;
     ensure!(answer.contains("unchanged"), "{answer}");

@@ -166,6 +166,15 @@ impl<'a> Scene<'a> {
         .await
     }
 
+    /// Waits until all is written of a certificate that issues: the time of its renewal comes last, from a later LIST.
+    pub async fn until_at_rest(&self, label: &str) -> Result<CertificateStatus> {
+        self.until_status(label, "at rest", |status| {
+            (status::is_true(&status.conditions, "Ready") && status.next_renewal_time.is_some())
+                .then(|| status.clone())
+        })
+        .await
+    }
+
     /// Waits until the status of a certificate shows something.
     pub async fn until_status<T>(
         &self,
