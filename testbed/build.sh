@@ -3,7 +3,7 @@
 #   control-plane   etcd, kube-apiserver, kube-controller-manager and kubectl, one multi-call binary   (about 5 minutes)
 #   ingress         traefik, an Ingress controller                                                     (about 3 minutes)
 #   tools           pebble, an ACME certificate authority, pebble-challtestsrv, its DNS, and helm      (about 3 minutes)
-#   monitoring      prometheus and promtool                                                            (about 3 minutes)
+#   monitoring      prometheus and promtool, and the CRDs of the Prometheus operator                   (about 3 minutes)
 # The minutes are for two cores with a cold build cache.
 #
 # Usage: build.sh MODULE DIRECTORY
@@ -50,6 +50,10 @@ tools)
 monitoring)
 	# Without the service discoveries, whose SDKs are most of it.
 	go build -trimpath -tags remove_all_sd -ldflags '-s -w' -o "$out/" tool
+	operator=$(go mod download -json github.com/prometheus-operator/prometheus-operator@v0.85.0 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+	for kind in podmonitors prometheusrules; do
+		install -m 644 "$operator/example/prometheus-operator-crd/monitoring.coreos.com_$kind.yaml" "$out/$kind.yaml"
+	done
 	;;
 *)
 	echo "build.sh: unknown module $module" >&2

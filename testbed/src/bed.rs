@@ -1,10 +1,11 @@
 //! The test bed as a whole: everything started in its order, and what tests ask it.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
@@ -122,6 +123,26 @@ impl TestBed {
         self.programs.path("kubectl")?.parent().context("kubectl is in no directory")
     }
 
+    /// What a shell of a user needs: kubectl, helm and this workspace's programs on `PATH`, and a kubeconfig of an
+    /// administrator in a namespace.
+    ///
+    /// # Errors
+    /// A program is nowhere, or the kubeconfig cannot be written.
+    pub async fn shell_environment(&self, namespace: &str) -> Result<[(&'static str, OsString); 2]> {
+        let kubeconfig = self.work.join(format!("{namespace}.kubeconfig"));
+        std::fs::copy(self.kubeconfig(), &kubeconfig)?;
+        let arguments = ["config", "set-context", "--current", "--namespace", namespace];
+        let mut command = Command::new(self.programs.path("kubectl")?);
+        let output = command.args(arguments).env("KUBECONFIG", &kubeconfig).output().await?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let own = programs::own("akacert")?;
+        let programs = [self.programs.path("kubectl")?, self.programs.path("helm")?, &own];
+        let directories = programs.into_iter().filter_map(Path::parent).map(Path::to_owned);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(directories.chain(std::env::split_paths(&path)))?;
+        Ok([("KUBECONFIG", kubeconfig.into()), ("PATH", path)])
+    }
+
     /// The certificate of the authority that signed the test bed's servers, PEM.
     #[must_use]
     pub fn ca(&self) -> &str {
@@ -140,6 +161,21 @@ impl TestBed {
     /// It does not answer.
     pub async fn acme_root(&self) -> Result<String> {
         services::acme_root(&self.authority).await
+    }
+
+    /// Installs the CRDs of the Prometheus operator that the project's manifests use.
+    ///
+    /// # Errors
+    /// The API server refuses them.
+    pub async fn install_monitoring_crds(&self) -> Result<()> {
+        for file in ["podmonitors.yaml", "prometheusrules.yaml"] {
+            let file = self.programs.path(file)?.to_string_lossy();
+            self.kubectl(&["apply", "--server-side", "-f", &file]).await?;
+        }
+        for crd in ["podmonitors.monitoring.coreos.com", "prometheusrules.monitoring.coreos.com"] {
+            self.kubectl(&["wait", "--for=condition=Established", "crd", crd, "--timeout=30s"]).await?;
+        }
+        Ok(())
     }
 
     /// Runs kubectl; answers what it printed.

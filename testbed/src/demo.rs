@@ -185,10 +185,6 @@ Everything is running. Try:
         bed.work().display()
     );
     let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into());
-    let path = std::env::join_paths(
-        std::iter::once(bed.kubectl_directory()?.to_owned())
-            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
-    )?;
-    Command::new(shell).env("KUBECONFIG", bed.kubeconfig()).env("PATH", path).status().await?;
+    Command::new(shell).envs(bed.shell_environment("default").await?).status().await?;
     Ok(())
 }

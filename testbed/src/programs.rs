@@ -18,7 +18,8 @@ const MODULES: [(&str, &[&str]); 4] = [
     ("control-plane", &["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"]),
     ("ingress", &["traefik"]),
     ("tools", &["pebble", "pebble-challtestsrv", "helm"]),
-    ("monitoring", &["prometheus", "promtool"]),
+    // Two CRDs among them are files, not programs.
+    ("monitoring", &["prometheus", "promtool", "podmonitors.yaml", "prometheusrules.yaml"]),
 ];
 
 /// Where each program is.
