@@ -7,6 +7,8 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/akacert/tools
 AUDITABLE_VERSION := 0.7.7
 AUDITABLE := $(TOOLS)/cargo-auditable-$(AUDITABLE_VERSION)/bin/cargo-auditable
 IMAGE ?= ghcr.io/akacert/akacert:dev
+MDBOOK_VERSION := 0.5.4
+MDBOOK := $(TOOLS)/mdbook-$(MDBOOK_VERSION)/bin/mdbook
 DENY := $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The failpoints are what the end-to-end tests kill the operator with; they do nothing unless asked to.
@@ -69,6 +71,13 @@ $(DENY):
 crds: ## Renders crds/ from the Rust types
 	cargo run --locked --quiet -- crds --output crds
 	cp crds/akamai*.yaml crds/cluster*.yaml charts/akacert/files/crds/
+
+.PHONY: book
+book: $(MDBOOK) ## Renders the handbook into target/book
+	$(MDBOOK) build
+
+$(MDBOOK):
+	cargo install mdbook --locked --version $(MDBOOK_VERSION) --root $(TOOLS)/mdbook-$(MDBOOK_VERSION)
 
 .PHONY: monitoring
 monitoring: ## Copies the alert rules and the dashboard to where kustomize and the chart need them

@@ -15,6 +15,16 @@ const NEWS: [(&str, Reason, &str); 4] = [
     (condition::READY, Reason::Deployed, "Deploy"),
 ];
 
+/// Conditions that are trouble in a status: told each time that their reason changes.
+const TROUBLE: [(&str, &str, &str); 6] = [
+    (condition::READY, "False", "Reconcile"),
+    (condition::RENEWING, "True", "Renew"),
+    (condition::DRIFTED, "True", "Compare"),
+    (condition::RENEWAL_READY, "False", "Forecast"),
+    (condition::SERVED, "False", "Probe"),
+    (condition::HANDED_OFF, "False", "HandOff"),
+];
+
 /// Reasons for not being Ready that are waiting, not trouble.
 const PATIENCE: [Reason; 13] = [
     Reason::Creating,
@@ -42,14 +52,7 @@ pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
         }
     }
     events.extend(renewal(old, new));
-    for (type_, status, action) in [
-        (condition::READY, "False", "Reconcile"),
-        (condition::RENEWING, "True", "Renew"),
-        (condition::DRIFTED, "True", "Compare"),
-        (condition::RENEWAL_READY, "False", "Forecast"),
-        (condition::SERVED, "False", "Probe"),
-        (condition::HANDED_OFF, "False", "HandOff"),
-    ] {
+    for (type_, status, action) in TROUBLE {
         let Some(trouble) = status::find(&new.conditions, type_).filter(|found| found.status == status)
         else {
             continue;
@@ -92,6 +95,37 @@ pub(crate) fn event(type_: EventType, reason: &str, action: &str, note: &str) ->
     // events.k8s.io limits a note to 1 kB.
     let note = note.char_indices().take_while(|(at, _)| *at < 1000).map(|(_, letter)| letter).collect();
     Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None }
+}
+
+/// The page `docs/events.md`, rendered.
+#[must_use]
+pub fn handbook_page() -> String {
+    let mut page = String::from(
+        "# Events\n\nEvents of `events.k8s.io/v1`, from `akacert.io/operator`, on the certificate or account that they are about: one when a fact changes, never one \
+         because time passes. This page is rendered from `src/events.rs`.\n\n\
+         | Type | Action | Reason | When |\n|---|---|---|---|\n",
+    );
+    let mut row = |type_: &str, action: &str, reason: &str, when: &str| {
+        page.push_str(&format!("| {type_} | `{action}` | {reason} | {when} |\n"));
+    };
+    for (type_, reason, action) in NEWS {
+        row("Normal", action, &format!("`{reason}`"), &format!("`{type_}` has become True"));
+    }
+    let (started, renewed) = (Reason::RenewalStarted, Reason::Renewed);
+    row("Normal", "Renew", &format!("`{started}`"), started.meaning());
+    row("Normal", "Renew", &format!("`{renewed}`"), renewed.meaning());
+    for (type_, status, action) in TROUBLE {
+        let when = format!("`{type_}` is {status} for another reason than before, and not only waits");
+        row("Warning", action, "the condition's", &when);
+    }
+    row(
+        "Normal or Warning",
+        "Check",
+        "the account's",
+        "the verdict on an account has another reason than before",
+    );
+    page.push_str("\n[Reasons](reasons.md) explains each reason.\n");
+    page
 }
 
 #[cfg(test)]

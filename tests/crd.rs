@@ -7,7 +7,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use akacert::api::{self, reason};
-use akacert::metrics::catalog;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps, JSONSchemaPropsOrArray,
     JSONSchemaPropsOrBool,
@@ -38,32 +37,6 @@ fn the_committed_crds_are_those_of_the_types() {
         let present = fs::read_to_string(committed("crds").join(file)).unwrap_or_default();
         assert!(present == rendered, "crds/{file} is not what the types say: run `make crds`");
     }
-}
-
-#[test]
-fn the_handbook_of_metrics_is_the_catalog_of_the_code() {
-    let page = committed("docs/metrics.md");
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(&page, catalog::handbook_page()).unwrap();
-    }
-    let present = fs::read_to_string(&page).unwrap_or_default();
-    assert!(
-        present == catalog::handbook_page(),
-        "docs/metrics.md is not what the code says: run `UPDATE=1 cargo test --test crd`"
-    );
-}
-
-#[test]
-fn the_handbook_of_reasons_is_the_table_of_the_code() {
-    let page = committed("docs/reasons.md");
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(&page, reason::handbook_page()).unwrap();
-    }
-    let present = fs::read_to_string(&page).unwrap_or_default();
-    assert!(
-        present == reason::handbook_page(),
-        "docs/reasons.md is not what the code says: run `UPDATE=1 cargo test --test crd`"
-    );
 }
 
 /// The paths of all properties below a schema that lack a description.

@@ -164,7 +164,7 @@ impl fmt::Display for Reason {
 #[must_use]
 pub fn handbook_page() -> String {
     let mut page = String::from(
-        "# Reasons\n\nEvery reason that a condition or an event can carry. This page is rendered from `src/api/reason.rs`.\n\n\
+        "# Reasons\n\nEvery reason that a condition or an event can carry. [The runbook](runbook.md) has more on those with which `Stalled` is True. This page is rendered from `src/api/reason.rs`.\n\n\
          | Reason | What it means | What to do |\n|---|---|---|\n",
     );
     for reason in Reason::ALL {

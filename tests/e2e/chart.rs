@@ -8,7 +8,10 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testbed::{NAMESPACE, TestBed, manifest};
 
+use crate::handbook::run;
 use crate::scene::{Scene, eventually};
+
+crate::together![every_object_that_can_be_rendered_is_taken_by_the_api_server];
 
 crate::alone![the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate_notices,];
 
@@ -39,7 +42,8 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
     unchanged(&scene, "www", &before).await?;
 
     // From now on for one namespace, with rights in no other.
-    install(bed, &current_chart(), &["--set", "watchNamespaces={chart}"]).await.context("again")?;
+    let install = format!("{} --set watchNamespaces={{chart}}", handbook_install()?);
+    run(bed, &install).await.context("again")?;
     unchanged(&scene, "www", &before).await?;
     let elsewhere = Scene::new(bed, "not-watched").await?;
     elsewhere.apply("www", json!({})).await?;
@@ -56,6 +60,38 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
     bed.helm(&["uninstall", "akacert", "--namespace", NAMESPACE, "--wait", "--timeout=60s"]).await?;
     bed.deploy().await?;
     until_gone(bed, &old).await
+}
+
+async fn every_object_that_can_be_rendered_is_taken_by_the_api_server(bed: &TestBed) -> Result<()> {
+    bed.install_monitoring_crds().await?;
+    let (chart, values) = (current_chart(), bed.work().join("every-option.json"));
+    let every_option = json!({
+        "networkPolicy": {"enabled": true}, "podMonitor": {"enabled": true},
+        "prometheusRule": {"enabled": true}, "dashboard": {"enabled": true},
+        "commonLabels": {"team": "edge"}, "imagePullSecrets": [{"name": "registry"}],
+        "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine", "namespace": NAMESPACE}}],
+    });
+    std::fs::write(&values, every_option.to_string())?;
+    let (chart, values) = (chart.to_string_lossy(), values.to_string_lossy());
+    let template = ["template", "akacert", &*chart, "--namespace", NAMESPACE, "--values", &*values];
+    for more in ["watchNamespaces=[]", r#"watchNamespaces=["default", "kube-system"]"#] {
+        let rendered = bed.helm(&[&template[..], &["--set-json", more]].concat()).await?;
+        taken(bed, &rendered).await.context(more)?;
+    }
+    for overlay in ["overlays/cluster-wide", "overlays/development"] {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(overlay);
+        let rendered = bed.kubectl(&["kustomize", &directory.to_string_lossy()]).await?;
+        taken(bed, &rendered).await.context(overlay)?;
+    }
+    Ok(())
+}
+
+/// A dry run on the server, which changes nothing.
+async fn taken(bed: &TestBed, manifests: &str) -> Result<()> {
+    let file = bed.work().join("rendered.yaml");
+    std::fs::write(&file, manifests)?;
+    let arguments = ["apply", "--server-side", "--dry-run=server", "--force-conflicts", "--filename"];
+    bed.kubectl(&[&arguments[..], &[&file.to_string_lossy()]].concat()).await.map(drop)
 }
 
 /// The first commit with a chart: its CRDs lack `status.nextRenewalTime`.
@@ -95,6 +131,15 @@ async fn install(bed: &TestBed, chart: &Path, more: &[&str]) -> Result<()> {
     arguments.push(&values);
     arguments.extend(more);
     bed.helm(&arguments).await.map(drop)
+}
+
+/// The command of the handbook, with what the test bed needs.
+fn handbook_install() -> Result<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/get-started.md");
+    let page = std::fs::read_to_string(page)?;
+    let command =
+        page.lines().find(|line| line.starts_with("$ helm install akacert ")).context("no command")?;
+    Ok(format!("{} --timeout=90s --values {}", &command[2..], manifest("chart-values.yaml").display()))
 }
 
 async fn ready(scene: &Scene<'_>, label: &str) -> Result<Value> {

@@ -10,6 +10,7 @@ mod ending;
 mod failpoints;
 mod faults;
 mod gitops;
+mod handbook;
 mod issue;
 mod leading;
 mod monitoring;
@@ -70,7 +71,7 @@ macro_rules! alone {
 }
 
 /// Tests at a time. They mostly wait, for CPS and for the authority.
-const SIDE_BY_SIDE: usize = 6;
+const SIDE_BY_SIDE: usize = 9;
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
@@ -102,6 +103,8 @@ fn main() -> Result<()> {
             adopting::TOGETHER,
             faults::TOGETHER,
             gitops::TOGETHER,
+            handbook::TOGETHER,
+            chart::TOGETHER,
             plugin::TOGETHER,
             approving::TOGETHER,
         ]
