@@ -249,8 +249,8 @@ async fn a_request_budget_can_be_set(bed: &TestBed) -> Result<()> {
 async fn a_changed_default_is_for_new_enrollments_only(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "defaults").await?;
     scene.apply("www", json!({})).await?;
-    let id = scene.until_at_rest("www").await?.enrollment_id.context("no enrollment")?;
-    let before = scene.certificates().get("www").await?.metadata.resource_version;
+    let id = scene.until_ready("www").await?.enrollment_id.context("no enrollment")?;
+    let before = scene.state("www").await?;
     let calls = bed.calls().await?.len();
     let contact =
         json!({"firstName": "Eve", "lastName": "New", "email": "eve@akamai.com", "phone": "617-555-0113"});
@@ -268,7 +268,7 @@ async fn a_changed_default_is_for_new_enrollments_only(bed: &TestBed) -> Result<
     ensure!(old.tech_contact.and_then(|contact| contact.email).as_deref() == Some("tim@akamai.com"));
     let calls = bed.calls().await?.split_off(calls);
     ensure!(!calls.iter().any(|call| call.enrollment_id == u64::try_from(id).ok()), "{calls:?}");
-    ensure!(scene.certificates().get("www").await?.metadata.resource_version == before);
+    ensure!(scene.state("www").await? == before);
     Ok(())
 }
 
@@ -293,14 +293,13 @@ async fn a_namespace_that_is_labelled_later_may_use_the_account(bed: &TestBed) -
 async fn a_restart_of_the_operator_is_no_news(bed: &mut TestBed) -> Result<()> {
     let scene = Scene::new(bed, "restart").await?;
     scene.apply("www", json!({})).await?;
-    scene.until_at_rest("www").await?;
-    let version = async || anyhow::Ok(scene.certificates().get("www").await?.metadata.resource_version);
-    let before = version().await?;
+    scene.until_ready("www").await?;
+    let before = scene.state("www").await?;
     restart_operator(bed).await?;
     // As a clock: when this one is Ready, the operator has long looked at the other.
     scene.apply("api", json!({})).await?;
     scene.until_ready("api").await?;
-    ensure!(version().await? == before, "the restart was written to the status");
+    ensure!(scene.state("www").await? == before, "the restart was written to the status");
     Ok(())
 }
 

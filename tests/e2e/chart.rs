@@ -148,21 +148,11 @@ async fn ready(scene: &Scene<'_>, label: &str) -> Result<Value> {
     // Its last write is behind it when nothing is published any more.
     eventually("nothing is published", async || Ok(scene.published(label).await?.is_empty().then_some(())))
         .await?;
-    mark(scene, label).await
-}
-
-/// The certificate without what the API server keeps of writes, and without the field that an earlier CRD lacks.
-async fn mark(scene: &Scene<'_>, label: &str) -> Result<Value> {
-    let mut certificate = scene.certificates().get(label).await?;
-    (certificate.metadata.resource_version, certificate.metadata.managed_fields) = (None, None);
-    if let Some(status) = &mut certificate.status {
-        status.next_renewal_time = None;
-    }
-    Ok(serde_json::to_value(certificate)?)
+    scene.state(label).await
 }
 
 async fn unchanged(scene: &Scene<'_>, label: &str, before: &Value) -> Result<()> {
-    let now = mark(scene, label).await?;
+    let now = scene.state(label).await?;
     ensure!(now == *before, "{label} was {before} and is {now}");
     let enrollments = scene.enrollments(label).await?.len();
     ensure!(enrollments == 1, "{enrollments} enrollments");

@@ -89,8 +89,12 @@ async fn renewals_known(bed: &TestBed, scene: &Scene<'_>, labels: &[String]) -> 
         })
         .await?;
     }
+    // Fewer, where a look has come before this.
     let written = of_the_certificates(bed)? - before;
-    ensure!(written == CERTIFICATES, "{written} API requests for the next renewals, one a certificate");
+    ensure!(
+        written <= CERTIFICATES,
+        "{written} API requests for the next renewals, at most one a certificate"
+    );
     Ok(())
 }
 

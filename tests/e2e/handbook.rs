@@ -44,7 +44,7 @@ async fn reader(bed: &TestBed) -> Result<Scene<'_>> {
     ] {
         bed.apply(&object.to_string()).await?;
     }
-    scene.until_at_rest("www").await?;
+    scene.until_ready("www").await?;
     let account = json!({"kind": "ClusterAkamaiAccount", "name": "production"});
     scene.apply_held("blog", json!({"accountRef": account})).await?;
     Ok(scene)

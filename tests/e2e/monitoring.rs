@@ -63,8 +63,11 @@ async fn all_is_seen(bed: &TestBed) -> Result<()> {
 }
 
 async fn nobody_changes_the_log_from_outside() -> Result<()> {
-    let targets = ask("targets", &[]).await?["activeTargets"].clone();
-    for target in targets.as_array().context("no targets")? {
+    let mut targets = ask("targets", &[]).await?["activeTargets"].as_array().cloned().unwrap_or_default();
+    // Not the operator that has just been replaced.
+    targets.retain(|target| target["health"] == "up");
+    ensure!(targets.len() >= 2, "{targets:?}");
+    for target in targets {
         let url = target["scrapeUrl"].as_str().context("no address")?.replace("/metrics", "/log");
         let refused = reqwest::Client::new().put(&url).body("trace").send().await?;
         ensure!(refused.status() == 403, "{url}: {}", refused.status());

@@ -166,13 +166,15 @@ impl<'a> Scene<'a> {
         .await
     }
 
-    /// Waits until all is written of a certificate that issues: the time of its renewal comes last, from a later LIST.
-    pub async fn until_at_rest(&self, label: &str) -> Result<CertificateStatus> {
-        self.until_status(label, "at rest", |status| {
-            (status::is_true(&status.conditions, "Ready") && status.next_renewal_time.is_some())
-                .then(|| status.clone())
-        })
-        .await
+    /// A certificate as it stands, without the API server's record of writes, and without the time of the next renewal,
+    /// which is written at some LIST after Ready.
+    pub async fn state(&self, label: &str) -> Result<Value> {
+        let mut certificate = self.certificates().get(label).await?;
+        (certificate.metadata.resource_version, certificate.metadata.managed_fields) = (None, None);
+        if let Some(status) = &mut certificate.status {
+            status.next_renewal_time = None;
+        }
+        Ok(serde_json::to_value(certificate)?)
     }
 
     /// Waits until the status of a certificate shows something.
