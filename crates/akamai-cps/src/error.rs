@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::problem::Problem;
 
+/// What Edge DNS calls a write that met another one in the same zone: the slug of a conflict.
+pub(crate) const ZONE_BUSY: &str = "concurrentZoneModification";
+
 /// How a call failed. The texts are bounded, the same for the same cause, and never hold a secret.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -28,7 +31,7 @@ pub enum Error {
         retry_after: Duration,
     },
     /// A write was sent and its answer was lost: it may or may not have been carried out. Look before acting again.
-    #[error("{operation}: the outcome is unknown ({reason}); look at what CPS has before trying again")]
+    #[error("{operation}: the outcome is unknown ({reason}); look at what Akamai has before trying again")]
     OutcomeUnknown {
         /// The operation that was called.
         operation: &'static str,
@@ -66,9 +69,7 @@ pub enum Error {
         operation: &'static str,
     },
     /// The request could not be made; nothing was sent.
-    #[error(
-        "{operation}: the request cannot be made ({reason}); check the credentials for characters that cannot be sent"
-    )]
+    #[error("{operation}: the request cannot be made ({reason})")]
     InvalidRequest {
         /// The operation that was called.
         operation: &'static str,
@@ -136,7 +137,10 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Api { status, .. } => {
-                *status >= 500 || *status == 408 || self.is_conflict("invalid-enrollment-state")
+                *status >= 500
+                    || *status == 408
+                    || self.is_conflict("invalid-enrollment-state")
+                    || self.is_conflict(ZONE_BUSY)
             }
             Self::Throttled { .. }
             | Self::OutcomeUnknown { .. }

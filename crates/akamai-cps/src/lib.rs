@@ -1,4 +1,5 @@
-//! A client for the Akamai Certificate Provisioning System (CPS) API v2.
+//! A client for the Akamai Certificate Provisioning System (CPS) API v2, and for the TXT records of Edge DNS that prove
+//! domains to it.
 //!
 //! Nothing in this crate knows about Kubernetes. It has four layers, each usable without those above it:
 //!
@@ -6,7 +7,8 @@
 //! - [`budget`]: the request budget that all users of one Akamai account share, with priorities and fairness.
 //! - [`types`]: what CPS sends and takes. Unknown fields and values are kept, not refused.
 //! - [`Client`]: the operations. [`Client::with`] gives a [`Cps`] handle that carries the priority and the flow
-//!   (which certificate the call is for) under which its calls queue in the budget.
+//!   (which certificate the call is for) under which its calls queue in the budget. [`Client::edge_dns`] gives an
+//!   [`EdgeDns`] handle in the same way; see [`edge_dns`].
 //!
 //! ```no_run
 //! use akamai_cps::{Budget, Client, Credentials, Error, Priority};
@@ -35,6 +37,7 @@
 pub mod budget;
 pub mod client;
 mod cps;
+pub mod edge_dns;
 pub mod edgegrid;
 mod error;
 mod operation;
@@ -44,6 +47,7 @@ pub mod types;
 pub use budget::{Budget, Budgets, Priority};
 pub use client::{BuildError, CallRecord, Client, ClientBuilder, Observer, Permit};
 pub use cps::{Cps, CreateParams, DeleteParams, Network, Removal, UpdateParams};
+pub use edge_dns::EdgeDns;
 pub use edgegrid::Credentials;
 pub use error::Error;
 pub use operation::{Operation, operations};

@@ -1,5 +1,5 @@
 //! The table of operations: method, path template and media types of every call, one row each. A further operation of
-//! Akamai's OpenAPI document is one more row and one more method in `cps`.
+//! Akamai's OpenAPI documents is one more row and one more method in `cps` or `edge_dns`.
 
 use http::Method;
 
@@ -91,11 +91,20 @@ operations! {
         GET "/cps/v2/enrollments/{}/deployments/production", media_type!("deployment.v7");
     GET_STAGING_DEPLOYMENT: "get-staging-deployment",
         GET "/cps/v2/enrollments/{}/deployments/staging", media_type!("deployment.v7");
+
+    LIST_ZONES: "edge-dns.list-zones", GET "/config-dns/v2/zones", "application/json";
+    GET_TXT: "edge-dns.get-txt", GET "/config-dns/v2/zones/{}/names/{}/types/TXT", "application/json";
+    CREATE_TXT: "edge-dns.create-txt",
+        POST "/config-dns/v2/zones/{}/names/{}/types/TXT", "application/json", "application/json";
+    REPLACE_TXT: "edge-dns.replace-txt",
+        PUT "/config-dns/v2/zones/{}/names/{}/types/TXT", "application/json", "application/json";
+    DELETE_TXT: "edge-dns.delete-txt", DELETE "/config-dns/v2/zones/{}/names/{}/types/TXT", "*/*";
 }
 
 impl Operation {
-    /// The path with its `{}` filled in order. Identifiers are numbers, so nothing has to be escaped.
-    pub(crate) fn fill(&self, ids: &[u64]) -> String {
+    /// The path with its `{}` filled in order. Identifiers are numbers and names are checked, so nothing has to be
+    /// escaped.
+    pub(crate) fn fill<T: std::fmt::Display>(&self, ids: &[T]) -> String {
         let mut ids = ids.iter();
         let mut path = String::with_capacity(self.path.len() + 20);
         let mut parts = self.path.split("{}");
@@ -117,7 +126,9 @@ mod tests {
     #[test]
     fn a_path_is_filled_in_order() {
         assert_eq!(GET_CHANGE.fill(&[1, 2]), "/cps/v2/enrollments/1/changes/2");
-        assert_eq!(LIST_ENROLLMENTS.fill(&[]), "/cps/v2/enrollments");
+        let path = "/config-dns/v2/zones/example.com/names/a.example.com/types/TXT";
+        assert_eq!(GET_TXT.fill(&["example.com", "a.example.com"]), path);
+        assert_eq!(LIST_ENROLLMENTS.fill::<u64>(&[]), "/cps/v2/enrollments");
     }
 
     #[test]

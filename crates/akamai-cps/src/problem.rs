@@ -76,6 +76,11 @@ impl Problem {
         (!slug.is_empty()).then_some(slug)
     }
 
+    /// Whether the answer was a page or a text of something that stands between, not a problem document.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// The problem in one line, bounded, without what differs from request to request, so that it can be compared.
     /// None when the answer said nothing.
     pub fn summary(&self) -> Option<String> {

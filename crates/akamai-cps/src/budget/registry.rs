@@ -1,14 +1,17 @@
-//! The budgets of a process by the name of their account group, so that all credentials of one Akamai account share one.
+//! The budgets of a process by the name of their account group, so that all credentials of one Akamai account share one,
+//! and with it what they share at Edge DNS.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Budget;
+use crate::edge_dns::Turns;
 
 /// Budgets by group. Cheap to clone; clones share the budgets.
 #[derive(Clone, Debug, Default)]
 pub struct Budgets {
     groups: Arc<Mutex<HashMap<String, Arc<Budget>>>>,
+    edge_dns: Arc<Mutex<HashMap<String, Arc<Turns>>>>,
     unlimited: bool,
 }
 
@@ -35,6 +38,13 @@ impl Budgets {
         let budget = if self.unlimited { Budget::unlimited() } else { Budget::new(per_minute, burst) };
         groups.insert(group.to_owned(), budget.clone());
         budget
+    }
+
+    /// What the clients of a group share at Edge DNS, made if there is none.
+    pub fn edge_dns(&self, group: &str) -> Arc<Turns> {
+        let mut turns = self.edge_dns.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(if self.unlimited { Turns::unlimited() } else { Turns::new() });
+        turns.entry(group.to_owned()).or_insert_with(new).clone()
     }
 
     /// The groups that a client uses, with their budgets, by name: for metrics.

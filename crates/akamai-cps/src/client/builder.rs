@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{Client, Inner, Observer, Permit};
 use crate::budget::Budget;
+use crate::edge_dns::Turns;
 use crate::edgegrid::{Credentials, Signer};
 
 /// Why no client can be built.
@@ -31,6 +32,7 @@ pub struct ClientBuilder {
     base_url: Option<String>,
     root_certificates: Vec<Vec<u8>>,
     budget: Option<Arc<Budget>>,
+    turns: Option<Arc<Turns>>,
     timeout: Duration,
     connect_timeout: Duration,
     user_agent: String,
@@ -46,6 +48,7 @@ impl ClientBuilder {
             base_url: None,
             root_certificates: Vec::new(),
             budget: None,
+            turns: None,
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -70,10 +73,18 @@ impl ClientBuilder {
         self
     }
 
-    /// The budget the calls queue in; without one the client has its own of 25 a minute with bursts of 10.
+    /// The budget the calls of CPS queue in; without one the client has its own of 25 a minute with bursts of 10.
     #[must_use]
     pub fn budget(mut self, budget: Arc<Budget>) -> Self {
         self.budget = Some(budget);
+        self
+    }
+
+    /// What the calls of Edge DNS queue in, to be shared by all clients of the account; without it the client has its
+    /// own.
+    #[must_use]
+    pub fn edge_dns_turns(mut self, turns: Arc<Turns>) -> Self {
+        self.turns = Some(turns);
         self
     }
 
@@ -155,6 +166,7 @@ impl ClientBuilder {
                 signer: Signer::new(self.credentials),
                 base,
                 budget: self.budget.unwrap_or_else(|| Budget::new(25, 10)),
+                turns: self.turns.unwrap_or_default(),
                 observer: self.observer,
                 permit: self.permit,
                 fallback_pause: self.fallback_pause,

@@ -1,8 +1,9 @@
-//! The client: how a request is signed, sent, timed, repeated and judged. What the operations are is in `cps` and
-//! `operation`; what an answer's hints to wait mean is in `throttle`.
+//! The client: how a request is signed, sent, timed, repeated and judged. What the operations are is in `cps`,
+//! `edge_dns` and `operation`; what an answer's hints to wait mean is in `throttle`.
 
 mod answer;
 mod builder;
+mod json;
 mod throttle;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use url::Url;
 
 use crate::budget::{Budget, Priority};
 use crate::cps::Cps;
+use crate::edge_dns::{EdgeDns, Turns};
 use crate::edgegrid::{Credentials, Signer};
 use crate::error::Error;
 use crate::operation::Operation;
@@ -23,12 +25,13 @@ use crate::problem::Problem;
 pub(crate) use answer::Answer;
 use answer::Loss;
 pub use builder::{BuildError, ClientBuilder};
+pub(crate) use json::{parse, to_body};
 
 /// How often a read is sent at most.
 const ATTEMPTS: u32 = 3;
 /// The longest wait inside a call; longer ones are returned.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
-const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 
 /// One request that went out and how it ended, for metrics.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +63,7 @@ pub type Observer = Arc<dyn Fn(&CallRecord<'_>) + Send + Sync>;
 /// Asked right before each request goes out; a request that it does not permit is not sent.
 pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// A client for CPS with one set of credentials. Cheap to clone; clones share connections and budget.
+/// A client for CPS and Edge DNS with one set of credentials. Cheap to clone; clones share connections and budget.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -71,6 +74,7 @@ struct Inner {
     signer: Signer,
     base: Url,
     budget: Arc<Budget>,
+    turns: Arc<Turns>,
     observer: Option<Observer>,
     permit: Option<Permit>,
     fallback_pause: Duration,
@@ -88,6 +92,8 @@ pub(crate) struct Call<'a> {
     pub(crate) path: String,
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
+    /// What it queues in: the limits of one API are none of another's.
+    pub(crate) budget: &'a Budget,
     pub(crate) priority: Priority,
     pub(crate) flow: &'a str,
 }
@@ -104,9 +110,18 @@ impl Client {
         Cps::new(self.clone(), priority, flow.into())
     }
 
-    /// The budget its calls queue in.
+    /// The operations of Edge DNS under this priority and flow. They queue in a budget of their own, see [`Turns`].
+    pub fn edge_dns(&self, priority: Priority, flow: impl Into<Arc<str>>) -> EdgeDns {
+        EdgeDns::new(self.clone(), priority, flow.into())
+    }
+
+    /// The budget its calls of CPS queue in.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.inner.budget
+    }
+
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.inner.turns
     }
 
     /// Sends a call. A read is repeated a few times when that can help within seconds; a write is sent once.
@@ -118,7 +133,7 @@ impl Client {
         loop {
             attempt += 1;
             let may_repeat = call.operation.method == Method::GET && attempt < ATTEMPTS;
-            let budget = &self.inner.budget;
+            let budget = call.budget;
             let queued = Instant::now();
             budget
                 .acquire_unless_paused(call.priority, call.flow, LONGEST_WAIT)
@@ -162,7 +177,10 @@ impl Client {
         waited: Duration,
     ) -> Result<Result<Answer, Loss>, Error> {
         let Inner { http, signer, observer, permit, .. } = &*self.inner;
-        let invalid = |reason: String| Error::InvalidRequest { operation: call.operation.name, reason };
+        let invalid = |reason: String| {
+            let reason = format!("{reason}; check the credentials for characters that cannot be sent");
+            Error::InvalidRequest { operation: call.operation.name, reason }
+        };
 
         let mut request =
             http.request(call.operation.method.clone(), url).header(header::ACCEPT, call.operation.accept);
@@ -249,6 +267,6 @@ fn judge(operation: &'static Operation, result: Result<Answer, Loss>) -> Result<
 }
 
 /// Between half of it and all of it.
-fn jittered(wait: Duration) -> Duration {
+pub(crate) fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(rand::rng().random_range(0.5..1.0))
 }

@@ -1,6 +1,7 @@
 //! Changes, their deployment schedule, and what is deployed.
 
-use super::{Arguments, Cps, to_body};
+use super::{Arguments, Cps};
+use crate::client::to_body;
 use crate::error::Error;
 use crate::operation;
 use crate::types::{Change, ChangeId, Deployment, DeploymentSchedule, Deployments, EnrollmentId};

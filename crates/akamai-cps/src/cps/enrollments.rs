@@ -2,7 +2,8 @@
 
 use jiff::civil::Date;
 
-use super::{Arguments, Cps, parse, to_body};
+use super::{Arguments, Cps};
+use crate::client::{parse, to_body};
 use crate::error::Error;
 use crate::operation;
 use crate::types::{ChangeId, ContractId, Enrollment, EnrollmentId, EnrollmentList, EnrollmentStatus};

@@ -7,11 +7,10 @@ mod inputs;
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::budget::Priority;
-use crate::client::{Answer, Call, Client};
+use crate::client::{Answer, Call, Client, parse};
 use crate::error::Error;
 use crate::operation::{self, Operation};
 use crate::types::ContractId;
@@ -66,29 +65,10 @@ impl Cps {
             path: operation.fill(arguments.ids),
             query: arguments.query,
             body: arguments.body,
+            budget: self.client.budget(),
             priority: self.priority,
             flow: &self.flow,
         };
         self.client.send(call).await
     }
-}
-
-/// Reads a success answer. A write that succeeded with an answer nobody understands has an unknown outcome.
-fn parse<T: DeserializeOwned>(operation: &'static Operation, answer: &Answer) -> Result<T, Error> {
-    serde_json::from_slice(&answer.body).map_err(|error| {
-        let (name, status) = (operation.name, answer.status.as_u16());
-        // The text of the error may quote the answer.
-        let reason: String =
-            format!("HTTP {status}, not the JSON expected: {error}").chars().take(200).collect();
-        if operation.method == http::Method::GET {
-            Error::UnexpectedAnswer { operation: name, status, reason }
-        } else {
-            Error::OutcomeUnknown { operation: name, status: Some(status), reason }
-        }
-    })
-}
-
-fn to_body(operation: &'static Operation, body: &impl Serialize) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(body)
-        .map_err(|error| Error::InvalidRequest { operation: operation.name, reason: error.to_string() })
 }

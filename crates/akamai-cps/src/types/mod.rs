@@ -10,7 +10,7 @@ mod deployment;
 mod enrollment;
 mod id;
 mod network;
-mod tolerant;
+pub(crate) mod tolerant;
 mod warnings;
 
 pub(crate) use acknowledgement::Acknowledgement;

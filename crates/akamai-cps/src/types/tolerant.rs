@@ -11,12 +11,12 @@ macro_rules! text_enum {
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)+
-            /// A value this client does not know, as CPS wrote it.
+            /// A value this client does not know, as Akamai wrote it.
             Other(String),
         }
 
         impl $name {
-            /// The value as CPS writes it.
+            /// The value as Akamai writes it.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)+

@@ -63,7 +63,7 @@ async fn a_write_whose_answer_is_lost_is_not_repeated_and_says_so() {
     let error = create(&cps).await.unwrap_err();
     assert!(error.is_outcome_unknown() && error.is_transient(), "{error}");
     assert_eq!(requests.load(Ordering::SeqCst), 1);
-    assert!(error.to_string().ends_with("look at what CPS has before trying again"), "{error}");
+    assert!(error.to_string().ends_with("look at what Akamai has before trying again"), "{error}");
 
     let error = cps.acknowledge_dv_challenges(E, ChangeId(2)).await.unwrap_err();
     assert!(error.is_outcome_unknown());
@@ -114,7 +114,7 @@ async fn a_call_that_takes_too_long_ends() {
     let client = builder(&server.uri()).timeout(Duration::from_millis(50)).build().unwrap();
     let error = create(&client.with(Priority::Poll, "uid")).await.unwrap_err();
     let expected = "create-enrollment: the outcome is unknown (no answer in time); \
-                    look at what CPS has before trying again";
+                    look at what Akamai has before trying again";
     assert_eq!(error.to_string(), expected);
 }
 

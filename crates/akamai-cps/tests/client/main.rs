@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod edge_dns;
+mod edge_dns_server;
 mod failures;
 mod requests;
 mod server;

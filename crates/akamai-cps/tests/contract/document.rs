@@ -24,6 +24,10 @@ impl Document {
         Self(serde_json::from_str(include_str!("../openapi/contracts-v1.json")).unwrap())
     }
 
+    pub fn edge_dns() -> Self {
+        Self(serde_json::from_str(include_str!("../openapi/edge-dns-v2.json")).unwrap())
+    }
+
     /// Every sample in the document.
     pub fn samples(&self) -> Vec<Sample> {
         let mut samples = Vec::new();

@@ -9,7 +9,7 @@ use akamai_cps::{
     Client, CreateParams, Credentials, DeleteParams, Network, Priority, UpdateParams, operations,
 };
 use serde_json::{Value, json};
-use wiremock::matchers::any;
+use wiremock::matchers::{any, method, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::document::{Document, violations};
@@ -20,10 +20,14 @@ const UNDOCUMENTED_PARAMETERS: &[(&str, &str, &str)] =
 
 /// The document a path belongs to, and the path in it.
 fn document_of(path: &str) -> (Document, String) {
-    match path.strip_prefix("/cps/v2") {
-        Some(path) => (Document::cps(), path.to_owned()),
-        None => (Document::contracts(), path.strip_prefix("/contract-api/v1").unwrap().to_owned()),
-    }
+    let documents = [
+        ("/cps/v2", Document::cps as fn() -> Document),
+        ("/config-dns/v2", Document::edge_dns),
+        ("/contract-api/v1", Document::contracts),
+    ];
+    let mut found =
+        documents.iter().filter_map(|(base, document)| Some((document, path.strip_prefix(base)?)));
+    found.next().map(|(document, path)| (document(), path.to_owned())).unwrap()
 }
 
 #[test]
@@ -45,6 +49,12 @@ async fn every_body_and_query_parameter_that_is_sent_fits_the_document() {
     let server = MockServer::start().await;
     let status = json!({"enrollment": "/cps/v2/enrollments/1", "changes": []});
     Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(status)).mount(&server).await;
+    let record = json!({"name": "there.example.com", "type": "TXT", "ttl": 60, "rdata": ["\"a\""]});
+    let record = ResponseTemplate::new(200).set_body_json(record);
+    let read =
+        |name| Mock::given(method("GET")).and(path_regex(format!("/names/{name}.example.com/types/TXT$")));
+    read("new").respond_with(ResponseTemplate::new(404)).with_priority(1).mount(&server).await;
+    read("there").respond_with(record).with_priority(1).mount(&server).await;
     call_everything(&server).await;
 
     let requests = server.received_requests().await.unwrap();
@@ -72,8 +82,8 @@ async fn every_body_and_query_parameter_that_is_sent_fits_the_document() {
         format!("{} {}", operation.method, document.template_of(&path).unwrap())
     });
     assert_eq!(names, table.collect(), "nothing in the table was left out");
-    // 3 enrollments created, 3 updated, 2 schedules, 4 acknowledgements.
-    assert_eq!(bodies, 12);
+    // 3 enrollments created, 3 updated, 2 schedules, 4 acknowledgements, 2 TXT records.
+    assert_eq!(bodies, 14);
 }
 
 /// Calls every operation; whether the answer is understood does not matter here.
@@ -81,7 +91,8 @@ async fn call_everything(server: &MockServer) {
     let credentials = Credentials::new("h.luna.akamaiapis.net", "ct", "cs", "at").unwrap();
     let credentials = credentials.with_account_key(Some("1-ABCD:1-2RBL".to_owned()));
     let client = Client::builder(credentials).base_url(server.uri()).budget(akamai_cps::Budget::unlimited());
-    let cps = client.build().unwrap().with(Priority::Poll, "uid");
+    let client = client.build().unwrap();
+    let cps = client.with(Priority::Poll, "uid");
     let (contract, e, c) = (ContractId::new("1-1TJZH5"), EnrollmentId(1), ChangeId(2));
     let day = Some(jiff::civil::date(2027, 1, 31));
 
@@ -127,6 +138,12 @@ async fn call_everything(server: &MockServer) {
     let _ = cps.get_deployment(e, Network::Staging).await;
     let _ = cps.get_deployment(e, Network::Production).await;
     let _ = cps.list_contracts().await;
+
+    let (edge_dns, a, b) = (client.edge_dns(Priority::Poll, "uid"), ["a".to_owned()], ["b \"é\"".to_owned()]);
+    let _ = edge_dns.zones().await;
+    let _ = edge_dns.add_txt("example.com", "new.example.com", &b, 60).await;
+    let _ = edge_dns.add_txt("example.com", "there.example.com", &b, 60).await;
+    let _ = edge_dns.remove_txt("example.com", "there.example.com", &a).await;
 }
 
 fn minimal() -> Enrollment {

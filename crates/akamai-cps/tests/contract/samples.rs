@@ -1,6 +1,7 @@
 //! Akamai's own samples: all that belong to an operation of the client are read without loss, and all fit their schema
 //! except those listed here.
 
+use akamai_cps::edge_dns::{Zone, ZoneType};
 use akamai_cps::types::{
     Change, ChangeId, ChangeManagementInfo, ContractId, Deployment, DeploymentSchedule, Deployments,
     DvChallenges, Enrollment, EnrollmentList, EnrollmentStatus, Warnings,
@@ -126,6 +127,28 @@ fn every_sample_of_an_operation_of_the_client_is_read_without_loss() {
         contracts.iter().find(|sample| sample.place == "GET /contracts/identifiers 200 application/json");
     let read: Vec<ContractId> = serde_json::from_value(identifiers.unwrap().value.clone()).unwrap();
     assert_eq!(read, [ContractId::new("3-1EFAKE"), ContractId::new("3-XBOGUS")]);
+}
+
+#[test]
+fn the_samples_of_edge_dns_fit_their_schema_and_its_zones_are_read() {
+    let used = ["/zones ", "/zones/{zone}/names/{name}/types/{type} "];
+    let samples = Document::edge_dns().samples().into_iter();
+    let samples: Vec<_> =
+        samples.filter(|sample| used.iter().any(|path| sample.place.contains(&format!(" {path}")))).collect();
+    for sample in &samples {
+        assert_eq!(violations(&sample.schema, &sample.value), Vec::<String>::new(), "{}", sample.place);
+    }
+    // Zones: one list, one created with its answer; record sets: one read, two written with their answers.
+    assert_eq!(samples.len(), 8);
+    let list = samples.iter().find(|sample| sample.place == "GET /zones 200 application/json").unwrap();
+    let zones: Vec<Zone> = serde_json::from_value(list.value["zones"].clone()).unwrap();
+    let read: Vec<_> = zones.iter().map(|zone| (zone.name.as_str(), &zone.zone_type)).collect();
+    let expected = [
+        ("example.com", &ZoneType::Primary),
+        ("example.com", &ZoneType::Alias),
+        ("other.com", &ZoneType::Secondary),
+    ];
+    assert_eq!(read, expected);
 }
 
 /// What the client makes of `change-id.v1` where it needs it.

@@ -1,0 +1,28 @@
+//! JSON bodies: making those of requests, reading those of success answers.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Answer;
+use crate::error::Error;
+use crate::operation::Operation;
+
+/// Reads a success answer. A write that succeeded with an answer nobody understands has an unknown outcome.
+pub(crate) fn parse<T: DeserializeOwned>(operation: &'static Operation, answer: &Answer) -> Result<T, Error> {
+    serde_json::from_slice(&answer.body).map_err(|error| {
+        let (name, status) = (operation.name, answer.status.as_u16());
+        // The text of the error may quote the answer.
+        let reason: String =
+            format!("HTTP {status}, not the JSON expected: {error}").chars().take(200).collect();
+        if operation.method == http::Method::GET {
+            Error::UnexpectedAnswer { operation: name, status, reason }
+        } else {
+            Error::OutcomeUnknown { operation: name, status: Some(status), reason }
+        }
+    })
+}
+
+pub(crate) fn to_body(operation: &'static Operation, body: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(body)
+        .map_err(|error| Error::InvalidRequest { operation: operation.name, reason: error.to_string() })
+}
