@@ -24,6 +24,7 @@ use crate::api::AkamaiCertificate;
 use crate::api::names::{ENROLLMENT_ID_ANNOTATION, FIELD_MANAGER};
 use crate::api::status::{CertificateStatus, condition};
 use crate::deployed::Roots;
+use crate::dns::Dns;
 use crate::lists::Lists;
 use crate::metrics::Metrics;
 use crate::next::forecast::Pace;
@@ -51,6 +52,8 @@ pub struct Context {
     pub publishing: publish::Settings,
     /// Fetches tokens.
     pub prober: Prober,
+    /// Asks DNS.
+    pub dns: Dns,
     /// The authorities that a deployed certificate may come from.
     pub roots: Roots,
     /// Lists of enrollments, shared.

@@ -50,7 +50,9 @@ impl Known {
             memory.enrollment = None;
             memory.deployments = None;
             memory.failure = None;
+            memory.preflight = None;
             memory.probe = None;
+            memory.records = None;
             memory.updates.clear();
         }
     }

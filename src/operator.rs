@@ -90,6 +90,14 @@ pub struct Settings {
     #[arg(long = "probe-allow", value_name = "CIDR")]
     pub probe_allow: Vec<IpNet>,
 
+    /// A certificate authority that CAA records have to allow, as they name it: one of those that are given is enough.
+    #[arg(long = "caa-issuer", value_name = "DOMAIN", default_value = "letsencrypt.org")]
+    pub caa_issuers: Vec<String>,
+
+    /// A name server that certificates may have updated (dns01.rfc2136), HOST or HOST:PORT as they name it.
+    #[arg(long = "allow-dns-server", value_name = "SERVER")]
+    pub allow_dns_servers: Vec<String>,
+
     /// Where served certificates are looked at, ADDRESS:PORT, instead of where names resolve to. For test networks.
     #[arg(long, value_name = "ADDRESS")]
     pub probe_edge: Option<SocketAddr>,
@@ -143,6 +151,7 @@ pub async fn run(
 ) -> Result<(), OperatorError> {
     let endpoints = endpoints(&settings)?;
     let prober = prober(&settings)?;
+    let dns = prober.dns().map_err(|error| OperatorError::Flag(error.to_string()))?;
     let roots = roots(&settings)?;
     let scope = Scope::new(&settings.watch_namespaces);
     let publishing = publish::Settings {
@@ -150,6 +159,7 @@ pub async fn run(
         allowed_ingress_annotations: settings.allow_ingress_annotations.iter().cloned().collect(),
         solver_service: settings.solver_service.clone(),
         scope: scope.clone(),
+        allowed_dns_servers: settings.allow_dns_servers.iter().map(|s| s.to_ascii_lowercase()).collect(),
     };
     let config = Config::infer().await.map_err(kube::Error::InferConfig)?;
     let leadership = Leadership::default();
@@ -227,6 +237,7 @@ pub async fn run(
         publisher,
         publishing,
         prober,
+        dns,
         roots,
         lists: Lists::default(),
         certificates: store.clone(),
@@ -316,6 +327,7 @@ fn prober(settings: &Settings) -> Result<Prober, OperatorError> {
         resolvers: settings.probe_resolvers.clone(),
         allowed: settings.probe_allow.clone(),
         edge: settings.probe_edge,
+        caa_issuers: settings.caa_issuers.clone(),
         ..ProbeSettings::default()
     };
     Prober::new(probing).map_err(|error| OperatorError::Flag(error.to_string()))

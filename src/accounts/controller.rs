@@ -318,6 +318,7 @@ impl Accounts {
         let (metrics, key) = (self.metrics.clone(), account.key());
         let mut builder = CpsClient::builder(credentials)
             .budget(self.budgets.get(&account.budget_group(), per_minute, burst))
+            .edge_dns_turns(self.budgets.edge_dns(&account.budget_group()))
             .user_agent(concat!("akacert/", env!("CARGO_PKG_VERSION")))
             .observer(Arc::new(move |record| metrics.cps_call(&key, record)))
             .permit(self.permit.clone());

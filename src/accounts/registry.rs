@@ -14,7 +14,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use crate::allowed;
 use crate::api::AkamaiCertificate;
 use crate::api::account::Defaults;
-use crate::api::certificate::AccountKind;
+use crate::api::certificate::{AccountKind, AccountRef};
 
 /// Names an account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,7 +31,12 @@ impl AccountKey {
     /// The account that a certificate refers to.
     #[must_use]
     pub fn of(certificate: &AkamaiCertificate) -> Self {
-        let reference = &certificate.spec.account_ref;
+        Self::referred_to(&certificate.spec.account_ref, certificate)
+    }
+
+    /// The account that a reference in a certificate means.
+    #[must_use]
+    pub fn referred_to(reference: &AccountRef, certificate: &AkamaiCertificate) -> Self {
         let namespace = match reference.kind {
             AccountKind::AkamaiAccount => certificate.namespace(),
             AccountKind::ClusterAkamaiAccount => None,
@@ -166,8 +171,13 @@ impl Registry {
     /// The account of a certificate, as far as this certificate may use it.
     #[must_use]
     pub fn view(&self, certificate: &AkamaiCertificate) -> View {
-        let key = AccountKey::of(certificate);
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        self.view_of(&AccountKey::of(certificate), certificate, &certificate.spec.names())
+    }
+
+    /// An account, as far as a certificate may use it for these names.
+    #[must_use]
+    pub fn view_of(&self, key: &AccountKey, certificate: &AkamaiCertificate, names: &[&str]) -> View {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
         match known {
             None => View::Missing {
                 message: format!("{key} does not exist: create it, and this certificate goes on by itself"),
@@ -177,7 +187,7 @@ impl Registry {
             }
             Some(Known::Ready(account)) => {
                 let labels = self.labels(&certificate.namespace().unwrap_or_default());
-                permitted(account, certificate, &labels)
+                permitted(account, certificate, names, &labels)
             }
         }
     }
@@ -192,6 +202,7 @@ impl Registry {
 fn permitted(
     account: Arc<Account>,
     certificate: &AkamaiCertificate,
+    names: &[&str],
     labels: &BTreeMap<String, String>,
 ) -> View {
     let namespace = certificate.namespace().unwrap_or_default();
@@ -204,11 +215,10 @@ fn permitted(
         );
         return View::NamespaceNotAllowed { message };
     }
-    let names = certificate.spec.names();
     let refused = account
         .allowed_domains
         .as_deref()
-        .map(|patterns| allowed::disallowed(patterns, &names))
+        .map(|patterns| allowed::disallowed(patterns, names))
         .unwrap_or_default();
     if !refused.is_empty() {
         let message = format!(

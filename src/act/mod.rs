@@ -4,6 +4,7 @@
 //! needs a trace, the trace comes first: the intent before the create. Not here: which step (`crate::next`), the writes to
 //! CPS (`writes`).
 
+mod looks;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -26,9 +27,10 @@ use crate::controller::Context;
 use crate::failpoint;
 use crate::next::Step;
 use crate::next::forecast::Forecast;
-use crate::next::snapshot::{Acknowledged, ChangeReading, Memory, Probe, Reading};
+use crate::next::snapshot::{Acknowledged, ChangeReading, Memory, Reading};
 use crate::next::step::Warnings;
-use crate::publish::{Blocked, PublishError, SolverEndpoint, Token};
+use crate::publish::{PublishError, SolverEndpoint};
+use crate::records::{self, RecordError};
 use writes::{acknowledged, create, delete, looked_at_again_soon, update};
 
 /// A step that failed: what to report, and when to try again.
@@ -90,12 +92,37 @@ pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> R
             ctx.metrics.api_write(&write.target().0.to_string(), answer.is_ok());
             Ok(answer?)
         }
-        Step::Probe { tokens } => {
-            probe(subject, ctx, tokens).await;
+        Step::Preflight(targets) => {
+            looks::preflight(subject, ctx, targets).await;
             Ok(())
         }
-        Step::LookOutside { names, fingerprint, served } => {
-            let outlook = ctx.prober.look_outside(names, served.then_some(fingerprint)).await;
+        Step::Probe { tokens, elsewhere } => {
+            looks::probe(subject, ctx, tokens, elsewhere).await;
+            Ok(())
+        }
+        Step::CheckRecords(records) => {
+            looks::records(subject, ctx, records).await;
+            Ok(())
+        }
+        Step::WriteRecord(record) => {
+            failpoint::reach("before writing a TXT record");
+            let answer = records::write(record, subject.certificate, ctx).await;
+            failpoint::reach("after writing a TXT record");
+            answer?;
+            subject.memory.written.insert(record.clone(), Timestamp::now());
+            Ok(())
+        }
+        Step::RemoveRecord(record) => {
+            failpoint::reach("before removing a TXT record");
+            let answer = records::remove(record, subject.certificate, ctx).await;
+            failpoint::reach("after removing a TXT record");
+            answer?;
+            subject.memory.written.clear();
+            subject.memory.removed.insert(record.clone());
+            Ok(())
+        }
+        Step::LookOutside { targets, fingerprint, served } => {
+            let outlook = ctx.prober.look_outside(&ctx.dns, targets, served.then_some(fingerprint)).await;
             subject.memory.forecast =
                 Some(Forecast { at: Timestamp::now(), fingerprint: fingerprint.clone(), outlook });
             Ok(())
@@ -143,7 +170,9 @@ async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Resu
             if before.is_none() {
                 // What belonged to the change before says nothing about this one.
                 memory.challenges = None;
+                memory.preflight = None;
                 memory.probe = None;
+                memory.records = None;
             }
             if unchanged == 0 {
                 // What belonged to the change's previous step says nothing about this one.
@@ -185,12 +214,12 @@ async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Resu
             let generation = subject.certificate.metadata.generation.unwrap_or_default();
             create(&cps(Priority::Publish), contract, body, generation, memory).await?;
         }
-        Step::Acknowledge { enrollment, change, tokens } => {
+        Step::Acknowledge { enrollment, change, proof } => {
             failpoint::reach("before the acknowledgement");
             let answer = cps(Priority::Publish).acknowledge_dv_challenges(*enrollment, *change).await;
             failpoint::reach("after the acknowledgement");
             acknowledged(answer)?;
-            memory.acknowledged = Some(Acknowledged { change: *change, tokens: tokens.clone(), at: now });
+            memory.acknowledged = Some(Acknowledged { change: *change, proof: proof.clone(), at: now });
             looked_at_again_soon(memory, now);
         }
         Step::UpdateEnrollment(wanted) => {
@@ -299,24 +328,6 @@ async fn patch_metadata(
     }
 }
 
-async fn probe(subject: &mut Subject<'_>, ctx: &Context, tokens: &[Token]) {
-    let failures: BTreeMap<String, String> = ctx
-        .prober
-        .check_all(tokens, subject.solver)
-        .await
-        .into_iter()
-        .map(|(host, failure)| (host, failure.to_string()))
-        .collect();
-    let before = subject
-        .memory
-        .probe
-        .as_ref()
-        .filter(|before| before.tokens == tokens)
-        .map_or(0, |before| before.failed);
-    let failed = if failures.is_empty() { 0 } else { before + 1 };
-    subject.memory.probe = Some(Probe { at: Timestamp::now(), tokens: tokens.to_vec(), failures, failed });
-}
-
 /// CPS's own "not found" is an answer, not an error.
 fn found<T>(answer: Result<T, CpsError>) -> Result<Option<T>, CpsError> {
     match answer {
@@ -366,14 +377,17 @@ impl From<CpsError> for Trouble {
 impl From<PublishError> for Trouble {
     fn from(error: PublishError) -> Self {
         let (reason, stalled) = match &error {
-            PublishError::Blocked(Blocked::NamespaceTerminating) => (Reason::NamespaceTerminating, false),
-            PublishError::Blocked(Blocked::NameTaken { .. }) => (Reason::NameTaken, true),
-            PublishError::Blocked(Blocked::AnnotationNotAllowed { .. }) => {
-                (Reason::AnnotationNotAllowed, true)
-            }
+            PublishError::Blocked(blocked) => blocked.reason(),
             _ => (Reason::ClusterError, false),
         };
         Trouble { reason, message: error.to_string(), stalled, retry_after: None, gone: false }
+    }
+}
+
+impl From<RecordError> for Trouble {
+    fn from(error: RecordError) -> Self {
+        let (reason, stalled) = error.reason();
+        Trouble { reason, message: error.to_string(), stalled, retry_after: error.retry_after(), gone: false }
     }
 }
 

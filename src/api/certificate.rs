@@ -9,7 +9,7 @@ use super::policy::{
     PendingChangePolicy, RecreatePolicy, RenewalWindowPolicy, ServedProbe, UpdatePolicy, WarningsPolicy,
 };
 use super::status::CertificateStatus;
-use super::validation::{SelfCheck, Validation};
+use super::validation::Validation;
 
 /// A certificate that Akamai's Certificate Provisioning System (CPS) obtains, renews and deploys on Akamai's network.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -55,13 +55,17 @@ use super::validation::{SelfCheck, Validation};
         .message("enrollmentId cannot be changed: make a new AkamaiCertificate for the other enrollment"),
     validation = Rule::new("self.accountRef == oldSelf.accountRef")
         .message("accountRef cannot be changed: make a new AkamaiCertificate with the other account and delete this one when the new one is deployed"),
-    validation = Rule::new("(has(self.dnsNames) ? self.dnsNames : []).all(n, !n.contains('*')) && !self.commonName.contains('*')")
-        .message("a wildcard name cannot be validated by HTTP-01: list the names one by one"),
+    validation = Rule::new("((has(self.dnsNames) ? self.dnsNames : []) + [self.commonName]).all(n, !n.contains('*') || (has(self.validation) && (has(self.validation.dns01) || (has(self.validation.domains) && self.validation.domains.exists(d, has(d.dns01) && d.names.exists(m, m == n))))))")
+        .message("a wildcard name cannot be validated by HTTP-01: list the names one by one, or give it a way below dns01 in validation or validation.domains"),
+    validation = Rule::new("!has(self.validation) || !has(self.validation.domains) || self.validation.domains.all(d, has(d.dns01) || d.names.all(m, !m.contains('*')))")
+        .message("a wildcard name cannot be validated by HTTP-01: its entry in validation.domains has to have dns01"),
+    validation = Rule::new("!has(self.validation) || !has(self.validation.domains) || self.validation.domains.all(d, d.names.all(m, m == self.commonName || (has(self.dnsNames) && self.dnsNames.exists(n, n == m))))")
+        .message("validation.domains may list names of this certificate only: commonName and dnsNames"),
     validation = Rule::new("(has(self.dnsNames) ? self.dnsNames : []).all(n, n == n.lowerAscii()) && self.commonName == self.commonName.lowerAscii()")
         .message("names must be in lower case, as CPS returns them: write www.example.com, not WWW.Example.com"),
-    validation = Rule::new(r"(has(self.dnsNames) ? self.dnsNames : []).all(n, n.contains('*') || n != n.lowerAscii() || n.matches('^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[.])+[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'))")
+    validation = Rule::new(r"(has(self.dnsNames) ? self.dnsNames : []).all(n, n != n.lowerAscii() || n.matches('^([*][.])?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[.])+[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'))")
         .message("each of dnsNames must be a complete host name, such as www.example.com: letters, digits and hyphens in labels of at most 63 characters, at least two labels, no trailing dot, no scheme, no port"),
-    validation = Rule::new(r"self.commonName.contains('*') || self.commonName != self.commonName.lowerAscii() || self.commonName.matches('^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[.])+[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')")
+    validation = Rule::new(r"self.commonName != self.commonName.lowerAscii() || self.commonName.matches('^([*][.])?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[.])+[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')")
         .message("commonName must be a complete host name, such as www.example.com: letters, digits and hyphens in labels of at most 63 characters, at least two labels, no trailing dot, no scheme, no port"),
     validation = Rule::new("!has(self.dnsNames) || size(self.dnsNames) + (self.dnsNames.exists(n, n == self.commonName) ? 0 : 1) <= 100")
         .message("CPS takes at most 100 names a certificate, the common name included: split the names over several certificates"),
@@ -77,7 +81,7 @@ pub struct CertificateSpec {
     /// The common name of the certificate. Immutable, because CPS cannot change it.
     #[schemars(length(min = 1, max = 64))]
     pub common_name: String,
-    /// Further names (SANs). At most 100 with the common name, lower case, no wildcards with HTTP-01.
+    /// Further names (SANs). At most 100 with the common name, lower case; wildcards with DNS-01 only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 150), schema_with = "dns_names")]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -103,8 +107,10 @@ pub struct CertificateSpec {
     /// Whether CPS stops after staging until somebody acknowledges the deployment to production. Absent: it does not stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_management: Option<bool>,
-    /// How the names are proven to the certificate authority.
-    pub validation: Validation,
+    /// How the names are proven to the certificate authority. Absent: CPS validates names that are CNAMEd to Akamai by
+    /// itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
     /// ID of an existing enrollment that this resource takes over: it must have the common name, and no name that the
     /// account does not allow. Cannot be changed once set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -176,7 +182,7 @@ pub(super) fn without_description(schema: &mut schemars::Schema) {
 }
 
 /// A reference to an account.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct AccountRef {
     /// `AkamaiAccount` (in the certificate's namespace) or `ClusterAkamaiAccount`.
     pub kind: AccountKind,
@@ -436,12 +442,6 @@ impl CertificateSpec {
             }
         }
         names
-    }
-
-    /// Whether the operator fetches the tokens itself before it acknowledges.
-    #[must_use]
-    pub fn self_check(&self) -> bool {
-        self.validation.self_check != Some(SelfCheck::Off)
     }
 
     /// Whether nothing is ever written to CPS.

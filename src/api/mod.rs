@@ -12,6 +12,7 @@ pub mod reason;
 mod schema;
 pub mod status;
 pub mod validation;
+pub mod way;
 
 pub use account::{AkamaiAccount, ClusterAkamaiAccount};
 pub use certificate::AkamaiCertificate;

@@ -48,6 +48,12 @@ pub const COMPONENT_LABEL: &str = "akacert.io/component";
 /// Value of [`COMPONENT_LABEL`] on the ConfigMaps that the solver serves.
 pub const CHALLENGES_COMPONENT: &str = "http01-challenges";
 
+/// Component of what redirects to CPS for the life of a certificate.
+pub const REDIRECT_COMPONENT: &str = "http01-redirect";
+
+/// Component of the ConfigMaps that show how to redirect to CPS where a name is served elsewhere.
+pub const SNIPPETS_COMPONENT: &str = "http01-snippets";
+
 /// Component of the ConfigMaps that tell pipelines what is deployed.
 pub const HANDOFF_COMPONENT: &str = "handoff";
 

@@ -43,8 +43,9 @@ reasons! {
     Creating: "The enrollment is about to be created in CPS.", "Nothing; seconds.";
     EnrollmentCreated: "CPS holds the enrollment of this certificate.", "Nothing.";
     WaitingForChallenges: "CPS has not offered the challenges yet.", "Nothing; usually some two minutes. After an hour, look at the change in Akamai Control Center.";
-    ChallengesPublished: "Every token that CPS asks for is in the ConfigMap and has its Ingress path.", "Nothing.";
-    ChallengesReachable: "The operator fetched every token, from each solver replica and by its public URL.", "Nothing.";
+    PreflightPassed: "Every name is as its way of validation needs it: it resolves, CAA records allow the authority, and it answers.", "Nothing.";
+    ChallengesPublished: "Everything that CPS asks for is published: tokens with their routes, TXT records.", "Nothing.";
+    ChallengesReachable: "The operator fetched every token, from each solver replica and by its public URL, and found every TXT record on the zone's own name servers.", "Nothing.";
     SelfCheckOff: "The self-check is switched off for this certificate.", "Nothing.";
     WaitingForValidation: "The challenges were acknowledged; CPS and the certificate authority are validating.", "Nothing; minutes. The message names the domains that are left.";
     DomainsValidated: "The certificate authority has validated every name. The certificate is not deployed yet.", "Nothing.";
@@ -56,7 +57,7 @@ reasons! {
     WaitingForWarnings: "CPS says that it has warnings, and does not show them yet.", "Nothing; minutes.";
     RenewalStarted: "CPS works on a change that `spec` did not ask for, such as a renewal. `Ready` stays as it is.", "Nothing; the condition Renewing tells how far it is.";
     Renewed: "Another certificate is deployed in place of the one before.", "Nothing.";
-    RenewalReady: "Every name resolves and answers on port 80, as the next renewal needs it.", "Nothing.";
+    RenewalReady: "Every name is as the next renewal needs it.", "Nothing.";
     AutoValidated: "Every name is CNAMEd to Akamai: CPS validates renewals by itself.", "Nothing; on Standard TLS see that the property has the behaviour AutoDomainValidation.";
     Served: "Every name is served with the deployed certificate.", "Nothing.";
     HandedOff: "The ConfigMap that `spec.handoff` names says what is deployed.", "Nothing.";
@@ -67,6 +68,11 @@ reasons! {
     AccountNotFound: "The account that `spec.accountRef` names does not exist.", "Create the account; the certificate goes on by itself.";
     AccountNotReady: "The account exists, but it is not Ready.", "Look at the account's own Ready condition.";
     SelfCheckFailed: "A token could not be fetched as the certificate authority would; the acknowledgement waits.", "Follow the message: name resolution, the Ingress controller, a redirect or a firewall. `validation.selfCheck: Off` skips the check.";
+    PreflightFailed: "A name is not as its way of validation needs it; nothing is acknowledged, since refused authorizations cost the authority's limits.", "Follow the message: DNS records, CAA, a port, a redirect, a CNAME. `validation.selfCheck: Off` skips the check.";
+    RouteNotAccepted: "A Gateway does not serve the HTTPRoute, or has not said so yet.", "Follow the message: it says which side has to change.";
+    RecordMissing: "A name server of the zone does not have a TXT record yet.", "Usually nothing; seconds to minutes. With `dns01.manual`, create the records in `status.domains`; with `dns01.dnsEndpoint`, look at external-dns.";
+    AuthorizationFailed: "The certificate authority refused a name. What is acknowledged next waits, ever longer, for an hour at first.", "Read the authority's text in the message, and mend what it names. A change of `spec` ends the waiting.";
+    DnsUpdateFailed: "A TXT record could not be written or removed; it is tried again.", "Follow the message: the zone, the credentials, or the name server.";
     SolverNotReady: "No replica of the solver is ready.", "Look at the solver's Deployment in the operator's namespace.";
     NamespaceTerminating: "The namespace is being deleted; nothing is published into it.", "Nothing.";
     Throttled: "Akamai's request limits are used up for now; calls go on later.", "Nothing; lower `requestBudget` if it lasts.";
@@ -80,7 +86,7 @@ reasons! {
     RenewalLate: "A renewal is under way, and less than a sixth of the certificate's life is left.", "Follow the message: it says what the renewal waits for.";
     ExpiringSoon: "Less than a twentieth of the certificate's life is left, and it has not been renewed.", "Follow the message; look at the enrollment in Akamai Control Center.";
     Drifted: "Somebody else has changed the enrollment in CPS.", "Take the change over into `spec`, or leave it: `driftPolicy: Correct` undoes it, `Report` does not.";
-    RenewalWouldFail: "The next renewal would fail: a name does not resolve or does not answer on port 80, or the Ingress class is gone.", "Follow the message before CPS begins the renewal; it is looked at again every hour.";
+    RenewalWouldFail: "The next renewal would fail: a name is not as its way of validation needs it, or what publishes for it is gone.", "Follow the message before CPS begins the renewal; it is looked at again every hour.";
     NotServed: "A name is not served with the deployed certificate.", "See that the name leads to the Akamai network and that the property uses this enrollment; after a deployment edges need some minutes.";
     PlainHttp: "Every name is served with the deployed certificate, but plain HTTP is answered without a redirect to HTTPS.", "Redirect HTTP to HTTPS in the property, if that is wanted.";
     WarningsNeedApproval: "CPS waits until somebody has read its warnings.", "Read them in the message or in `status.change.warnings`; if they are acceptable, set the annotation that the message names, or list their IDs in `spec.warnings.acknowledge`.";
@@ -104,6 +110,8 @@ reasons! {
     UpdateIgnored: "CPS took an update and still shows other values.", "Set in `spec` what CPS shows, or call Akamai support.";
     EnrollmentRefused: "CPS refused to create the enrollment.", "Correct what CPS's own text in the message names.";
     NameTaken: "An object of the name that we need exists and is not ours; it is left alone.", "Rename or delete that object.";
+    KindMissing: "The cluster has no Gateway API, or no external-dns, which a way of validation needs.", "Install it, or choose another way in `spec.validation`.";
+    ServerNotAllowed: "The name server in `dns01.rfc2136` is not one that the operator may send updates to.", "Ask the operator's owner for `--allow-dns-server`.";
     AnnotationNotAllowed: "An annotation for the Ingress is not on the operator's allow-list.", "Remove it, or ask the operator's owner for `--allow-ingress-annotation`.";
     ForeignNames: "The enrollment carries names that the account does not allow; it is not written to.", "Remove the names from the enrollment in Akamai Control Center, or allow them in the account.";
     DeletionRefused: "CPS refuses to remove the enrollment, because its certificate is live.", "Detach it from its edge hostnames first, or set `deletionPolicy: Retain` to leave it in CPS.";
@@ -142,6 +150,8 @@ impl Reason {
         Reason::UpdateIgnored,
         Reason::EnrollmentRefused,
         Reason::NameTaken,
+        Reason::KindMissing,
+        Reason::ServerNotAllowed,
         Reason::AnnotationNotAllowed,
         Reason::ForeignNames,
         Reason::DeletionRefused,

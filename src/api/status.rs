@@ -17,9 +17,11 @@ pub mod condition {
     pub const ACCOUNT_READY: &str = "AccountReady";
     /// Step: CPS holds our enrollment.
     pub const ENROLLMENT_CREATED: &str = "EnrollmentCreated";
-    /// Step: every token that CPS asks for is published.
+    /// Step: everything that CPS asks for is published.
     pub const CHALLENGES_PUBLISHED: &str = "ChallengesPublished";
-    /// Step: every token was fetched as the authority would.
+    /// Whether every name was found as its way of validation needs it, when it was last looked at for a change.
+    pub const PREFLIGHT_PASSED: &str = "PreflightPassed";
+    /// Step: every token was fetched, and every TXT record found, as the authority would.
     pub const CHALLENGES_REACHABLE: &str = "ChallengesReachable";
     /// Step: the authority validated every name. Never taken for deployed.
     pub const DOMAINS_VALIDATED: &str = "DomainsValidated";
@@ -66,11 +68,15 @@ pub struct CertificateStatus {
     /// What CPS reports as deployed on each network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployments: Option<DeploymentsStatus>,
+    /// Authorizations that the authority refused for the pending change; absent when it refused none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<FailuresStatus>,
     /// When CPS begins the next renewal, by itself; absent until CPS has said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_renewal_time: Option<Time>,
     /// `Ready`, `Reconciling`, `Stalled`, `Renewing`, `Drifted` (all but the first only while True) and the steps `AccountReady`,
-    /// `EnrollmentCreated`, `ChallengesPublished`, `ChallengesReachable`, `DomainsValidated`, `Deployed`.
+    /// `EnrollmentCreated`, `ChallengesPublished`, `ChallengesReachable`, `DomainsValidated`, `Deployed`; beside them
+    /// `PreflightPassed`, `RenewalReady`, `Served`, `HandedOff`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -126,6 +132,16 @@ pub struct ChangeStatus {
     pub warnings_hash: Option<String>,
 }
 
+/// Authorizations that the authority refused. What is acknowledged next waits ever longer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailuresStatus {
+    /// How many acknowledgements in a row were followed by a refusal.
+    pub count: u32,
+    /// When the last of them was made.
+    pub last: Time,
+}
+
 /// A warning of CPS.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -179,17 +195,32 @@ pub enum Risk {
 pub struct DomainStatus {
     /// The name.
     pub name: String,
+    /// How it is proven, as the path below `spec.validation`: `http01.ingress`, `dns01.edgeDns`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<String>,
     /// CPS's validation state of it: `VALIDATED`, `IN_PROGRESS`, `RESPONSE_ERROR`, …
     pub state: String,
-    /// What stands in the way: CPS's own text, or the self-check's.
+    /// Whether the name was found as its way needs it; absent before the first look, and with `selfCheck: Off`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<Preflight>,
+    /// What stands in the way: CPS's own text, the preflight's, or the self-check's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// When the token expires; CPS gives a new one afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Time>,
-    /// The challenges that CPS offers for the name. Token values are not shown.
+    /// The challenges that CPS offers for the name. Values are not shown unless somebody else has to publish them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub challenges: Vec<ChallengeStatus>,
+}
+
+/// What a look at a name before its validation found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Preflight {
+    /// The name is as its way needs it.
+    Passed,
+    /// It is not: `error` says why.
+    Failed,
 }
 
 /// One challenge of a name.
@@ -201,6 +232,12 @@ pub struct ChallengeStatus {
     pub challenge_type: String,
     /// Where the authority looks: the URL of an http-01 token, or the name of a dns-01 record.
     pub path: String,
+    /// Where CPS serves the token itself; only where somebody else has to redirect to it (`http01.external`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_to: Option<String>,
+    /// The TXT value; only where somebody else has to publish it (`dns01.manual`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
 }
 
 /// What is deployed on each network.

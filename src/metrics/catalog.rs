@@ -95,7 +95,7 @@ metrics! {
         "Writes to the Kubernetes API, by what was written and `success` or `error`"
         "Errors: RBAC or an admission webhook; the operator's log names the object";
     SOLVER_REQUESTS = "akacert_solver_requests" Counter ["result"]
-        "Challenge requests to the solver: `served`, `unknown_path`, `unknown_host`, `refused`"
+        "Challenge requests to the solver: `served`, `redirected`, `unknown_path`, `unknown_host`, `refused`"
         "Many `unknown_path` or `unknown_host` while a certificate waits: a stale Ingress, or somebody else's client asks";
     SOLVER_TOKENS = "akacert_solver_tokens" Gauge []
         "Tokens that the solver can serve"

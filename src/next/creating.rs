@@ -110,7 +110,7 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
 fn wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<(String, Enrollment), Step> {
     // What could not be published is refused before anything is made in CPS.
     publish::permitted(s.certificate, s.publishing).map_err(|blocked| {
-        d.stalled(Progress::EnrollmentCreated, Reason::AnnotationNotAllowed, blocked.to_string());
+        d.stalled(Progress::EnrollmentCreated, blocked.reason().0, blocked.to_string());
         Step::Wait { again: None }
     })?;
     let contract = desired::contract(s.spec(), &account.defaults, &account.contracts).map_err(|problem| {

@@ -41,7 +41,8 @@ const SUMMARY: [&str; 5] =
     [condition::READY, condition::RECONCILING, condition::STALLED, condition::RENEWING, condition::DRIFTED];
 
 /// The conditions beside the steps: they stay until they are looked at again.
-const BESIDE: [&str; 3] = [condition::RENEWAL_READY, condition::SERVED, condition::HANDED_OFF];
+const BESIDE: [&str; 4] =
+    [condition::PREFLIGHT_PASSED, condition::RENEWAL_READY, condition::SERVED, condition::HANDED_OFF];
 
 struct Report {
     done: bool,
@@ -126,6 +127,7 @@ impl Draft {
     /// Something that was looked at beside the steps, and changes no verdict.
     pub fn beside(&mut self, type_: &str, holds: bool, reason: Reason, message: String) {
         let condition = self.condition(type_, if holds { "True" } else { "False" }, reason, &message);
+        self.beside.retain(|before| before.type_ != type_);
         self.beside.push(condition);
     }
 
@@ -273,6 +275,12 @@ impl Draft {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.reports.iter().all(|report| report.as_ref().is_some_and(|report| report.done))
+    }
+
+    /// Nothing was looked at yet.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.reports.iter().all(Option::is_none)
     }
 
     /// What happens to a certificate that serves is told beside `Ready`, unless it takes away what `Ready` says.

@@ -9,7 +9,7 @@ use super::creating::has_finalizer;
 use super::draft::Draft;
 use super::following::{reread, writable};
 use super::step::Warnings;
-use super::{Snapshot, Step, account_problem, inputs, nothing_published};
+use super::{Snapshot, Step, account_problem, inputs, publishing};
 use crate::accounts::{self, Account};
 use crate::api::reason::Reason;
 use crate::api::status::condition;
@@ -21,7 +21,7 @@ pub fn removed(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step
         return Ok(None);
     }
     d.keep();
-    nothing_published(s)?;
+    publishing::nothing_at_all(s)?;
     if s.spec().deletes_enrollment() {
         enrollment_removed(s, d)?;
     }

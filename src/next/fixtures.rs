@@ -100,6 +100,7 @@ impl Scene {
             publishing: publish::Settings {
                 operator_namespace: "akacert-system".into(),
                 allowed_ingress_annotations: Default::default(),
+                allowed_dns_servers: Default::default(),
                 scope: Default::default(),
                 solver_service: "akacert-solver".into(),
             },
@@ -263,31 +264,38 @@ pub fn play(observed: &mut publish::Observed, write: &publish::Write) {
     match write.clone() {
         Write::Apply { object, .. } => match object {
             Object::ConfigMap(object) => observed.config_map = Some(stored(object).into()),
-            Object::Ingress(object) => observed.ingress = Some(stored(object).into()),
+            Object::Ingress(object) => put(&mut observed.ingresses, object),
+            Object::HttpRoute(object) => put(&mut observed.http_routes, object),
+            Object::DnsEndpoint(object) => put(&mut observed.dns_endpoints, object),
+            Object::Snippets(object) => put(&mut observed.snippets, object),
             Object::Service(object) => observed.service = Some(stored(object).into()),
-            Object::EndpointSlice(object) => {
-                observed.endpoint_slices.retain(|slice| slice.metadata.name != object.metadata.name);
-                observed.endpoint_slices.push(stored(object).into());
-            }
-            Object::Handoff(object) => {
-                observed.handoffs.retain(|found| found.metadata.name != object.metadata.name);
-                observed.handoffs.push(stored(object).into());
-            }
+            Object::EndpointSlice(object) => put(&mut observed.endpoint_slices, object),
+            Object::Handoff(object) => put(&mut observed.handoffs, object),
         },
         Write::Delete { kind, name, .. } => match kind {
             Kind::ConfigMap => observed.config_map = None,
-            Kind::Ingress => observed.ingress = None,
+            Kind::Ingress => take(&mut observed.ingresses, &name),
+            Kind::HttpRoute => take(&mut observed.http_routes, &name),
+            Kind::DnsEndpoint => take(&mut observed.dns_endpoints, &name),
+            Kind::Snippets => take(&mut observed.snippets, &name),
             Kind::Service => {
                 // Its EndpointSlices go with it, by garbage collection.
                 observed.service = None;
                 observed.endpoint_slices.clear();
             }
-            Kind::EndpointSlice => {
-                observed.endpoint_slices.retain(|slice| slice.metadata.name.as_ref() != Some(&name));
-            }
-            Kind::Handoff => observed.handoffs.retain(|found| found.metadata.name.as_ref() != Some(&name)),
+            Kind::EndpointSlice => take(&mut observed.endpoint_slices, &name),
+            Kind::Handoff => take(&mut observed.handoffs, &name),
         },
     }
+}
+
+fn put<K: kube::Resource>(objects: &mut Vec<Arc<K>>, object: K) {
+    objects.retain(|found| found.meta().name != object.meta().name);
+    objects.push(stored(object).into());
+}
+
+fn take<K: kube::Resource>(objects: &mut Vec<Arc<K>>, name: &str) {
+    objects.retain(|found| found.meta().name.as_deref() != Some(name));
 }
 
 fn stored<K: kube::Resource>(mut object: K) -> K {

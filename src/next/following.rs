@@ -148,6 +148,10 @@ pub fn change_completed(
             Err(inputs::warnings_approved(s, d, account, id, reading, which, next_look))
         }
         Phase::Staged => Err(inputs::deployment_approved(s, d, account, id, reading, next_look)),
+        Phase::Validating => {
+            report(d, &Phase::Validating, change);
+            Err(validating::still_published(s, d, account, next_look))
+        }
         other => {
             report(d, &other, change);
             Err(Step::Wait { again: Some(next_look) })
@@ -378,6 +382,7 @@ fn published(d: &mut Draft) {
 pub fn validated(d: &mut Draft) {
     published(d);
     d.status.domains.clear();
+    d.status.failures = None;
     d.done(
         Progress::DomainsValidated,
         Reason::DomainsValidated,

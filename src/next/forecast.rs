@@ -8,11 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::draft::Draft;
-use super::{Snapshot, Step};
+use super::{Snapshot, Step, reaching};
 use crate::api::certificate::SecureNetwork;
 use crate::api::reason::Reason;
 use crate::api::status::{DeploymentStatus, condition};
 use crate::probe::Outlook;
+use crate::publish;
 
 /// What fails is looked at again after this share of the interval.
 const AGAIN: u32 = 24;
@@ -77,9 +78,8 @@ pub fn looked_outside(
     }
     let again = s.until(due, Duration::ZERO);
     if again.is_zero() {
-        let names = s.spec().names().into_iter().map(str::to_owned).collect();
         let fingerprint = production.fingerprint.clone();
-        return Err(Step::LookOutside { names, fingerprint, served: serves });
+        return Err(Step::LookOutside { targets: reaching::targets(s), fingerprint, served: serves });
     }
     Ok(again)
 }
@@ -100,12 +100,15 @@ fn renewal_ready(s: &Snapshot<'_>, d: &mut Draft, known: &Forecast) -> bool {
         .iter()
         .filter_map(|(name, outlook)| Some(format!("{name}: {}", outlook.failure.as_ref()?)))
         .collect();
-    if s.published.ingress_class_missing {
-        let class = &s.spec().validation.http01.ingress.class_name;
+    for class in &s.published.missing_ingress_classes {
         failures.push(format!("there is no IngressClass `{class}`: create it, or correct className"));
     }
+    if s.published.gateway_api_missing && s.spec().ways().any(|(_, way)| way.needs_gateway_api()) {
+        failures.push("the cluster has no HTTPRoutes: install Gateway API, or choose another way".to_owned());
+    }
+    failures.extend(s.published.http_routes.iter().find_map(|route| publish::trouble(route)));
     if failures.is_empty() {
-        d.beside(type_, true, Reason::RenewalReady, "Every name resolves, and answers on port 80".to_owned());
+        d.beside(type_, true, Reason::RenewalReady, "Every name is as the next renewal needs it".to_owned());
         return true;
     }
     d.beside(type_, false, Reason::RenewalWouldFail, failures.join("; "));

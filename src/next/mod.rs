@@ -18,6 +18,9 @@ mod handoff;
 mod inputs;
 #[cfg(test)]
 mod model;
+mod offered;
+mod publishing;
+mod reaching;
 pub mod schedule;
 mod scheduling;
 pub mod snapshot;
@@ -36,7 +39,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::accounts::{self, Account};
 use crate::api::reason::Reason;
 use crate::api::status::{CertificateStatus, condition};
-use crate::publish;
 use crate::{deployed, status};
 
 use draft::{Draft, Progress};
@@ -68,6 +70,7 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
         return ending::removed(s, d);
     }
     not_suspended(s, d)?;
+    publishing::stands(s, d)?;
     if let Some(again) = settled(s, d)? {
         return Ok(Some(again));
     }
@@ -76,7 +79,7 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
     updating::as_wanted(s, d, &account, enrollment)?;
     following::change_completed(s, d, &account, enrollment)?;
     let again = following::deployed(s, d, enrollment)?;
-    nothing_published(s)?;
+    publishing::nothing_for_the_change(s, d)?;
     let handoff = handoff::handed_off(s, d)?.unwrap_or(Duration::MAX);
     Ok(Some(again.min(handoff).min(s.until(s.schedule.watch_after(s.now, false), Duration::ZERO))))
 }
@@ -113,7 +116,7 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
         && status.change.is_none()
         && expiry::soon(production) > s.now
         && updating::renewal_requested(s).is_none()
-        && publish::plan_removal(s.certificate, s.published, s.publishing).is_empty();
+        && publishing::only_stands(s);
     if !settled {
         return Ok(None);
     }
@@ -204,14 +207,6 @@ fn account_problem(view: &accounts::View) -> (Reason, String, bool) {
     }
 }
 
-/// The change is over: what was published for it goes.
-fn nothing_published(s: &Snapshot<'_>) -> Result<(), Step> {
-    match publish::plan_removal(s.certificate, s.published, s.publishing).into_iter().next() {
-        Some(write) => Err(Step::Publish(Box::new(write))),
-        None => Ok(()),
-    }
-}
-
 /// Whoever only observes writes nothing to CPS, and publishes nothing: he looks again later.
 fn observed(s: &Snapshot<'_>, step: Step) -> Step {
     let ours = matches!(step, Step::RecordEnrollment(_) | Step::RemoveFinalizer | Step::HandOff(_));
@@ -225,8 +220,12 @@ fn observed(s: &Snapshot<'_>, step: Step) -> Step {
 fn hold_back(s: &Snapshot<'_>, d: &mut Draft, step: Step) -> Step {
     match &s.memory.failure {
         Some(failure) if failure.step == step.name() && s.now < failure.retry_at => {
-            // What fails after everything is done is cleaning up, which makes a certificate no less Ready.
-            if !d.is_complete() {
+            // What fails after everything is done is cleaning up, and what fails before anything was looked at is what
+            // stands: neither makes a certificate less Ready.
+            if matches!(step, Step::Publish(_)) && d.is_untouched() && is_ready(s) {
+                d.keep();
+                d.beside(condition::RENEWAL_READY, false, failure.reason, failure.message.clone());
+            } else if !d.is_complete() {
                 d.blocked(failure.reason, &failure.message, failure.stalled);
             }
             Step::Wait { again: Some(s.until(failure.retry_at, Duration::ZERO)) }

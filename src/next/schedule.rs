@@ -21,6 +21,10 @@ const AFTER_FAILURE: (Duration, Duration) = (Duration::from_secs(5), Duration::f
 const CHALLENGES: Duration = Duration::from_secs(900);
 /// From one acknowledgement to the next, while CPS still asks for it.
 const ACKNOWLEDGE_AGAIN: Duration = Duration::from_secs(3600);
+/// After the authority refused a name: at first, and at most. Refused authorizations count against its limits.
+const AFTER_REFUSAL: (Duration, Duration) = (Duration::from_secs(3600), Duration::from_secs(32 * 3600));
+/// Between looks at TXT records while a change needs them: one that somebody deletes is back within a minute.
+const RECORDS: Duration = Duration::from_secs(40);
 /// Without the self-check: from reading challenges to acknowledging them. The Ingress controller has to catch up, since
 /// CPS validates at once and a name that fails gets another token.
 const UNCHECKED: Duration = Duration::from_secs(60);
@@ -65,6 +69,19 @@ impl Schedule {
     #[must_use]
     pub fn while_stalled(&self) -> Duration {
         self.scaled(WHILE_STALLED, 0)
+    }
+
+    /// From an acknowledgement that was followed by a refusal, the `count`th in a row, to the next acknowledgement.
+    #[must_use]
+    pub fn after_refusal(&self, count: u32) -> Duration {
+        let (first, most) = AFTER_REFUSAL;
+        self.scaled(first.saturating_mul(1 << count.saturating_sub(1).min(10)).min(most), count)
+    }
+
+    /// Between looks at TXT records while a change needs them.
+    #[must_use]
+    pub fn records(&self) -> Duration {
+        self.scaled(RECORDS, 0)
     }
 
     /// Between self-checks after `failed` failed ones.

@@ -1,7 +1,7 @@
 //! What a decision rests on: one certificate as observed in the cluster and in CPS, and the clock. Plain data.
 //! Not here: how it is observed (`crate::observe`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ use crate::api::reason::Reason;
 use crate::api::status::DeploymentStatus;
 use crate::deployed;
 use crate::desired;
-use crate::publish::{self, Token};
+use crate::probe::Target;
+use crate::publish::{self, Record, Token};
 
 /// One certificate, as observed.
 pub struct Snapshot<'a> {
@@ -200,8 +201,16 @@ pub struct Memory {
     pub deployments: Option<Reading<Arc<Deployments>>>,
     /// How often the deployments were read since the change was over.
     pub deployment_reads: u32,
+    /// The last look at the names themselves.
+    pub preflight: Option<Preflight>,
     /// The last self-check.
     pub probe: Option<Probe>,
+    /// The last look at TXT records.
+    pub records: Option<RecordsLook>,
+    /// The TXT records that were written, and when.
+    pub written: BTreeMap<Record, Timestamp>,
+    /// The TXT records that were removed since.
+    pub removed: BTreeSet<Record>,
     /// What was last found outside while the certificate was at rest.
     pub forecast: Option<Forecast>,
     /// The last acknowledgement, with the tokens that it was about.
@@ -268,12 +277,38 @@ pub struct ChangeReading {
     pub unchanged: u32,
 }
 
+/// A look at the names themselves.
+#[derive(Clone, Debug)]
+pub struct Preflight {
+    /// When.
+    pub at: Timestamp,
+    /// The names, and what their ways need.
+    pub targets: Vec<Target>,
+    /// What is wrong, by name. Empty: everything is as it should be.
+    pub failures: BTreeMap<String, String>,
+    /// How many looks in a row found something, this one included.
+    pub failed: u32,
+}
+
+/// A look at TXT records.
+#[derive(Clone, Debug)]
+pub struct RecordsLook {
+    /// When.
+    pub at: Timestamp,
+    /// The records that were looked for.
+    pub records: Vec<Record>,
+    /// What is missing, by the names of the records. Empty: every name server has every value.
+    pub missing: BTreeMap<String, String>,
+    /// How many looks in a row found something missing, this one included.
+    pub failed: u32,
+}
+
 /// A self-check.
 #[derive(Clone, Debug)]
 pub struct Probe {
     /// When.
     pub at: Timestamp,
-    /// The tokens that were looked for.
+    /// The tokens that were looked for, wherever they are served.
     pub tokens: Vec<Token>,
     /// What failed, by host. Empty: everything was reachable.
     pub failures: BTreeMap<String, String>,
@@ -286,10 +321,38 @@ pub struct Probe {
 pub struct Acknowledged {
     /// The change.
     pub change: ChangeId,
-    /// The tokens that were published.
-    pub tokens: Vec<Token>,
+    /// What was published.
+    pub proof: Proof,
     /// When.
     pub at: Timestamp,
+}
+
+/// What CPS asks for, by the ways of the names: tokens that the solver serves, tokens that are served elsewhere, and TXT
+/// records with one value each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Proof {
+    /// Served by the solver.
+    pub tokens: Vec<Token>,
+    /// Served by CPS itself, behind a redirect, or by somebody else.
+    pub elsewhere: Vec<Token>,
+    /// TXT records.
+    pub records: Vec<Record>,
+}
+
+impl Proof {
+    /// Every token, wherever it is served.
+    #[must_use]
+    pub fn all_tokens(&self) -> Vec<Token> {
+        self.tokens.iter().chain(&self.elsewhere).cloned().collect()
+    }
+
+    /// Whether what was known of this holds for another: for what is left of it once some names are validated.
+    #[must_use]
+    pub fn covers(&self, other: &Proof) -> bool {
+        let known = self.all_tokens();
+        other.all_tokens().iter().all(|token| known.contains(token))
+            && other.records.iter().all(|record| self.records.contains(record))
+    }
 }
 
 /// A step that failed.

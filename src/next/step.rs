@@ -6,8 +6,9 @@ use std::time::Duration;
 use akamai_cps::types::{ChangeId, DeploymentSchedule, Enrollment, EnrollmentId};
 use jiff::Timestamp;
 
-use super::snapshot::{Intent, Renewal};
-use crate::publish::{Token, Write};
+use super::snapshot::{Intent, Proof, Renewal};
+use crate::probe::Target;
+use crate::publish::{Record, Token, Write};
 
 /// One read, one side effect, or waiting.
 #[derive(Debug)]
@@ -45,11 +46,21 @@ pub enum Step {
     ReadStaged(EnrollmentId, ChangeId),
     /// Read: what is deployed.
     ReadDeployments(EnrollmentId),
-    /// Read: fetch every token as the authority would.
+    /// Read, network: whether names are as their ways of validation need them.
+    Preflight(Vec<Target>),
+    /// Read, network: fetch every token as the authority would.
     Probe {
-        /// The tokens.
+        /// Those that the solver serves.
         tokens: Vec<Token>,
+        /// Those that are served elsewhere.
+        elsewhere: Vec<Token>,
     },
+    /// Read, network: whether the name servers have these TXT records.
+    CheckRecords(Vec<Record>),
+    /// Write, DNS: a TXT record.
+    WriteRecord(Record),
+    /// Write, DNS: a TXT record that is not needed any more.
+    RemoveRecord(Record),
     /// Write, cluster: finalizer and intent, before the create.
     RecordIntent(Box<Intent>),
     /// Write, CPS: the create.
@@ -61,8 +72,8 @@ pub enum Step {
     },
     /// Read, network: what names show to the world.
     LookOutside {
-        /// The names.
-        names: Vec<String>,
+        /// The names, and what their ways need.
+        targets: Vec<Target>,
         /// Fingerprint of the certificate that is deployed.
         fingerprint: String,
         /// Whether how they are served is looked at too.
@@ -80,8 +91,8 @@ pub enum Step {
         enrollment: EnrollmentId,
         /// The change.
         change: ChangeId,
-        /// The tokens that are published.
-        tokens: Vec<Token>,
+        /// What is published.
+        proof: Proof,
     },
     /// Write, CPS: the enrollment as it is to be.
     UpdateEnrollment(Box<Update>),
@@ -138,6 +149,9 @@ impl Step {
     /// The name of [`Step::HandOff`], which may fail without consequences for the rest.
     pub const HAND_OFF: &'static str = "HandOff";
 
+    /// The name of [`Step::RemoveRecord`], which a resource that is being deleted does not wait for for ever.
+    pub const REMOVE_RECORD: &'static str = "RemoveRecord";
+
     /// A name for logs, metrics and the memory of failures.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -151,7 +165,11 @@ impl Step {
             Step::ReadChallenges(..) => "ReadChallenges",
             Step::ReadWarnings(..) => "ReadWarnings",
             Step::ReadDeployments(_) => "ReadDeployments",
+            Step::Preflight(_) => "Preflight",
             Step::Probe { .. } => "Probe",
+            Step::CheckRecords(_) => "CheckRecords",
+            Step::WriteRecord(_) => "WriteRecord",
+            Step::RemoveRecord(_) => Self::REMOVE_RECORD,
             Step::LookOutside { .. } => "LookOutside",
             Step::RecordIntent(_) => "RecordIntent",
             Step::CreateEnrollment { .. } => "CreateEnrollment",
@@ -179,6 +197,8 @@ impl Step {
                 | Step::CreateEnrollment { .. }
                 | Step::RecordEnrollment(_)
                 | Step::Publish(_)
+                | Step::WriteRecord(_)
+                | Step::RemoveRecord(_)
                 | Step::HandOff(_)
                 | Step::Acknowledge { .. }
                 | Step::UpdateEnrollment(_)
@@ -198,6 +218,8 @@ impl fmt::Display for Step {
         match self {
             Step::Publish(write) => write!(f, "Publish: {write}"),
             Step::HandOff(write) => write!(f, "HandOff: {write}"),
+            Step::WriteRecord(record) => write!(f, "WriteRecord: {}", record.name),
+            Step::RemoveRecord(record) => write!(f, "RemoveRecord: {}", record.name),
             other => f.write_str(other.name()),
         }
     }

@@ -1,25 +1,25 @@
 //! PURE: while CPS asks for challenges: publish every token, check that each can be fetched, acknowledge, wait.
-//! Not here: what publishing writes (`crate::publish`), how a token is fetched (`crate::probe`).
+//! Not here: what a way publishes (`super::offered`), publishing it (`super::publishing`), whether it can be reached
+//! (`super::reaching`).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use akamai_cps::types::{ChallengeType, ChangeId, DomainValidation, EnrollmentId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::draft::{Draft, Progress};
 use super::following::{whole_second, writable};
-use super::snapshot::{Acknowledged, ChangeReading};
-use super::{Snapshot, Step};
+use super::snapshot::{ChangeReading, Proof};
+use super::{Snapshot, Step, offered, publishing, reaching};
 use crate::accounts::Account;
-use crate::allowed;
+use crate::api::certificate::SecureNetwork;
 use crate::api::reason::Reason;
-use crate::api::status::{ChallengeStatus, DomainStatus};
-use crate::publish::{self, Blocked, Token};
+use crate::api::status::{ChallengeStatus, DomainStatus, FailuresStatus};
+use crate::api::way::Way;
 
-/// From this many failed self-checks in a row on it is trouble: before, the Ingress controller is just catching up.
-const TROUBLE: u32 = 4;
+/// Other tokens this long after an acknowledgement are a rotation, not the consequence of a refusal.
+const ROTATION: SignedDuration = SignedDuration::from_hours(24);
 
 /// The next step towards validated names. CPS is looked at again after `next_look`, whatever happens here.
 pub fn validated(
@@ -30,9 +30,13 @@ pub fn validated(
     change: &ChangeReading,
     next_look: Duration,
 ) -> Step {
-    match steps(s, d, account, id, change) {
-        Ok(()) => Step::Wait { again: Some(next_look) },
-        Err(Step::Wait { again }) => {
+    bounded(steps(s, d, account, id, change), next_look)
+}
+
+/// The step to do now, or to wait until something has to be looked at again, CPS at the latest.
+fn bounded(result: Result<Option<Duration>, Step>, next_look: Duration) -> Step {
+    match result {
+        Ok(again) | Err(Step::Wait { again }) => {
             Step::Wait { again: Some(again.map_or(next_look, |again| again.min(next_look))) }
         }
         Err(step) => step,
@@ -45,36 +49,80 @@ fn steps(
     account: &Account,
     id: EnrollmentId,
     change: &ChangeReading,
-) -> Result<(), Step> {
+) -> Result<Option<Duration>, Step> {
     let domains = challenges(s, id, change)?;
     d.status.domains = domains.iter().map(|domain| shown(s, domain)).collect();
-    let tokens = tokens(domains, account);
-    if !is_complete(domains) {
+    let proof = offered::proof(s.spec(), domains, account);
+    let complete = offered::is_complete(s.spec(), domains);
+    if !complete {
         d.waiting(
             Progress::ChallengesPublished,
             Reason::WaitingForChallenges,
             "CPS asks for the challenges, but has not offered a token for every name yet",
         );
     }
-    published(s, d, &tokens)?;
-    if !is_complete(domains) {
-        return Ok(());
+    publishing::published(s, d, &proof)?;
+    if !complete {
+        return Ok(None);
     }
-    d.done(
-        Progress::ChallengesPublished,
-        Reason::ChallengesPublished,
-        format!("{} tokens are published by Ingress {}", tokens.len(), publish::ingress_name(s.certificate)),
-    );
-    reachable(s, d, &tokens)?;
-    let told = acknowledged(s, d, account, id, change.id, tokens)?;
+    d.done(Progress::ChallengesPublished, Reason::ChallengesPublished, what_is_published(s, &proof));
+    count_refusals(s, d, domains, change.id, &proof);
+    let again = reaching::reachable(s, d, &proof)?;
+    let told = acknowledged(s, d, account, id, change.id, domains, proof)?;
     let left: Vec<&str> =
         domains.iter().filter(|domain| !domain.is_validated()).map(|domain| domain.domain.as_str()).collect();
     d.waiting(
         Progress::DomainsValidated,
         Reason::WaitingForValidation,
-        format!("CPS was told at {told:.0} that the tokens are published; it and the certificate authority are validating {}", left.join(", ")),
+        format!(
+            "CPS was told at {told:.0} that everything is published; it and the certificate authority are validating {}{}",
+            left.join(", "),
+            reminder(s)
+        ),
     );
-    Ok(())
+    Ok(again)
+}
+
+/// While CPS and the authority are at it, what somebody deletes of what was published comes back.
+pub fn still_published(s: &Snapshot<'_>, d: &mut Draft, account: &Account, next_look: Duration) -> Step {
+    let reading = s.memory.challenges.as_ref().filter(|_| !s.spec().observes());
+    let result = reading.map_or(Ok(None), |reading| {
+        let proof = offered::proof(s.spec(), &reading.value, account);
+        publishing::published(s, d, &proof)?;
+        reaching::records_stay(s, d, &proof)
+    });
+    bounded(result, next_look)
+}
+
+/// How much is published by which way.
+fn what_is_published(s: &Snapshot<'_>, proof: &Proof) -> String {
+    let mut ways: Vec<&str> = s.spec().ways().map(|(_, way)| way.name()).collect();
+    ways.sort_unstable();
+    ways.dedup();
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (proof.tokens.len(), "tokens served by the solver"),
+        (proof.elsewhere.len(), "tokens behind redirects"),
+        (proof.records.len(), "TXT records"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    let parts = if parts.is_empty() { "nothing needs to be published".to_owned() } else { parts.join(", ") };
+    format!("{parts} ({})", ways.join(", "))
+}
+
+/// CPS validates names at its edge by itself on Enhanced TLS only.
+fn reminder(s: &Snapshot<'_>) -> &'static str {
+    let enhanced = s.spec().network.as_ref().and_then(|network| network.secure_network)
+        == Some(SecureNetwork::EnhancedTLS);
+    let edge = s.spec().ways().any(|(_, way)| matches!(way, Way::Edge));
+    if edge && !enhanced {
+        "; on Standard TLS the property needs the behaviour AutoDomainValidation"
+    } else {
+        ""
+    }
 }
 
 /// The challenges on offer. Read anew when they may have rotated, and with each look while some are missing.
@@ -89,7 +137,7 @@ fn challenges<'a>(
         !domain.is_validated()
             && domain.expires.is_some_and(|expires| expires <= s.now && reading.at < expires)
     });
-    let incomplete = !is_complete(&reading.value) && reading.at < change.at;
+    let incomplete = !offered::is_complete(s.spec(), &reading.value) && reading.at < change.at;
     // A failed authorization is followed by another order, with other tokens.
     let asked_again =
         s.memory.acknowledged.as_ref().is_some_and(|told| reading.at < told.at && told.at < change.at);
@@ -99,145 +147,63 @@ fn challenges<'a>(
     Ok(&reading.value)
 }
 
-/// Every name that is not validated has a token. An empty list says that CPS is not ready.
-fn is_complete(domains: &[DomainValidation]) -> bool {
-    !domains.is_empty()
-        && domains.iter().all(|domain| {
-            domain.is_validated()
-                || domain
-                    .to_publish(ChallengeType::Http01)
-                    .any(|challenge| challenge.http_location().is_some())
-        })
-}
-
-/// The tokens to publish, each for a name that the account allows.
-fn tokens(domains: &[DomainValidation], account: &Account) -> Vec<Token> {
-    let mut tokens: Vec<Token> = domains
-        .iter()
-        .flat_map(|domain| domain.to_publish(ChallengeType::Http01))
-        .filter_map(|challenge| {
-            let (host, path) = challenge.http_location()?;
-            let host = host.to_ascii_lowercase();
-            let allowed = account
-                .allowed_domains
-                .as_deref()
-                .is_none_or(|allowed| allowed::disallowed(allowed, &[host.as_str()]).is_empty());
-            let body = challenge.response_body.clone()?;
-            (allowed && path.starts_with("/.well-known/acme-challenge/")).then(|| Token {
-                host,
-                path: path.to_owned(),
-                body,
-            })
-        })
-        .collect();
-    tokens.sort();
-    tokens.dedup();
-    tokens
-}
-
-/// Every token is published; old ones stay until the change has completed.
-fn published(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token]) -> Result<(), Step> {
-    let old = s.published.config_map.as_deref().map(publish::published_tokens).unwrap_or_default();
-    let tokens = publish::keep(old, tokens);
-    if tokens.is_empty() {
-        return Ok(());
+/// An acknowledgement that was followed by other challenges and an error was refused by the authority: each counts once.
+fn count_refusals(
+    s: &Snapshot<'_>,
+    d: &mut Draft,
+    domains: &[DomainValidation],
+    change: ChangeId,
+    proof: &Proof,
+) {
+    let Some(told) = s.memory.acknowledged.as_ref().filter(|told| told.change == change) else { return };
+    let last = Time(whole_second(told.at));
+    let observed = s.certificate.status.as_ref().map_or(-1, |status| status.observed_generation);
+    let edited = observed > 0 && observed != s.generation();
+    if edited {
+        // What the user changed deserves a try at once.
+        d.status.failures = Some(FailuresStatus { count: 0, last });
+        return;
     }
-    match publish::plan(s.certificate, &tokens, s.published, s.publishing) {
-        Ok(writes) => match writes.into_iter().next() {
-            Some(write) => {
-                d.waiting(
-                    Progress::ChallengesPublished,
-                    Reason::WaitingForChallenges,
-                    "The tokens are being published",
-                );
-                Err(Step::Publish(Box::new(write)))
-            }
-            None => Ok(()),
-        },
-        Err(blocked) => {
-            match blocked {
-                Blocked::NamespaceTerminating => {
-                    d.waiting(
-                        Progress::ChallengesPublished,
-                        Reason::NamespaceTerminating,
-                        blocked.to_string(),
-                    );
-                }
-                Blocked::NameTaken { .. } => {
-                    d.stalled(Progress::ChallengesPublished, Reason::NameTaken, blocked.to_string())
-                }
-                Blocked::AnnotationNotAllowed { .. } => {
-                    d.stalled(
-                        Progress::ChallengesPublished,
-                        Reason::AnnotationNotAllowed,
-                        blocked.to_string(),
-                    );
-                }
-            }
-            Err(Step::Wait { again: None })
+    let read_at = s.memory.challenges.as_ref().map_or(told.at, |reading| reading.at);
+    let recent = read_at > told.at && read_at.duration_since(told.at) < ROTATION;
+    let refused = domains.iter().any(|domain| !domain.is_validated() && domain.error.is_some());
+    if !(recent && refused) || told.proof.covers(proof) {
+        return;
+    }
+    match &mut d.status.failures {
+        Some(failures) if failures.last == last => {}
+        Some(failures) => {
+            *failures = FailuresStatus { count: failures.count.saturating_add(1), last };
         }
+        None => d.status.failures = Some(FailuresStatus { count: 1, last }),
     }
 }
 
-/// Every token was fetched as the authority would.
-fn reachable(s: &Snapshot<'_>, d: &mut Draft, tokens: &[Token]) -> Result<(), Step> {
-    if !s.spec().self_check() {
-        d.done(Progress::ChallengesReachable, Reason::SelfCheckOff, "validation.selfCheck is Off");
+/// The authority refused a name: the next acknowledgement waits, since each refusal counts against its limits.
+fn not_refused(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation]) -> Result<(), Step> {
+    let Some(failures) = d.status.failures.as_ref().filter(|failures| failures.count > 0) else {
         return Ok(());
-    }
-    let probe = Step::Probe { tokens: tokens.to_vec() };
-    if s.published.solver.is_empty() {
-        d.waiting(
-            Progress::ChallengesReachable,
-            Reason::SolverNotReady,
-            format!(
-                "No replica of the solver is ready: look at the Deployment behind Service {}/{}",
-                s.publishing.operator_namespace, s.publishing.solver_service
-            ),
-        );
-        // The solver's EndpointSlices wake this certificate.
-        return Err(Step::Wait { again: None });
-    }
-    let Some(last) = s.memory.probe.as_ref().filter(|last| cover(&last.tokens, tokens)) else {
-        d.waiting(
-            Progress::ChallengesReachable,
-            Reason::ChallengesPublished,
-            "The tokens have not been fetched yet",
-        );
-        return Err(probe);
     };
-    let failures: BTreeMap<_, _> =
-        last.failures.iter().filter(|(host, _)| tokens.iter().any(|token| token.host == **host)).collect();
-    if failures.is_empty() {
-        d.done(
-            Progress::ChallengesReachable,
-            Reason::ChallengesReachable,
-            "Every token was fetched, from each solver replica and by its public URL",
-        );
+    let wait = s.schedule.after_refusal(failures.count);
+    let again = s.until(failures.last.0, wait);
+    if again.is_zero() {
         return Ok(());
     }
-    for domain in &mut d.status.domains {
-        if let Some(failure) = failures.get(&domain.name) {
-            domain.error = Some((*failure).clone());
-        }
-    }
-    let reason = if last.failed < TROUBLE { Reason::ChallengesPublished } else { Reason::SelfCheckFailed };
-    d.waiting(Progress::ChallengesReachable, reason, summary(&failures));
-    let again = s.until(last.at, s.schedule.self_check(last.failed));
-    Err(if again.is_zero() { probe } else { Step::Wait { again: Some(again) } })
-}
-
-/// Each failure once, with the hosts that it is about.
-fn summary(failures: &BTreeMap<&String, &String>) -> String {
-    let mut hosts = BTreeMap::<&str, Vec<&str>>::new();
-    for (host, failure) in failures {
-        hosts.entry(failure).or_default().push(host);
-    }
-    hosts
+    let not_before = failures.last.0.checked_add(wait).unwrap_or(failures.last.0);
+    let refused: Vec<String> = domains
         .iter()
-        .map(|(failure, hosts)| format!("{}: {failure}", hosts.join(", ")))
-        .collect::<Vec<_>>()
-        .join("; ")
+        .filter(|domain| !domain.is_validated())
+        .filter_map(|domain| Some(format!("{}: {}", domain.domain, domain.error.as_ref()?)))
+        .collect();
+    d.waiting(
+        Progress::DomainsValidated,
+        Reason::AuthorizationFailed,
+        format!(
+            "The certificate authority refused {}. The challenges are acknowledged again not before {not_before:.0}",
+            refused.join("; ")
+        ),
+    );
+    Err(Step::Wait { again: Some(again) })
 }
 
 /// CPS was told about these very tokens. Answers when.
@@ -247,17 +213,21 @@ fn acknowledged(
     account: &Account,
     id: EnrollmentId,
     change: ChangeId,
-    tokens: Vec<Token>,
+    domains: &[DomainValidation],
+    proof: Proof,
 ) -> Result<Timestamp, Step> {
     let recorded = d.status.change.as_ref().and_then(|change| change.acknowledged.as_ref()).map(|at| at.0);
     let last = match &s.memory.acknowledged {
-        Some(last) => Some(last).filter(|last| is_about(last, change, &tokens)).map(|last| last.at),
+        Some(last) => {
+            Some(last).filter(|last| last.change == change && last.proof.covers(&proof)).map(|last| last.at)
+        }
         None => recorded,
     };
     let Some(at) = last.filter(|at| !s.is_due(*at, s.schedule.acknowledge_again())) else {
+        not_refused(s, d, domains)?;
         settled(s, d)?;
         writable(s, d, account, id)?;
-        return Err(Step::Acknowledge { enrollment: id, change, tokens });
+        return Err(Step::Acknowledge { enrollment: id, change, proof });
     };
     if let Some(change) = &mut d.status.change {
         change.acknowledged = Some(Time(whole_second(at)));
@@ -280,19 +250,13 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
     Err(Step::Wait { again: Some(again) })
 }
 
-fn is_about(last: &Acknowledged, change: ChangeId, tokens: &[Token]) -> bool {
-    last.change == change && cover(&last.tokens, tokens)
-}
-
-/// What was known of a set of tokens holds for what is left of it once some names are validated.
-fn cover(known: &[Token], tokens: &[Token]) -> bool {
-    tokens.iter().all(|token| known.contains(token))
-}
-
 fn shown(s: &Snapshot<'_>, domain: &DomainValidation) -> DomainStatus {
     let name = domain.domain.to_ascii_lowercase();
     let known = s.spec().names().contains(&name.as_str());
+    let way = offered::way(s.spec(), domain);
     DomainStatus {
+        way: known.then(|| way.name().to_owned()),
+        preflight: None,
         state: domain
             .validation_status
             .clone()
@@ -308,9 +272,14 @@ fn shown(s: &Snapshot<'_>, domain: &DomainValidation) -> DomainStatus {
             .challenges
             .iter()
             .filter_map(|challenge| {
+                let is = |kind| challenge.challenge_type == kind;
+                let redirect = matches!(way, Way::External) && is(ChallengeType::Http01);
+                let value = matches!(way, Way::Manual) && is(ChallengeType::Dns01);
                 Some(ChallengeStatus {
                     challenge_type: challenge.challenge_type.to_string(),
                     path: challenge.full_path.clone()?,
+                    redirect_to: challenge.redirect_full_path.clone().filter(|_| redirect),
+                    value: challenge.response_body.clone().filter(|_| value),
                 })
             })
             .collect(),

@@ -1,15 +1,21 @@
-//! Publishing HTTP-01 tokens: a ConfigMap a certificate for the solver; an Ingress that routes the tokens' paths; and,
-//! shared by the certificates of a namespace, a headless Service with EndpointSlices that follow the solver's replicas.
+//! Publishing in the cluster: a ConfigMap a certificate for the solver; Ingresses and HTTPRoutes that lead there, or
+//! redirect to CPS; DNSEndpoints; and, shared by the certificates of a namespace, a headless Service with EndpointSlices
+//! that follow the solver's replicas.
 //!
-//! `plan` is pure: it tells which requests are missing between what is there and what is wanted. `publisher` looks
+//! `wanted` is what should be there, and `plan` tells which requests are missing; both are pure. `publisher` looks
 //! (from watches, without requests) and does one request. Not here: which tokens are wanted (`crate::next`), whether
-//! they can be fetched (`crate::probe`), serving them (`crate::solver`).
+//! they can be fetched (`crate::probe`), serving them (`crate::solver`), TXT records that we write ourselves
+//! (`crate::records`).
 
 mod compare;
+mod content;
+mod dns_endpoint;
+mod http_route;
 mod objects;
 mod plan;
 mod publisher;
-mod token;
+mod snippets;
+mod wanted;
 mod watches;
 mod write;
 
@@ -18,15 +24,22 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::scope::Scope;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 
-pub use objects::{CHALLENGES_KEY, SHARED_SERVICE, config_map_name, ingress_name};
-pub use plan::{Inventory, permitted, plan, plan_handoff, plan_removal, sweep};
+use crate::api::reason::Reason;
+use crate::scope::Scope;
+
+pub use content::{
+    By, CHALLENGES_KEY, Content, Malformed, Record, Redirection, Token, keep, keep_records, published, read,
+};
+pub use dns_endpoint::{DNSEndpoint, TTL};
+pub use http_route::{HTTPRoute, trouble};
+pub use objects::{CHALLENGES_PATH, SHARED_SERVICE, config_map_name, ingress_name};
+pub use plan::{Inventory, is_standing, permitted, plan, plan_handoff, plan_removal, sweep};
 pub use publisher::{PublishError, Publisher};
-pub use token::{MalformedChallenges, Token, keep, published_tokens, read_tokens};
+pub use wanted::Wanted;
 pub use watches::Wake;
 pub use write::{Kind, Object, Write};
 
@@ -59,8 +72,14 @@ impl fmt::Display for SolverEndpoint {
 pub struct Observed {
     /// The certificate's tokens, in the operator's namespace.
     pub config_map: Option<Arc<ConfigMap>>,
-    /// The certificate's Ingress.
-    pub ingress: Option<Arc<Ingress>>,
+    /// The certificate's Ingresses.
+    pub ingresses: Vec<Arc<Ingress>>,
+    /// The certificate's HTTPRoutes.
+    pub http_routes: Vec<Arc<HTTPRoute>>,
+    /// The certificate's DNSEndpoints.
+    pub dns_endpoints: Vec<Arc<DNSEndpoint>>,
+    /// The certificate's ConfigMap that shows how to redirect.
+    pub snippets: Vec<Arc<ConfigMap>>,
     /// The Service that all certificates of the namespace share.
     pub service: Option<Arc<Service>>,
     /// Our EndpointSlices of that Service.
@@ -71,8 +90,12 @@ pub struct Observed {
     pub namespace_terminating: bool,
     /// The certificate's ConfigMaps that tell what is deployed.
     pub handoffs: Vec<Arc<ConfigMap>>,
-    /// The certificate's Ingress class does not exist.
-    pub ingress_class_missing: bool,
+    /// Ingress classes that the certificate names and that do not exist.
+    pub missing_ingress_classes: Vec<String>,
+    /// The cluster has no Gateway API.
+    pub gateway_api_missing: bool,
+    /// The cluster has no DNSEndpoints.
+    pub external_dns_missing: bool,
     /// Another certificate of the namespace has something published.
     pub shared_in_use: bool,
 }
@@ -88,6 +111,8 @@ pub struct Settings {
     pub solver_service: String,
     /// The namespaces of the certificates.
     pub scope: Scope,
+    /// Name servers that certificates may have updated, HOST or HOST:PORT in lower case.
+    pub allowed_dns_servers: BTreeSet<String>,
 }
 
 /// Why nothing can be published. A human has to act, or the namespace is going away.
@@ -105,6 +130,15 @@ pub enum Blocked {
         /// Its name.
         name: String,
     },
+    /// The cluster does not have a kind.
+    #[error(
+        "the cluster has no {kind}s: install {}, or choose another way in spec.validation",
+        if *kind == Kind::HttpRoute { "the CRDs of Gateway API and a controller for it" } else { "external-dns with its CRD" }
+    )]
+    KindMissing {
+        /// Which.
+        kind: Kind,
+    },
     /// An annotation for the Ingress is not on the operator's allow-list.
     #[error(
         "the annotation {key} is not on the operator's allow-list: remove it from \
@@ -114,7 +148,30 @@ pub enum Blocked {
         /// Its key.
         key: String,
     },
+    /// A name server is not one that may be updated.
+    #[error(
+        "the operator does not send DNS updates to {server}: correct dns01.rfc2136.server, or have the operator started \
+         with --allow-dns-server {server}"
+    )]
+    ServerNotAllowed {
+        /// The server.
+        server: String,
+    },
     /// The certificate's namespace is being deleted.
     #[error("the namespace is being deleted, so nothing is published into it")]
     NamespaceTerminating,
+}
+
+impl Blocked {
+    /// What to report, and whether a human has to do something.
+    #[must_use]
+    pub fn reason(&self) -> (Reason, bool) {
+        match self {
+            Blocked::NameTaken { .. } => (Reason::NameTaken, true),
+            Blocked::KindMissing { .. } => (Reason::KindMissing, true),
+            Blocked::AnnotationNotAllowed { .. } => (Reason::AnnotationNotAllowed, true),
+            Blocked::ServerNotAllowed { .. } => (Reason::ServerNotAllowed, true),
+            Blocked::NamespaceTerminating => (Reason::NamespaceTerminating, false),
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! The objects that publish tokens, as they should be: names, labels, contents. Pure.
-//! Not here: whether one has to be written (`compare`, `plan`).
+//! The objects that publish, as they should be: names, labels, contents. Pure.
+//! Not here: whether one has to be written (`compare`, `plan`), kinds of other projects (`http_route`, `dns_endpoint`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -13,21 +13,20 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource, ResourceExt};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::content::{self, Content};
 use super::{Settings, SolverEndpoint, Token};
 use crate::api::AkamaiCertificate;
 use crate::api::names::{
     CERTIFICATE_UID_LABEL, CHALLENGES_COMPONENT, COMPONENT_LABEL, ENDPOINT_SLICE_MANAGED_BY,
-    ENDPOINT_SLICE_MANAGED_BY_LABEL, HANDOFF_COMPONENT, MANAGED_BY, MANAGED_BY_LABEL, SERVICE_NAME_LABEL,
-    SOLVER_COMPONENT,
+    ENDPOINT_SLICE_MANAGED_BY_LABEL, HANDOFF_COMPONENT, MANAGED_BY, MANAGED_BY_LABEL, REDIRECT_COMPONENT,
+    SERVICE_NAME_LABEL, SNIPPETS_COMPONENT, SOLVER_COMPONENT,
 };
 use crate::api::policy::Handoff;
 use crate::api::status::DeploymentStatus;
-use crate::api::validation::PathType;
-
-/// Key of a ConfigMap under which its tokens are.
-pub const CHALLENGES_KEY: &str = "challenges.json";
+use crate::api::validation::{IngressRoute, PathType, Redirect};
 
 /// Name of the Service that the certificates of a namespace share.
 pub const SHARED_SERVICE: &str = "akacert-solver";
@@ -40,6 +39,15 @@ pub(super) const CERTIFICATE_NAME_ANNOTATION: &str = "akacert.io/certificate-nam
 
 /// Name of the port, in the Service, its EndpointSlices and the solver's own Service.
 pub(super) const PORT_NAME: &str = "http";
+
+/// Port of the Service that the certificates of a namespace share.
+const SHARED_PORT: u16 = 80;
+
+/// Port of the solver's own Service, as chart and manifests have it. An HTTPRoute needs the number.
+const OWN_PORT: u16 = 8080;
+
+/// Where the authority looks for tokens (RFC 8555, section 8.3).
+pub const CHALLENGES_PATH: &str = "/.well-known/acme-challenge";
 
 /// Longest name of an object.
 const LONGEST_NAME: usize = 253;
@@ -56,14 +64,38 @@ pub fn config_map_name(certificate: &AkamaiCertificate) -> String {
 /// Name of a certificate's Ingress: stable, and bounded by a hash where the certificate's name is very long.
 #[must_use]
 pub fn ingress_name(certificate: &AkamaiCertificate) -> String {
+    bounded(certificate, "")
+}
+
+/// Name of a route that is not the only one: a hash of what it looks like, so that another one stands beside it until the
+/// first is not needed any more.
+pub(super) fn route_name<R: Serialize>(
+    certificate: &AkamaiCertificate,
+    kind: &str,
+    route: &R,
+    index: usize,
+) -> String {
+    let route = serde_json::to_string(route).unwrap_or_default();
+    bounded(certificate, &format!("-{}", hash(&format!("{kind} {index} {route}"), 5)))
+}
+
+fn bounded(certificate: &AkamaiCertificate, end: &str) -> String {
     let name = format!("akacert-{}", certificate.name_any());
-    if name.len() <= LONGEST_NAME {
-        return name;
+    if name.len() + end.len() <= LONGEST_NAME {
+        return format!("{name}{end}");
     }
-    let hash = Sha256::digest(name.as_bytes());
-    let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let kept: String = name.chars().take(LONGEST_NAME - hash.len() - 1).collect();
-    format!("{}-{hash}", kept.trim_end_matches(['.', '-']))
+    let hash = hash(&name, 8);
+    let kept: String = name.chars().take(LONGEST_NAME - hash.len() - end.len() - 1).collect();
+    format!("{}-{hash}{end}", kept.trim_end_matches(['.', '-']))
+}
+
+fn hash(text: &str, bytes: usize) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Name of the Service by which a certificate's routes reach the solver.
+pub(super) fn service_name<'a>(certificate: &AkamaiCertificate, settings: &'a Settings) -> &'a str {
+    if uses_own_service(certificate, settings) { &settings.solver_service } else { SHARED_SERVICE }
 }
 
 /// Whether a certificate's Ingress goes straight to the solver's own Service, because it is in the same namespace.
@@ -71,19 +103,21 @@ pub(super) fn uses_own_service(certificate: &AkamaiCertificate, settings: &Setti
     certificate.metadata.namespace.as_deref() == Some(settings.operator_namespace.as_str())
 }
 
+/// The port of that Service.
+pub(super) fn service_port(certificate: &AkamaiCertificate, settings: &Settings) -> u16 {
+    if uses_own_service(certificate, settings) { OWN_PORT } else { SHARED_PORT }
+}
+
 fn label_map<const N: usize>(labels: [(&str, &str); N]) -> BTreeMap<String, String> {
     labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-/// The ConfigMap that the solver serves.
+/// The ConfigMap that the solver serves, and that remembers the TXT records that have to be removed.
 pub(super) fn config_map(
     certificate: &AkamaiCertificate,
-    tokens: &[Token],
+    content: &Content,
     settings: &Settings,
 ) -> ConfigMap {
-    let tokens: BTreeSet<_> = tokens.iter().collect();
-    // A list of strings cannot fail to become JSON.
-    let json = serde_json::to_string(&tokens).unwrap_or_default();
     ConfigMap {
         metadata: ObjectMeta {
             name: Some(config_map_name(certificate)),
@@ -99,9 +133,16 @@ pub(super) fn config_map(
             ])),
             ..ObjectMeta::default()
         },
-        data: Some(BTreeMap::from([(CHALLENGES_KEY.to_owned(), json)])),
+        data: Some(content::data(content)),
         ..ConfigMap::default()
     }
+}
+
+/// The ConfigMap that shows how to redirect to CPS where names are served elsewhere. It holds no token.
+pub(super) fn snippets(certificate: &AkamaiCertificate, hosts: &[&str], dcv_host: &str) -> ConfigMap {
+    let mut metadata = owned(certificate, bounded(certificate, "-redirect"), None);
+    metadata.labels.get_or_insert_default().insert(COMPONENT_LABEL.to_owned(), SNIPPETS_COMPONENT.to_owned());
+    ConfigMap { metadata, data: Some(super::snippets::texts(hosts, dcv_host)), ..ConfigMap::default() }
 }
 
 /// The ConfigMap that tells pipelines what is deployed.
@@ -136,45 +177,89 @@ pub(super) fn handoff(
     }
 }
 
-/// The Ingress: a rule a host, a path a token.
-pub(super) fn ingress(certificate: &AkamaiCertificate, tokens: &[Token], settings: &Settings) -> Ingress {
-    let route = &certificate.spec.validation.http01.ingress;
-    let path_type = route.path_type.unwrap_or(PathType::Exact).as_str();
-    let service =
-        if uses_own_service(certificate, settings) { &settings.solver_service } else { SHARED_SERVICE };
+/// An Ingress of tokens: a rule a host, a path a token.
+pub(super) fn ingress(
+    certificate: &AkamaiCertificate,
+    name: String,
+    route: &IngressRoute,
+    tokens: &[&Token],
+    settings: &Settings,
+) -> Ingress {
+    let path_type = route.path_type.unwrap_or(PathType::Exact);
     let mut paths: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for token in tokens {
         paths.entry(&token.host).or_default().insert(&token.path);
     }
-    let rule = |(host, paths): (&str, BTreeSet<&str>)| IngressRule {
-        host: Some(host.to_owned()),
+    ingress_of(certificate, name, route, &paths, path_type, settings)
+}
+
+/// The Ingress of a standing redirect: everything below the challenges' path to the solver, which redirects.
+pub(super) fn redirecting_ingress(
+    certificate: &AkamaiCertificate,
+    redirect: &Redirect,
+    route: &IngressRoute,
+    hosts: &[&str],
+    settings: &Settings,
+) -> Ingress {
+    let path_type = match route.path_type {
+        Some(PathType::ImplementationSpecific) => PathType::ImplementationSpecific,
+        _ => PathType::Prefix,
+    };
+    let name = route_name(certificate, "redirect", redirect, 0);
+    let paths = hosts.iter().map(|host| (*host, BTreeSet::from([CHALLENGES_PATH]))).collect();
+    let mut ingress = ingress_of(certificate, name, route, &paths, path_type, settings);
+    ingress.labels_mut().insert(COMPONENT_LABEL.to_owned(), REDIRECT_COMPONENT.to_owned());
+    ingress
+}
+
+fn ingress_of(
+    certificate: &AkamaiCertificate,
+    name: String,
+    route: &IngressRoute,
+    paths: &BTreeMap<&str, BTreeSet<&str>>,
+    path_type: PathType,
+    settings: &Settings,
+) -> Ingress {
+    let service = service_name(certificate, settings);
+    let rule = |(host, paths): (&&str, &BTreeSet<&str>)| IngressRule {
+        host: Some((*host).to_owned()),
         http: Some(HTTPIngressRuleValue {
-            paths: paths.into_iter().map(|path| ingress_path(path, path_type, service)).collect(),
+            paths: paths.iter().map(|path| ingress_path(path, path_type.as_str(), service)).collect(),
         }),
     };
-    let mut labels: BTreeMap<_, _> = route.labels.clone().unwrap_or_default();
+    let mut annotations = route.annotations.clone().unwrap_or_default();
+    annotations.retain(|key, _| !belongs_to_deployer(key));
+    let mut metadata = owned(certificate, name, route.labels.as_ref());
+    metadata.annotations = (!annotations.is_empty()).then_some(annotations);
+    Ingress {
+        metadata,
+        spec: Some(IngressSpec {
+            ingress_class_name: Some(route.class_name.clone()),
+            rules: Some(paths.iter().map(rule).collect()),
+            ..IngressSpec::default()
+        }),
+        ..Ingress::default()
+    }
+}
+
+/// Metadata of an object in the certificate's namespace that goes with the certificate.
+pub(super) fn owned(
+    certificate: &AkamaiCertificate,
+    name: String,
+    labels: Option<&BTreeMap<String, String>>,
+) -> ObjectMeta {
+    let mut labels = labels.cloned().unwrap_or_default();
     labels.retain(|key, _| !belongs_to_deployer(key));
     labels.extend(label_map([
         (MANAGED_BY_LABEL, MANAGED_BY),
         (CERTIFICATE_UID_LABEL, &certificate.uid().unwrap_or_default()),
     ]));
-    let mut annotations = route.annotations.clone().unwrap_or_default();
-    annotations.retain(|key, _| !belongs_to_deployer(key));
-    Ingress {
-        metadata: ObjectMeta {
-            name: Some(ingress_name(certificate)),
-            namespace: certificate.namespace(),
-            labels: Some(labels),
-            annotations: (!annotations.is_empty()).then_some(annotations),
-            owner_references: certificate.controller_owner_ref(&()).map(|owner| vec![owner]),
-            ..ObjectMeta::default()
-        },
-        spec: Some(IngressSpec {
-            ingress_class_name: Some(route.class_name.clone()),
-            rules: Some(paths.into_iter().map(rule).collect()),
-            ..IngressSpec::default()
-        }),
-        ..Ingress::default()
+    ObjectMeta {
+        name: Some(name),
+        namespace: certificate.namespace(),
+        labels: Some(labels),
+        owner_references: certificate.controller_owner_ref(&()).map(|owner| vec![owner]),
+        ..ObjectMeta::default()
     }
 }
 
@@ -216,7 +301,7 @@ pub(super) fn service(namespace: &str) -> Service {
             cluster_ip: Some("None".to_owned()),
             ports: Some(vec![ServicePort {
                 name: Some(PORT_NAME.to_owned()),
-                port: 80,
+                port: i32::from(SHARED_PORT),
                 protocol: Some("TCP".to_owned()),
                 ..ServicePort::default()
             }]),

@@ -1,6 +1,7 @@
 //! Which requests are missing between what is published and what should be. Pure.
 //!
-//! What serves comes before what routes; on removal, what routes goes first. Not here: sending (`publisher`).
+//! What serves comes before what routes; on removal, what routes goes first. Not here: what should be there (`wanted`),
+//! sending (`publisher`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,14 +14,20 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 
+use super::content::Content;
+use super::http_route::HTTPRoute;
 use super::objects::{self, CERTIFICATE_NAMESPACE_ANNOTATION};
-use super::{Blocked, Kind, Object, Observed, Settings, Token, Write, compare};
+use super::wanted::{self, Wanted};
+use super::{Blocked, Kind, Object, Observed, Settings, Write, compare};
 use crate::api::AkamaiCertificate;
-use crate::api::names::{CERTIFICATE_UID_LABEL, COMPONENT_LABEL, MANAGED_BY_LABEL, SOLVER_COMPONENT};
+use crate::api::names::{
+    CERTIFICATE_UID_LABEL, COMPONENT_LABEL, MANAGED_BY_LABEL, REDIRECT_COMPONENT, SOLVER_COMPONENT,
+};
 use crate::api::status::DeploymentStatus;
+use crate::api::way::Way;
 
-/// The requests that publish the tokens, in their order; none when all is as it should be. Without tokens there is
-/// nothing to publish. Do the first, look, and ask again.
+/// The requests that publish what is wanted, in their order; none when all is as it should be. Do the first, look, and
+/// ask again. Nothing is removed: what is not wanted any more may still be needed.
 ///
 /// The Service comes before its EndpointSlices, because it owns them: until it exists, the answer ends with it.
 ///
@@ -28,34 +35,65 @@ use crate::api::status::DeploymentStatus;
 /// [`Blocked`], when nothing may be written.
 pub fn plan(
     certificate: &AkamaiCertificate,
-    tokens: &[Token],
+    wanted: &Wanted,
     observed: &Observed,
     settings: &Settings,
 ) -> Result<Vec<Write>, Blocked> {
-    if tokens.is_empty() {
+    let objects = wanted::objects(certificate, wanted, settings);
+    let is_empty = objects.config_map.is_none()
+        && !objects.leads_to_the_solver
+        && objects.http_routes.is_empty()
+        && objects.dns_endpoints.is_empty()
+        && objects.snippets.is_none();
+    if is_empty {
         return Ok(Vec::new());
     }
     if observed.namespace_terminating {
         return Err(Blocked::NamespaceTerminating);
     }
     permitted(certificate, settings)?;
-    let namespace = certificate.namespace().unwrap_or_default();
-    let config_map = objects::config_map(certificate, tokens, settings);
-    let ingress = objects::ingress(certificate, tokens, settings);
-
+    if !objects.http_routes.is_empty() && observed.gateway_api_missing {
+        return Err(Blocked::KindMissing { kind: Kind::HttpRoute });
+    }
+    if !objects.dns_endpoints.is_empty() && observed.external_dns_missing {
+        return Err(Blocked::KindMissing { kind: Kind::DnsEndpoint });
+    }
     let mut writes = Vec::new();
-    writes.extend(apply(Kind::ConfigMap, config_map, observed.config_map.as_ref(), Object::ConfigMap)?);
-    if !objects::uses_own_service(certificate, settings) {
-        writes.extend(apply(
-            Kind::Service,
-            objects::service(&namespace),
-            observed.service.as_ref(),
-            Object::Service,
-        )?);
+    if let Some(config_map) = objects.config_map {
+        writes.extend(apply(Kind::ConfigMap, config_map, observed.config_map.as_ref(), Object::ConfigMap)?);
+    }
+    if objects.leads_to_the_solver && !objects::uses_own_service(certificate, settings) {
+        let service = objects::service(&certificate.namespace().unwrap_or_default());
+        writes.extend(apply(Kind::Service, service, observed.service.as_ref(), Object::Service)?);
         let Some(service) = &observed.service else { return Ok(writes) };
         writes.extend(plan_endpoint_slices(service, observed)?);
     }
-    writes.extend(apply(Kind::Ingress, ingress, observed.ingress.as_ref(), Object::Ingress)?);
+    writes.extend(apply_all(Kind::Ingress, objects.ingresses, &observed.ingresses, Object::Ingress)?);
+    writes.extend(apply_all(Kind::HttpRoute, objects.http_routes, &observed.http_routes, Object::HttpRoute)?);
+    writes.extend(apply_all(
+        Kind::DnsEndpoint,
+        objects.dns_endpoints,
+        &observed.dns_endpoints,
+        Object::DnsEndpoint,
+    )?);
+    writes.extend(apply_all(Kind::Snippets, objects.snippets, &observed.snippets, Object::Snippets)?);
+    Ok(writes)
+}
+
+fn apply_all<K>(
+    kind: Kind,
+    wanted: impl IntoIterator<Item = K>,
+    observed: &[Arc<K>],
+    object: impl Fn(K) -> Object,
+) -> Result<Vec<Write>, Blocked>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize,
+{
+    let mut writes = Vec::new();
+    for wanted in wanted {
+        let found = observed.iter().find(|found| found.name_any() == wanted.name_any());
+        writes.extend(apply(kind, wanted, found, &object)?);
+    }
     Ok(writes)
 }
 
@@ -80,30 +118,35 @@ fn plan_endpoint_slices(service: &Service, observed: &Observed) -> Result<Vec<Wr
     Ok(writes)
 }
 
-/// The requests that remove what is published for a certificate, in their order; none when nothing is left.
+/// The requests that remove what is published for a certificate and not wanted, in their order; none when nothing is left.
 ///
 /// The shared Service goes last, and only when no certificate of the namespace has anything published: two certificates
 /// that end at once then never leave it to each other. Its EndpointSlices go with it, by garbage collection.
 #[must_use]
-pub fn plan_removal(certificate: &AkamaiCertificate, observed: &Observed, settings: &Settings) -> Vec<Write> {
+pub fn plan_removal(
+    certificate: &AkamaiCertificate,
+    wanted: &Wanted,
+    observed: &Observed,
+    settings: &Settings,
+) -> Vec<Write> {
+    let objects = wanted::objects(certificate, wanted, settings);
     let mut writes = Vec::new();
-    let ingress = objects::ingress(certificate, &[], settings);
-    writes.extend(
-        observed
-            .ingress
-            .iter()
-            .filter(|found| is_ours(&ingress, found))
-            .filter_map(|o| delete(Kind::Ingress, o)),
-    );
-    let config_map = objects::config_map(certificate, &[], settings);
+    let of = certificate;
+    writes.extend(delete_others(of, Kind::Ingress, &objects.ingresses, &observed.ingresses));
+    writes.extend(delete_others(of, Kind::HttpRoute, &objects.http_routes, &observed.http_routes));
+    writes.extend(delete_others(of, Kind::DnsEndpoint, &objects.dns_endpoints, &observed.dns_endpoints));
+    writes.extend(delete_others(of, Kind::Snippets, objects.snippets.as_slice(), &observed.snippets));
+    let config_map = objects::config_map(certificate, &Content::default(), settings);
     writes.extend(
         observed
             .config_map
             .iter()
-            .filter(|found| is_ours(&config_map, found))
+            .filter(|found| objects.config_map.is_none() && is_ours(&config_map, found))
             .filter_map(|o| delete(Kind::ConfigMap, o)),
     );
-    let shared = !observed.shared_in_use && !objects::uses_own_service(certificate, settings);
+    let shared = !observed.shared_in_use
+        && !objects.leads_to_the_solver
+        && !objects::uses_own_service(certificate, settings);
     let service = objects::service(&certificate.namespace().unwrap_or_default());
     writes.extend(
         observed
@@ -113,6 +156,45 @@ pub fn plan_removal(certificate: &AkamaiCertificate, observed: &Observed, settin
             .filter_map(|o| delete(Kind::Service, o)),
     );
     writes
+}
+
+fn delete_others<K: Resource<DynamicType = ()>>(
+    certificate: &AkamaiCertificate,
+    kind: Kind,
+    wanted: &[K],
+    observed: &[Arc<K>],
+) -> Vec<Write> {
+    let is_wanted = |found: &K| wanted.iter().any(|wanted| wanted.name_any() == found.name_any());
+    observed
+        .iter()
+        .filter(|found| !is_wanted(found) && is_owned(certificate, found.as_ref()))
+        .filter_map(|found| delete(kind, found))
+        .collect()
+}
+
+/// Whether an object in the certificate's namespace is the certificate's, or was one's of the same name whose garbage
+/// collection is still to come.
+pub(super) fn is_owned<K: Resource<DynamicType = ()>>(certificate: &AkamaiCertificate, found: &K) -> bool {
+    found.namespace() == certificate.namespace()
+        && found.owner_references().iter().any(|owner| {
+            owner.controller == Some(true)
+                && owner.kind == AkamaiCertificate::kind(&())
+                && owner.name == certificate.name_any()
+        })
+}
+
+/// Whether a removal is of something that stood for the life of the certificate: its successor has to be proven first.
+#[must_use]
+pub fn is_standing(write: &Write, observed: &Observed) -> bool {
+    let Write::Delete { kind, name, .. } = write else { return false };
+    let stands = |labels: &BTreeMap<String, String>| {
+        labels.get(COMPONENT_LABEL).is_some_and(|component| component == REDIRECT_COMPONENT)
+    };
+    match kind {
+        Kind::Ingress => observed.ingresses.iter().any(|o| o.name_any() == *name && stands(o.labels())),
+        Kind::HttpRoute => observed.http_routes.iter().any(|o| o.name_any() == *name && stands(o.labels())),
+        _ => false,
+    }
 }
 
 /// The request that is missing until the ConfigMap that `spec.handoff` names, and no other, says what is deployed.
@@ -145,6 +227,8 @@ pub struct Inventory {
     pub config_maps: Vec<Arc<ConfigMap>>,
     /// Ingresses of certificates.
     pub ingresses: Vec<Arc<Ingress>>,
+    /// HTTPRoutes of certificates.
+    pub http_routes: Vec<Arc<HTTPRoute>>,
     /// Shared Services.
     pub services: Vec<Arc<Service>>,
     /// Their EndpointSlices.
@@ -163,6 +247,8 @@ pub fn sweep(inventory: &Inventory, alive: &BTreeSet<String>, settings: &Setting
     let mut writes = Vec::new();
     let ingresses = inventory.ingresses.iter().filter(|ingress| dead(ingress.labels()));
     writes.extend(ingresses.filter_map(|ingress| delete(Kind::Ingress, ingress)));
+    let routes = inventory.http_routes.iter().filter(|route| dead(route.labels()));
+    writes.extend(routes.filter_map(|route| delete(Kind::HttpRoute, route)));
     let config_maps = inventory.config_maps.iter().filter(|config_map| dead(config_map.labels()));
     writes.extend(config_maps.filter_map(|config_map| delete(Kind::ConfigMap, config_map)));
 
@@ -202,10 +288,17 @@ pub(super) fn publishing_namespaces(
 /// Whether what the user asks for may be published at all.
 ///
 /// # Errors
-/// [`Blocked::AnnotationNotAllowed`].
+/// [`Blocked::AnnotationNotAllowed`] or [`Blocked::ServerNotAllowed`].
 pub fn permitted(certificate: &AkamaiCertificate, settings: &Settings) -> Result<(), Blocked> {
-    annotation_not_allowed(certificate, settings)
-        .map_or(Ok(()), |key| Err(Blocked::AnnotationNotAllowed { key }))
+    if let Some(key) = annotation_not_allowed(certificate, settings) {
+        return Err(Blocked::AnnotationNotAllowed { key });
+    }
+    let servers = certificate.spec.ways().filter_map(|(_, way)| match way {
+        Way::Rfc2136(way) => Some(way.server.to_ascii_lowercase()),
+        _ => None,
+    });
+    let refused = servers.into_iter().find(|server| !settings.allowed_dns_servers.contains(server));
+    refused.map_or(Ok(()), |server| Err(Blocked::ServerNotAllowed { server }))
 }
 
 /// The first annotation for the Ingress that the operator's flags do not allow.
@@ -216,8 +309,17 @@ fn annotation_not_allowed(certificate: &AkamaiCertificate, settings: &Settings) 
             None => allowed == key,
         })
     };
-    let annotations = certificate.spec.validation.http01.ingress.annotations.as_ref()?;
-    annotations.keys().find(|key| !allowed(key)).cloned()
+    let routes = certificate.spec.ways().filter_map(|(_, way)| match way {
+        Way::Ingress(route) => Some(route),
+        Way::Redirect(redirect) => redirect.ingress.as_ref(),
+        _ => None,
+    });
+    routes
+        .filter_map(|route| route.annotations.as_ref())
+        .flatten()
+        .map(|(key, _)| key)
+        .find(|key| !allowed(key))
+        .cloned()
 }
 
 fn apply<K>(

@@ -20,12 +20,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::objects::{SHARED_SERVICE, config_map_name, ingress_name};
-use super::plan::{is_ours, name_taken, publishing_namespaces};
+use super::objects::{SHARED_SERVICE, config_map_name};
+use super::plan::{is_ours, is_owned, name_taken, publishing_namespaces};
 use super::watches::{Wake, Watches};
 use super::{Blocked, Inventory, Kind, Object, Observed, Settings, Write, compare, sweep};
 use crate::api::AkamaiCertificate;
+use crate::api::certificate::CertificateSpec;
 use crate::api::names::{CERTIFICATE_UID_LABEL, FIELD_MANAGER, SERVICE_NAME_LABEL};
+use crate::api::way::Way;
 
 /// How long a write waits for its echo in the watch. A watch that is slower costs a superfluous request, no harm.
 const ECHO: Duration = Duration::from_secs(5);
@@ -130,32 +132,41 @@ impl Publisher {
         endpoint_slices.retain(ours);
         endpoint_slices.sort_by_key(|slice| slice.name_any());
         let own = &self.settings.operator_namespace;
-        let mut handoffs = self.watches.handoffs.state();
-        handoffs.retain(|found| {
-            found.namespace().as_deref() == Some(namespace.as_str())
-                && found.labels().get(CERTIFICATE_UID_LABEL) == Some(&uid)
-        });
         Observed {
-            handoffs,
+            handoffs: of_certificate(&self.watches.handoffs, certificate),
             config_map: self
                 .watches
                 .config_maps
                 .get(&ObjectRef::new(&config_map_name(certificate)).within(own)),
-            ingress: self
-                .watches
-                .ingresses
-                .get(&ObjectRef::new(&ingress_name(certificate)).within(&namespace)),
+            ingresses: of_certificate(&self.watches.ingresses, certificate),
+            http_routes: of_certificate(&self.watches.http_routes.store, certificate),
+            dns_endpoints: of_certificate(&self.watches.dns_endpoints.store, certificate),
+            snippets: of_certificate(&self.watches.snippets, certificate),
             service: self.watches.services.get(&ObjectRef::new(SHARED_SERVICE).within(&namespace)),
             endpoint_slices,
             solver: self.watches.solver_endpoints(),
             namespace_terminating: self.is_terminating(&namespace),
-            ingress_class_missing: self
-                .watches
-                .ingress_classes
-                .get(&ObjectRef::new(&certificate.spec.validation.http01.ingress.class_name))
-                .is_none(),
+            missing_ingress_classes: self.missing_ingress_classes(&certificate.spec),
+            gateway_api_missing: !self.watches.http_routes.is_served(),
+            external_dns_missing: !self.watches.dns_endpoints.is_served(),
             shared_in_use: self.publishes_in(&namespace, |other| other != uid),
         }
+    }
+
+    fn missing_ingress_classes(&self, spec: &CertificateSpec) -> Vec<String> {
+        let mut classes: Vec<_> = spec
+            .ways()
+            .filter_map(|(_, way)| match way {
+                Way::Ingress(route) => Some(&route.class_name),
+                Way::Redirect(redirect) => redirect.ingress.as_ref().map(|route| &route.class_name),
+                _ => None,
+            })
+            .filter(|class| self.watches.ingress_classes.get(&ObjectRef::new(class)).is_none())
+            .cloned()
+            .collect();
+        classes.sort();
+        classes.dedup();
+        classes
     }
 
     /// The requests that remove what no living certificate stands for. Pass the UIDs of all certificates. None before
@@ -196,6 +207,11 @@ impl Publisher {
                 }
                 Object::Service(object) => self.apply(&self.watches.services, object, write).await,
                 Object::Ingress(object) => self.apply(&self.watches.ingresses, object, write).await,
+                Object::HttpRoute(object) => self.apply(&self.watches.http_routes.store, object, write).await,
+                Object::DnsEndpoint(object) => {
+                    self.apply(&self.watches.dns_endpoints.store, object, write).await
+                }
+                Object::Snippets(object) => self.apply(&self.watches.snippets, object, write).await,
                 Object::Handoff(object) => self.apply(&self.watches.handoffs, object, write).await,
             },
             Write::Delete { kind, namespace, uid, .. } => match kind {
@@ -205,6 +221,9 @@ impl Publisher {
                 Kind::ConfigMap => self.delete(&self.watches.config_maps, write, uid).await,
                 Kind::EndpointSlice => self.delete(&self.watches.endpoint_slices, write, uid).await,
                 Kind::Ingress => self.delete(&self.watches.ingresses, write, uid).await,
+                Kind::HttpRoute => self.delete(&self.watches.http_routes.store, write, uid).await,
+                Kind::DnsEndpoint => self.delete(&self.watches.dns_endpoints.store, write, uid).await,
+                Kind::Snippets => self.delete(&self.watches.snippets, write, uid).await,
                 Kind::Handoff => self.delete(&self.watches.handoffs, write, uid).await,
             },
         }
@@ -303,6 +322,7 @@ impl Publisher {
         Inventory {
             config_maps: self.watches.config_maps.state(),
             ingresses: self.watches.ingresses.state(),
+            http_routes: self.watches.http_routes.store.state(),
             services: self.watches.services.state(),
             endpoint_slices: self.watches.endpoint_slices.state(),
         }
@@ -325,6 +345,16 @@ impl Publisher {
     fn locks(&self) -> MutexGuard<'_, Locks> {
         self.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The objects in a certificate's namespace that are its.
+fn of_certificate<K>(store: &Store<K>, certificate: &AkamaiCertificate) -> Vec<Arc<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let mut objects = store.state_filter(|found| is_owned(certificate, found));
+    objects.sort_by_key(|found| found.name_any());
+    objects
 }
 
 fn with_uid<K: Resource + Clone>(desired: &K, found: &K) -> K {

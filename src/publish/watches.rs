@@ -15,13 +15,16 @@ use kube::{Client, Resource, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::dns_endpoint::DNSEndpoint;
+use super::http_route::HTTPRoute;
 use super::objects::{CERTIFICATE_NAME_ANNOTATION, CERTIFICATE_NAMESPACE_ANNOTATION, PORT_NAME};
 use super::{Settings, SolverEndpoint};
 use crate::api::AkamaiCertificate;
 use crate::api::names::{
     CERTIFICATE_UID_LABEL, CHALLENGES_COMPONENT, COMPONENT_LABEL, HANDOFF_COMPONENT, MANAGED_BY,
-    MANAGED_BY_LABEL, SERVICE_NAME_LABEL, SOLVER_COMPONENT,
+    MANAGED_BY_LABEL, SERVICE_NAME_LABEL, SNIPPETS_COMPONENT, SOLVER_COMPONENT,
 };
+use crate::optional::{Optional, when_served};
 use crate::scope::{Scope, Watch, everywhere};
 
 /// The certificates that something happened to: to be fed to the controller.
@@ -40,6 +43,9 @@ impl Stream for Wake {
 pub(super) struct Watches {
     pub(super) config_maps: Store<ConfigMap>,
     pub(super) ingresses: Store<Ingress>,
+    pub(super) http_routes: Optional<HTTPRoute>,
+    pub(super) dns_endpoints: Optional<DNSEndpoint>,
+    pub(super) snippets: Store<ConfigMap>,
     pub(super) services: Store<Service>,
     pub(super) endpoint_slices: Store<EndpointSlice>,
     pub(super) solver: Store<EndpointSlice>,
@@ -77,6 +83,21 @@ impl Watches {
             |seen| scope.watch(client, &of_certificates, seen),
             |ingress: &Ingress| owning_certificate(ingress).into_iter().collect(),
         );
+        let http_routes = runner.optional(
+            client,
+            |seen| scope.watch(client, &of_certificates, seen),
+            |route: &HTTPRoute| owning_certificate(route).into_iter().collect(),
+        );
+        let dns_endpoints = runner.optional(
+            client,
+            |seen| scope.watch(client, &of_certificates, seen),
+            |endpoint: &DNSEndpoint| owning_certificate(endpoint).into_iter().collect(),
+        );
+        let shown = labelled(&format!("{ours},{COMPONENT_LABEL}={SNIPPETS_COMPONENT}"));
+        let snippets = runner.store(
+            |seen| scope.watch(client, &shown, seen),
+            |snippets: &ConfigMap| owning_certificate(snippets).into_iter().collect(),
+        );
         let shared = labelled(&format!("{ours},{COMPONENT_LABEL}={SOLVER_COMPONENT}"));
         let of_namespace = shared_object.clone();
         let services = runner.store(
@@ -102,6 +123,9 @@ impl Watches {
         let stores = Self {
             config_maps,
             ingresses,
+            http_routes,
+            dns_endpoints,
+            snippets,
             services,
             endpoint_slices,
             solver,
@@ -116,6 +140,8 @@ impl Watches {
     pub(super) async fn synced(&self) -> Result<(), reflector::store::WriterDropped> {
         self.config_maps.wait_until_ready().await?;
         self.ingresses.wait_until_ready().await?;
+        self.http_routes.store.wait_until_ready().await?;
+        self.dns_endpoints.store.wait_until_ready().await?;
         self.services.wait_until_ready().await?;
         self.endpoint_slices.wait_until_ready().await?;
         self.ingress_classes.wait_until_ready().await?;
@@ -194,6 +220,22 @@ impl Runner {
         let (store, writer) = reflector::store();
         self.run(watch(&store), writer, concerned);
         store
+    }
+
+    /// Of a kind that the cluster may not have.
+    fn optional<K>(
+        &self,
+        client: &Client,
+        watch: impl FnOnce(&Store<K>) -> Watch<K>,
+        concerned: impl Fn(&K) -> Vec<ObjectRef<AkamaiCertificate>> + Send + 'static,
+    ) -> Optional<K>
+    where
+        K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
+    {
+        let (store, writer) = reflector::store();
+        let (watch, served) = when_served(client.clone(), watch(&store));
+        self.run(watch, writer, concerned);
+        Optional { store, served }
     }
 
     fn run<K>(

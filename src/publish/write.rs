@@ -7,7 +7,10 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// The kinds of objects that publish tokens.
+use super::dns_endpoint::DNSEndpoint;
+use super::http_route::HTTPRoute;
+
+/// The kinds of objects that we write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// Holds the tokens.
@@ -16,8 +19,14 @@ pub enum Kind {
     EndpointSlice,
     /// What the Ingress routes to.
     Service,
-    /// Routes the tokens' paths.
+    /// Routes paths.
     Ingress,
+    /// Routes paths.
+    HttpRoute,
+    /// Has external-dns make TXT records.
+    DnsEndpoint,
+    /// A ConfigMap that shows how to redirect where a name is served elsewhere.
+    Snippets,
     /// A ConfigMap that tells pipelines what is deployed.
     Handoff,
 }
@@ -25,7 +34,9 @@ pub enum Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Kind::Handoff => f.write_str("ConfigMap"),
+            Kind::Handoff | Kind::Snippets => f.write_str("ConfigMap"),
+            Kind::HttpRoute => f.write_str("HTTPRoute"),
+            Kind::DnsEndpoint => f.write_str("DNSEndpoint"),
             other => fmt::Debug::fmt(other, f),
         }
     }
@@ -41,8 +52,14 @@ pub enum Object {
     EndpointSlice(EndpointSlice),
     /// What the Ingress routes to.
     Service(Service),
-    /// Routes the tokens' paths.
+    /// Routes paths.
     Ingress(Ingress),
+    /// Routes paths.
+    HttpRoute(HTTPRoute),
+    /// Has external-dns make TXT records.
+    DnsEndpoint(DNSEndpoint),
+    /// A ConfigMap that shows how to redirect where a name is served elsewhere.
+    Snippets(ConfigMap),
     /// A ConfigMap that tells pipelines what is deployed.
     Handoff(ConfigMap),
 }
@@ -56,6 +73,9 @@ impl Object {
             Object::EndpointSlice(_) => Kind::EndpointSlice,
             Object::Service(_) => Kind::Service,
             Object::Ingress(_) => Kind::Ingress,
+            Object::HttpRoute(_) => Kind::HttpRoute,
+            Object::DnsEndpoint(_) => Kind::DnsEndpoint,
+            Object::Snippets(_) => Kind::Snippets,
             Object::Handoff(_) => Kind::Handoff,
         }
     }
@@ -64,10 +84,14 @@ impl Object {
     #[must_use]
     pub fn metadata(&self) -> &ObjectMeta {
         match self {
-            Object::ConfigMap(object) | Object::Handoff(object) => &object.metadata,
+            Object::ConfigMap(object) | Object::Handoff(object) | Object::Snippets(object) => {
+                &object.metadata
+            }
             Object::EndpointSlice(object) => &object.metadata,
             Object::Service(object) => &object.metadata,
             Object::Ingress(object) => &object.metadata,
+            Object::HttpRoute(object) => &object.metadata,
+            Object::DnsEndpoint(object) => &object.metadata,
         }
     }
 }

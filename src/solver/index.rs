@@ -1,4 +1,4 @@
-//! Which URL has which answer: host and path to body, kept in step with the ConfigMaps.
+//! Which URL has which answer: host and path to body, and host to redirect, kept in step with the ConfigMaps.
 //! Not here: the format of a ConfigMap (`crate::publish`), HTTP (`server`).
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
-use crate::publish::{Token, read_tokens};
+use crate::publish::{Redirection, Token, read};
 
 /// The answers, shared between the watch and the server.
 #[derive(Clone, Default)]
@@ -28,6 +28,8 @@ struct Index {
     answers: HashMap<String, HashMap<String, BTreeMap<String, Bytes>>>,
     /// ConfigMap to its URLs.
     urls: HashMap<String, Vec<(String, String)>>,
+    /// Host, ConfigMap to the host that its challenges are redirected to.
+    redirects: HashMap<String, BTreeMap<String, String>>,
 }
 
 impl Challenges {
@@ -48,6 +50,13 @@ impl Challenges {
     pub fn answer(&self, host: &str, path: &str) -> Option<Bytes> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
         state.current.answers.get(host)?.get(path)?.values().next().cloned()
+    }
+
+    /// The host that the challenges of a host, lower case and without a port, are redirected to.
+    #[must_use]
+    pub fn redirect(&self, host: &str) -> Option<String> {
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        state.current.redirects.get(host)?.values().next().cloned()
     }
 
     /// Whether anything is answered for a host.
@@ -74,14 +83,17 @@ impl Index {
     fn put(&mut self, config_map: &ConfigMap) {
         let source = config_map.name_any();
         self.remove(&source);
-        let tokens = match read_tokens(config_map) {
-            Ok(tokens) => tokens,
+        let content = match read(config_map) {
+            Ok(content) => content,
             Err(error) => {
                 tracing::warn!(config_map = source, %error, "a ConfigMap is left out");
                 return;
             }
         };
-        for Token { host, path, body } in tokens {
+        for Redirection { host, to } in content.redirects {
+            self.redirects.entry(normalised(&host)).or_default().insert(source.clone(), to);
+        }
+        for Token { host, path, body } in content.tokens {
             let host = normalised(&host);
             self.urls.entry(source.clone()).or_default().push((host.clone(), path.clone()));
             self.answers
@@ -94,6 +106,10 @@ impl Index {
     }
 
     fn remove(&mut self, source: &str) {
+        self.redirects.retain(|_, by_source| {
+            by_source.remove(source);
+            !by_source.is_empty()
+        });
         for (host, path) in self.urls.remove(source).unwrap_or_default() {
             let Some(paths) = self.answers.get_mut(&host) else { continue };
             if let Some(bodies) = paths.get_mut(&path) {

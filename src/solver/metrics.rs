@@ -20,6 +20,7 @@ struct Labels {
 #[allow(non_camel_case_types, reason = "as they stand in the metric")]
 pub(crate) enum Outcome {
     served,
+    redirected,
     unknown_path,
     unknown_host,
     refused,

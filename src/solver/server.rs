@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::index::{Challenges, normalised};
 use super::metrics::{Outcome, SolverMetrics};
 use crate::admin::Readiness;
+use crate::publish::CHALLENGES_PATH;
 
 /// Bounds of the server.
 #[derive(Clone, Debug)]
@@ -147,30 +148,48 @@ async fn connection(
     }
 }
 
-/// A known host and path: exactly the body. Anything else: 404.
+/// What a request is answered with.
+enum Reply {
+    Body(Bytes),
+    Redirect(HeaderValue),
+    NotFound,
+}
+
+/// A known host and path: exactly the body. Another challenge of a host that is redirected: where CPS serves it. Anything
+/// else: 404.
 fn respond<B: Body>(
     request: &Request<B>,
     challenges: &Challenges,
     metrics: &SolverMetrics,
 ) -> Response<Full<Bytes>> {
     let path = request.uri().path();
-    let (outcome, answer) = match requested_host(request) {
+    let (outcome, reply) = match requested_host(request) {
         Some(host) if matches!(*request.method(), Method::GET | Method::HEAD) => {
-            match challenges.answer(&host, path) {
-                Some(body) => {
+            match (challenges.answer(&host, path), redirect(challenges, &host, path)) {
+                (Some(body), _) => {
                     tracing::info!(host, path, method = %request.method(), "a challenge was answered");
-                    (Outcome::served, Some(body))
+                    (Outcome::served, Reply::Body(body))
                 }
-                None if challenges.knows_host(&host) => (Outcome::unknown_path, None),
-                None => (Outcome::unknown_host, None),
+                (None, Some(location)) => {
+                    tracing::info!(host, path, "a challenge was redirected");
+                    (Outcome::redirected, Reply::Redirect(location))
+                }
+                (None, None) if challenges.knows_host(&host) => (Outcome::unknown_path, Reply::NotFound),
+                (None, None) => (Outcome::unknown_host, Reply::NotFound),
             }
         }
-        _ => (Outcome::refused, None),
+        _ => (Outcome::refused, Reply::NotFound),
     };
     metrics.count(outcome);
-    let mut response = match answer {
-        Some(body) => Response::new(Full::new(body)),
-        None => {
+    let mut response = match reply {
+        Reply::Body(body) => Response::new(Full::new(body)),
+        Reply::Redirect(location) => {
+            let mut response = Response::new(Full::new(Bytes::new()));
+            *response.status_mut() = StatusCode::FOUND;
+            response.headers_mut().insert(LOCATION, location);
+            response
+        }
+        Reply::NotFound => {
             tracing::debug!(path, ?outcome, "there is no answer to a request");
             let mut response = Response::new(Full::new(Bytes::from_static(b"not found")));
             *response.status_mut() = StatusCode::NOT_FOUND;
@@ -185,6 +204,13 @@ fn respond<B: Body>(
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// Where CPS serves a challenge of a host that is redirected. Only challenges are, and only to where the operator says.
+fn redirect(challenges: &Challenges, host: &str, path: &str) -> Option<HeaderValue> {
+    path.strip_prefix(CHALLENGES_PATH).filter(|token| token.starts_with('/'))?;
+    let to = challenges.redirect(host)?;
+    HeaderValue::from_str(&format!("http://{to}{path}")).ok()
 }
 
 /// The host that a request is for: that of an absolute URI, else of the one `Host` header (RFC 9112, section 3.2).

@@ -136,7 +136,7 @@ impl World {
             Event::Unpublish(what) => {
                 match what {
                     Published::ConfigMap => self.published.config_map = None,
-                    Published::Ingress => self.published.ingress = None,
+                    Published::Ingress => self.published.ingresses.clear(),
                     Published::Service => {
                         self.published.service = None;
                         self.published.endpoint_slices.clear();
@@ -235,7 +235,8 @@ fn play(before: &[Event], events: &[Event]) -> World {
     assert!(world.is_ready(), "not Ready in the end: {world:?}");
     assert_eq!(world.cps.ours.len(), 1, "{world:?}");
     let published = &world.published;
-    let left = published.config_map.is_some() || published.ingress.is_some() || published.service.is_some();
+    let left =
+        published.config_map.is_some() || !published.ingresses.is_empty() || published.service.is_some();
     assert!(!left, "something is published still: {world:?}");
 
     let calls = world.calls() - calls;

@@ -17,7 +17,9 @@ use crate::next::Step;
 use crate::next::fixtures::{self, play};
 use crate::next::forecast::Forecast;
 use crate::next::schedule::Schedule;
-use crate::next::snapshot::{Acknowledged, ChangeReading, Created, Failure, Memory, Probe, Reading};
+use crate::next::snapshot::{
+    Acknowledged, ChangeReading, Created, Failure, Memory, Preflight, Probe, Reading,
+};
 use crate::probe::Outlook;
 use crate::publish::Token;
 
@@ -61,14 +63,23 @@ impl World {
                 play(&mut self.published, write);
                 true
             }
-            Step::LookOutside { names, fingerprint, .. } => {
+            Step::LookOutside { targets, fingerprint, .. } => {
                 let outlook = Outlook { automatic: false, failure: None, served: None };
-                let outlook = names.iter().map(|name| (name.clone(), outlook.clone())).collect();
+                let outlook = targets.iter().map(|target| (target.name.clone(), outlook.clone())).collect();
                 self.known.memory.forecast =
                     Some(Forecast { at: self.now, fingerprint: fingerprint.clone(), outlook });
                 true
             }
-            Step::Probe { tokens } => {
+            Step::Preflight(targets) => {
+                self.known.memory.preflight = Some(Preflight {
+                    at: self.now,
+                    targets: targets.clone(),
+                    failures: Default::default(),
+                    failed: 0,
+                });
+                true
+            }
+            Step::Probe { tokens, .. } => {
                 self.probe(tokens);
                 true
             }
@@ -190,9 +201,9 @@ impl World {
                 memory.updates.push(wanted.plan.clone());
                 memory.change = None;
             }
-            Step::Acknowledge { enrollment, change, tokens } => {
+            Step::Acknowledge { enrollment, change, proof } => {
                 cps.acknowledge(*enrollment);
-                memory.acknowledged = Some(Acknowledged { change: *change, tokens: tokens.clone(), at: now });
+                memory.acknowledged = Some(Acknowledged { change: *change, proof: proof.clone(), at: now });
                 memory.enrollment = None;
                 if let Some(reading) = &mut memory.change {
                     reading.at = now;

@@ -266,12 +266,12 @@ impl World {
     }
 
     fn stored(&self) -> BTreeSet<Token> {
-        self.published.config_map.iter().flat_map(|map| publish::published_tokens(map)).collect()
+        self.published.config_map.iter().flat_map(|map| publish::published(map).tokens).collect()
     }
 
     /// Hosts and paths in the Ingress.
     fn routed(&self) -> BTreeSet<(String, String)> {
-        let ingress = self.published.ingress.as_ref().and_then(|ingress| ingress.spec.as_ref());
+        let ingress = self.published.ingresses.first().and_then(|ingress| ingress.spec.as_ref());
         let rules = ingress.and_then(|spec| spec.rules.as_ref()).into_iter().flatten();
         rules
             .flat_map(|rule| {

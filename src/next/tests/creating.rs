@@ -136,7 +136,8 @@ fn an_unknown_contract_is_stalled() {
 #[test]
 fn an_annotation_that_is_not_allowed_is_refused_before_anything_is_made_in_cps() {
     let mut scene = Scene::new();
-    let ingress = &mut scene.certificate.spec.validation.http01.ingress;
+    let validation = scene.certificate.spec.validation.as_mut().unwrap();
+    let ingress = validation.http01.as_mut().unwrap().ingress.as_mut().unwrap();
     ingress.annotations = Some([("example.com/snippet".to_owned(), "return 200;".to_owned())].into());
     let decision = scene.next();
     assert!(matches!(decision.step, Step::Wait { again: None }));

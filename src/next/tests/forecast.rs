@@ -77,7 +77,7 @@ fn a_name_that_would_fail_is_named_leaves_ready_and_is_looked_at_within_the_hour
 fn a_lost_ingress_class_would_fail_the_renewal() {
     let mut scene = due();
     look(&mut scene, |_| reachable());
-    scene.published.ingress_class_missing = true;
+    scene.published.missing_ingress_classes = vec!["traefik".into()];
     let decision = scene.next();
     let said = decision.status.conditions.iter().find(|found| found.type_ == "RenewalReady").unwrap();
     assert_eq!(said.message, "there is no IngressClass `traefik`: create it, or correct className");
@@ -87,7 +87,7 @@ fn a_lost_ingress_class_would_fail_the_renewal() {
 fn names_that_cps_validates_by_itself_are_never_an_alarm() {
     let mut scene = due();
     look(&mut scene, |_| Outlook { automatic: true, ..reachable() });
-    scene.published.ingress_class_missing = true;
+    scene.published.missing_ingress_classes = vec!["traefik".into()];
     let decision = scene.next();
     assert_eq!(says(&decision.status, "RenewalReady"), ("True".into(), "AutoValidated".into()));
 }

@@ -11,12 +11,13 @@ mod renewing;
 mod scheduling;
 mod updating;
 mod validating;
+mod ways;
 
 use akamai_cps::types::EnrollmentId;
 use kube::ResourceExt;
 
 use super::fixtures::{Scene, domain, enrollment, in_production, play, warnings};
-use super::snapshot::{Acknowledged, Failure, Probe};
+use super::snapshot::{Acknowledged, Failure, Preflight, Probe, RecordsLook};
 use super::{Decision, Step};
 use crate::accounts::View;
 use crate::api::reason::Reason;
@@ -62,13 +63,24 @@ fn published() -> Scene {
     ]);
     scene.published.solver = vec![SolverEndpoint { ip: [10, 77, 1, 2].into(), port: 8080 }];
     publish_all(&mut scene);
+    preflight(&mut scene, &[]);
     scene
+}
+
+/// The names are looked at, and these are found wanting.
+fn preflight(scene: &mut Scene, failures: &[(&str, &str)]) {
+    let step = scene.next().step;
+    let Step::Preflight(targets) = step else { panic!("no preflight but {step:?}") };
+    let failures: std::collections::BTreeMap<String, String> =
+        failures.iter().map(|(name, why)| ((*name).to_owned(), (*why).to_owned())).collect();
+    let failed = u32::from(!failures.is_empty());
+    scene.memory.preflight = Some(Preflight { at: scene.now, targets, failures, failed });
 }
 
 /// As `published`, and every token was fetched.
 fn reachable() -> Scene {
     let mut scene = published();
-    let Step::Probe { tokens } = scene.next().step else { panic!("no self-check") };
+    let Step::Probe { tokens, .. } = scene.next().step else { panic!("no self-check") };
     scene.memory.probe = Some(Probe { at: scene.now, tokens, failures: Default::default(), failed: 0 });
     scene
 }

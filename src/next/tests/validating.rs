@@ -61,7 +61,7 @@ fn without_a_ready_solver_nothing_is_acknowledged() {
 #[test]
 fn a_failed_self_check_delays_the_acknowledgement_and_not_the_following_of_cps() {
     let mut scene = published();
-    let Step::Probe { tokens } = scene.next().step else { panic!() };
+    let Step::Probe { tokens, .. } = scene.next().step else { panic!() };
     let failures = [("www.example.com".to_owned(), "answers with another body".to_owned())].into();
     scene.memory.probe = Some(Probe { at: scene.now, tokens, failures, failed: 4 });
     let decision = scene.next();
@@ -87,7 +87,8 @@ fn reachable_tokens_of_our_enrollment_are_acknowledged() {
 #[test]
 fn with_the_self_check_off_the_ingress_controller_has_a_minute_before_tokens_are_acknowledged() {
     let mut scene = published();
-    scene.certificate.spec.validation.self_check = Some(crate::api::validation::SelfCheck::Off);
+    scene.certificate.spec.validation.as_mut().unwrap().self_check =
+        Some(crate::api::validation::SelfCheck::Off);
     scene.enrollment(&["www.example.com", "api.example.com"]);
     let decision = scene.next();
     assert_step(&decision, "Wait");
@@ -120,8 +121,8 @@ fn an_enrollment_with_another_common_name_is_not_ours() {
 fn an_acknowledgement_is_not_repeated_while_cps_works() {
     let mut scene = reachable();
     scene.enrollment(&["www.example.com", "api.example.com"]);
-    let Step::Acknowledge { change, tokens, .. } = scene.next().step else { panic!() };
-    scene.memory.acknowledged = Some(Acknowledged { change, tokens, at: scene.now });
+    let Step::Acknowledge { change, proof, .. } = scene.next().step else { panic!() };
+    scene.memory.acknowledged = Some(Acknowledged { change, proof, at: scene.now });
     scene.memory.enrollment = None;
     let decision = scene.next();
     assert_step(&decision, "Wait");
@@ -132,19 +133,20 @@ fn an_acknowledgement_is_not_repeated_while_cps_works() {
 fn rotated_tokens_are_published_beside_the_old_ones_and_acknowledged_again() {
     let mut scene = reachable();
     scene.enrollment(&["www.example.com", "api.example.com"]);
-    let Step::Acknowledge { change, tokens, .. } = scene.next().step else { panic!() };
-    scene.memory.acknowledged = Some(Acknowledged { change, tokens, at: scene.now });
+    let Step::Acknowledge { change, proof, .. } = scene.next().step else { panic!() };
+    scene.memory.acknowledged = Some(Acknowledged { change, proof, at: scene.now });
     scene.challenges(vec![
         domain("www.example.com", "ccc", "RESPONSE_ERROR"),
         domain("api.example.com", "bbb", "RESPONSE_ERROR"),
     ]);
     publish_all(&mut scene);
-    let paths: Vec<_> = publish::published_tokens(scene.published.config_map.as_ref().unwrap())
+    let paths: Vec<_> = publish::published(scene.published.config_map.as_ref().unwrap())
+        .tokens
         .into_iter()
         .map(|token| token.path.rsplit('/').next().unwrap().to_owned())
         .collect();
     assert_eq!(paths.len(), 3, "{paths:?}");
-    let Step::Probe { tokens } = scene.next().step else { panic!() };
+    let Step::Probe { tokens, .. } = scene.next().step else { panic!() };
     scene.memory.probe = Some(Probe { at: scene.now, tokens, failures: Default::default(), failed: 0 });
     assert_step(&scene.next(), "Acknowledge");
 }
@@ -153,8 +155,8 @@ fn rotated_tokens_are_published_beside_the_old_ones_and_acknowledged_again() {
 fn what_was_fetched_and_acknowledged_holds_for_the_names_that_are_left() {
     let mut scene = reachable();
     scene.enrollment(&["www.example.com", "api.example.com"]);
-    let Step::Acknowledge { change, tokens, .. } = scene.next().step else { panic!() };
-    scene.memory.acknowledged = Some(Acknowledged { change, tokens, at: scene.now });
+    let Step::Acknowledge { change, proof, .. } = scene.next().step else { panic!() };
+    scene.memory.acknowledged = Some(Acknowledged { change, proof, at: scene.now });
     scene.challenges(vec![
         domain("www.example.com", "aaa", "VALIDATED"),
         domain("api.example.com", "bbb", "IN_PROGRESS"),
@@ -166,10 +168,10 @@ fn what_was_fetched_and_acknowledged_holds_for_the_names_that_are_left() {
 fn challenges_are_read_again_when_cps_still_asks_after_the_acknowledgement() {
     let mut scene = reachable();
     scene.enrollment(&["www.example.com", "api.example.com"]);
-    let Step::Acknowledge { change, tokens, .. } = scene.next().step else { panic!() };
+    let Step::Acknowledge { change, proof, .. } = scene.next().step else { panic!() };
     let minute = std::time::Duration::from_secs(60);
     scene.now = scene.now.checked_add(minute).unwrap();
-    scene.memory.acknowledged = Some(Acknowledged { change, tokens, at: scene.now });
+    scene.memory.acknowledged = Some(Acknowledged { change, proof, at: scene.now });
     assert_step(&scene.next(), "Wait");
     scene.now = scene.now.checked_add(minute).unwrap();
     scene.change(VALIDATING.0, VALIDATING.1, VALIDATING.2);
@@ -179,7 +181,7 @@ fn challenges_are_read_again_when_cps_still_asks_after_the_acknowledgement() {
 #[test]
 fn the_first_failed_self_checks_are_no_trouble_yet() {
     let mut scene = published();
-    let Step::Probe { tokens } = scene.next().step else { panic!() };
+    let Step::Probe { tokens, .. } = scene.next().step else { panic!() };
     let failures = [("www.example.com".to_owned(), "answers with another body".to_owned())].into();
     scene.memory.probe = Some(Probe { at: scene.now, tokens, failures, failed: 3 });
     let decision = scene.next();

@@ -2,7 +2,9 @@
 
 mod addresses;
 mod dns;
+mod interference;
 mod outlook;
+mod preflight;
 mod public;
 mod replicas;
 
@@ -16,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::dns::fake;
 
 const BODY: &str = "aaa.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI";
 const PATH: &str = "/.well-known/acme-challenge/aaa";
@@ -94,6 +97,19 @@ impl Resolve for Names {
         async move { found }.boxed()
     }
 
+    fn records<'a>(
+        &'a self,
+        host: &'a str,
+        family: Family,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupFailure>> {
+        let found = match self.0.get(host) {
+            Some(Ok(all)) => Ok(all.iter().copied().filter(|found| Family::of(*found) == family).collect()),
+            Some(Err(LookupFailure::Failed)) => Err(LookupFailure::Failed),
+            Some(Err(LookupFailure::NoSuchName)) | None => Ok(Vec::new()),
+        };
+        async move { found }.boxed()
+    }
+
     fn alias<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Option<String>, LookupFailure>> {
         let target = ALIASES.iter().find(|(alias, _)| *alias == host).map(|(_, target)| (*target).to_owned());
         async move { Ok(target) }.boxed()
@@ -123,6 +139,17 @@ fn settings(http_port: u16) -> ProbeSettings {
 
 fn prober(settings: ProbeSettings, names: Names) -> Prober {
     Prober::with_resolver(settings, Arc::new(names)).unwrap()
+}
+
+/// Asks a resolver that knows nothing: no CAA records, no zones.
+async fn no_dns() -> Dns {
+    dns_of(|_| fake::NX).await
+}
+
+/// Asks a resolver that answers like this; name servers of this host may be asked.
+async fn dns_of(reply: impl Fn(fake::Question<'_>) -> fake::Reply + Send + Sync + 'static) -> Dns {
+    let resolver = fake::serve("127.0.0.1", 0, reply).await;
+    Dns::new(&[resolver], vec!["127.0.0.0/8".parse().unwrap()]).unwrap()
 }
 
 /// The check of [`token`], with no solver.

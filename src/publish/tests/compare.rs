@@ -63,7 +63,7 @@ fn served_slice() -> Value {
 }
 
 fn served_ingress() -> Value {
-    let mut ingress = json_of(&objects::ingress(&certificate(), &two_tokens(), &settings()));
+    let mut ingress = json_of(&ingress(&certificate(), &two_tokens()));
     ingress["metadata"]["uid"] = json!("b3c047ce-b669-45a9-a779-8762f300cb47");
     ingress["metadata"]["resourceVersion"] = json!("229");
     ingress["metadata"]["generation"] = json!(1);
@@ -98,7 +98,7 @@ fn slice_is_unchanged(observed: Value) -> bool {
 }
 
 fn ingress_is_unchanged(observed: Value) -> bool {
-    let desired = objects::ingress(&certificate(), &two_tokens(), &settings());
+    let desired = ingress(&certificate(), &two_tokens());
     satisfies(&desired, &serde_json::from_value::<Ingress>(observed).unwrap())
 }
 

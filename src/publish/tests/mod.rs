@@ -1,10 +1,11 @@
 //! What publishing does, as tables of cases, without an API server. The cases share the objects made here.
 
 mod compare;
+mod content;
 mod objects;
 mod plan;
 mod removal;
-mod tokens;
+mod ways;
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ fn settings() -> Settings {
     Settings {
         operator_namespace: "akacert-system".into(),
         scope: Default::default(),
+        allowed_dns_servers: ["ns1.example.net".to_owned()].into(),
         allowed_ingress_annotations: ["kubernetes.io/tls-acme".to_owned(), "traefik.io/*".to_owned()].into(),
         solver_service: "akacert-solver".into(),
     }
@@ -73,6 +75,16 @@ fn stored<K: Resource + Clone>(object: &K, uid: &str) -> Arc<K> {
     Arc::new(object)
 }
 
+/// These tokens, and what stands for the life of the certificate.
+fn wanted(tokens: &[Token]) -> Wanted {
+    Wanted { tokens: tokens.to_vec(), standing: true, ..Wanted::default() }
+}
+
+/// The Ingress of tokens.
+fn ingress(certificate: &AkamaiCertificate, tokens: &[Token]) -> Ingress {
+    super::wanted::objects(certificate, &wanted(tokens), &settings()).ingresses.remove(0)
+}
+
 /// Does the writes in memory, one at a time as the operator does, until there is nothing to write.
 fn publish(
     certificate: &AkamaiCertificate,
@@ -81,7 +93,9 @@ fn publish(
     settings: &Settings,
 ) -> (Observed, Vec<String>) {
     let mut log = Vec::new();
-    while let Some(write) = plan(certificate, tokens, &observed, settings).unwrap().into_iter().next() {
+    while let Some(write) =
+        plan(certificate, &wanted(tokens), &observed, settings).unwrap().into_iter().next()
+    {
         log.push(write.to_string());
         assert!(log.len() < 20, "publishing never ends: {log:?}");
         observed = after(observed, &write);
@@ -99,7 +113,8 @@ fn after(mut observed: Observed, write: &Write) -> Observed {
             observed.service = Some(stored(object, "uid-svc"))
         }
         Write::Apply { object: Object::Ingress(object), .. } => {
-            observed.ingress = Some(stored(object, "uid-ing"))
+            observed.ingresses.retain(|found| found.metadata.name != object.metadata.name);
+            observed.ingresses.push(stored(object, "uid-ing"));
         }
         Write::Apply { object: Object::EndpointSlice(object), .. } => {
             observed.endpoint_slices.retain(|slice| slice.metadata.name != object.metadata.name);
@@ -109,7 +124,27 @@ fn after(mut observed: Observed, write: &Write) -> Observed {
         Write::Apply { object: Object::Handoff(_), .. } | Write::Delete { kind: Kind::Handoff, .. } => {}
         Write::Delete { kind: Kind::ConfigMap, .. } => observed.config_map = None,
         Write::Delete { kind: Kind::Service, .. } => observed.service = None,
-        Write::Delete { kind: Kind::Ingress, .. } => observed.ingress = None,
+        Write::Delete { kind: Kind::Ingress, name, .. } => {
+            observed.ingresses.retain(|found| found.metadata.name.as_ref() != Some(name));
+        }
+        Write::Apply { object: Object::HttpRoute(object), .. } => {
+            observed.http_routes.retain(|found| found.metadata.name != object.metadata.name);
+            observed.http_routes.push(stored(object, "uid-route"));
+        }
+        Write::Delete { kind: Kind::HttpRoute, name, .. } => {
+            observed.http_routes.retain(|found| found.metadata.name.as_ref() != Some(name));
+        }
+        Write::Apply { object: Object::DnsEndpoint(object), .. } => {
+            observed.dns_endpoints.retain(|found| found.metadata.name != object.metadata.name);
+            observed.dns_endpoints.push(stored(object, "uid-endpoint"));
+        }
+        Write::Delete { kind: Kind::DnsEndpoint, name, .. } => {
+            observed.dns_endpoints.retain(|found| found.metadata.name.as_ref() != Some(name));
+        }
+        Write::Apply { object: Object::Snippets(object), .. } => {
+            observed.snippets = vec![stored(object, "uid-snippets")];
+        }
+        Write::Delete { kind: Kind::Snippets, .. } => observed.snippets.clear(),
         Write::Delete { kind: Kind::EndpointSlice, name, .. } => {
             observed.endpoint_slices.retain(|slice| slice.metadata.name.as_ref() != Some(name));
         }
@@ -124,6 +159,12 @@ fn published() -> Observed {
 
 fn json_of<T: serde::Serialize>(value: &T) -> serde_json::Value {
     serde_json::to_value(value).unwrap()
+}
+
+/// Changes the only object of its kind.
+fn edit<K: Clone>(objects: &mut [Arc<K>], edit: impl FnOnce(&mut K)) {
+    assert_eq!(objects.len(), 1);
+    edit(Arc::make_mut(&mut objects[0]));
 }
 
 fn change<K: Clone>(object: &mut Option<Arc<K>>, edit: impl FnOnce(&mut K)) {

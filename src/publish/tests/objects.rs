@@ -5,9 +5,13 @@ use serde_json::json;
 use super::super::objects;
 use super::*;
 
+fn content(tokens: &[Token]) -> Content {
+    Content { tokens: tokens.iter().cloned().collect(), ..Content::default() }
+}
+
 #[test]
 fn the_config_map_is_named_and_labelled_by_uid_and_lies_in_the_operators_namespace() {
-    let made = objects::config_map(&certificate(), &two_tokens(), &settings());
+    let made = objects::config_map(&certificate(), &content(&two_tokens()), &settings());
     assert_eq!(
         json_of(&made),
         json!({
@@ -36,7 +40,7 @@ fn the_config_map_is_named_and_labelled_by_uid_and_lies_in_the_operators_namespa
 fn the_ingress_has_a_rule_a_host_and_an_exact_path_a_token_and_is_owned_by_the_certificate() {
     let backend = json!({"service": {"name": "akacert-solver", "port": {"name": "http"}}});
     assert_eq!(
-        json_of(&objects::ingress(&certificate(), &two_tokens(), &settings())),
+        json_of(&ingress(&certificate(), &two_tokens())),
         json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
             "metadata": {
@@ -68,7 +72,7 @@ fn the_ingress_has_a_rule_a_host_and_an_exact_path_a_token_and_is_owned_by_the_c
 #[test]
 fn two_tokens_of_one_host_are_two_paths_of_one_rule() {
     let tokens = [token("www.example.com", "new"), token("www.example.com", "old")];
-    let rules = objects::ingress(&certificate(), &tokens, &settings()).spec.unwrap().rules.unwrap();
+    let rules = ingress(&certificate(), &tokens).spec.unwrap().rules.unwrap();
     let paths: Vec<_> =
         rules[0].http.as_ref().unwrap().paths.iter().map(|path| path.path.clone().unwrap()).collect();
     assert_eq!(rules.len(), 1);
@@ -79,7 +83,7 @@ fn two_tokens_of_one_host_are_two_paths_of_one_rule() {
 fn the_path_type_of_the_spec_is_the_path_type_of_every_path() {
     for path_type in ["Exact", "Prefix", "ImplementationSpecific"] {
         let certificate = certificate_with(json!({"className": "gce", "pathType": path_type}));
-        let rules = objects::ingress(&certificate, &two_tokens(), &settings()).spec.unwrap().rules.unwrap();
+        let rules = ingress(&certificate, &two_tokens()).spec.unwrap().rules.unwrap();
         for rule in rules {
             assert_eq!(rule.http.unwrap().paths[0].path_type, path_type);
         }
@@ -101,7 +105,7 @@ fn labels_of_the_spec_are_on_the_ingress_but_never_ours_changed_and_never_those_
             "argocd.argoproj.io/tracking-id": "shop:networking.k8s.io/Ingress:shop/akacert-www"
         }
     }));
-    let metadata = objects::ingress(&certificate, &two_tokens(), &settings()).metadata;
+    let metadata = ingress(&certificate, &two_tokens()).metadata;
     assert_eq!(
         json_of(&metadata.labels),
         json!({"team": "web", "app.kubernetes.io/managed-by": "akacert", "akacert.io/certificate-uid": UID})

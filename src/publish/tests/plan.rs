@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn first(observed: &Observed) -> Result<Option<String>, Blocked> {
-    let writes = plan(&certificate(), &two_tokens(), observed, &settings())?;
+    let writes = plan(&certificate(), &wanted(&two_tokens()), observed, &settings())?;
     Ok(writes.first().map(ToString::to_string))
 }
 
@@ -25,13 +25,13 @@ fn what_serves_is_written_before_what_routes() {
 
 #[test]
 fn nothing_is_written_when_everything_is_as_it_should_be() {
-    assert_eq!(plan(&certificate(), &two_tokens(), &published(), &settings()), Ok(vec![]));
+    assert_eq!(plan(&certificate(), &wanted(&two_tokens()), &published(), &settings()), Ok(vec![]));
 }
 
 #[test]
 fn a_second_certificate_of_the_namespace_shares_service_and_endpoint_slices() {
-    let observed = Observed { config_map: None, ingress: None, ..published() };
-    let writes = plan(&certificate(), &two_tokens(), &observed, &settings()).unwrap();
+    let observed = Observed { config_map: None, ingresses: vec![], ..published() };
+    let writes = plan(&certificate(), &wanted(&two_tokens()), &observed, &settings()).unwrap();
     assert_eq!(
         writes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
@@ -48,7 +48,7 @@ fn a_hundred_names_are_one_config_map_and_one_ingress_and_fit_into_them() {
     assert_eq!(log.len(), 4);
     let data = observed.config_map.unwrap().data.clone().unwrap();
     assert!(data["challenges.json"].len() < 100_000);
-    assert_eq!(observed.ingress.unwrap().spec.clone().unwrap().rules.unwrap().len(), 100);
+    assert_eq!(observed.ingresses[0].spec.clone().unwrap().rules.unwrap().len(), 100);
 }
 
 #[test]
@@ -62,13 +62,13 @@ fn rotated_tokens_change_config_map_and_ingress_and_nothing_else() {
             "apply Ingress shop/akacert-www"
         ]
     );
-    assert_eq!(published_tokens(&observed.config_map.unwrap()).len(), 4);
+    assert_eq!(super::super::published(&observed.config_map.unwrap()).tokens.len(), 4);
 }
 
 #[test]
 fn the_first_write_of_an_object_must_find_nothing_and_later_ones_take_back_what_is_ours() {
     let forced = |observed: &Observed| {
-        plan(&certificate(), &two_tokens(), observed, &settings())
+        plan(&certificate(), &wanted(&two_tokens()), observed, &settings())
             .unwrap()
             .iter()
             .map(|write| matches!(write, Write::Apply { force: true, .. }))
@@ -76,7 +76,7 @@ fn the_first_write_of_an_object_must_find_nothing_and_later_ones_take_back_what_
     };
     assert_eq!(forced(&nothing()), [false, false]);
     let mut changed = published();
-    change(&mut changed.ingress, |ingress| {
+    edit(&mut changed.ingresses, |ingress| {
         ingress.spec.as_mut().unwrap().ingress_class_name = Some("nginx".into())
     });
     assert_eq!(forced(&changed), [true]);
@@ -129,7 +129,7 @@ fn in_the_operators_own_namespace_the_ingress_leads_to_the_solvers_own_service()
             "apply Ingress akacert-system/akacert-www"
         ]
     );
-    let rules = observed.ingress.unwrap().spec.clone().unwrap().rules.unwrap();
+    let rules = observed.ingresses[0].spec.clone().unwrap().rules.unwrap();
     let backend = &rules[0].http.as_ref().unwrap().paths[0].backend;
     assert_eq!(json_of(backend), json!({"service": {"name": "solver", "port": {"name": "http"}}}));
 }
@@ -142,7 +142,7 @@ fn nothing_is_published_into_a_namespace_that_is_being_deleted() {
 
 #[test]
 fn without_tokens_there_is_nothing_to_publish() {
-    assert_eq!(plan(&certificate(), &[], &nothing(), &settings()), Ok(vec![]));
+    assert_eq!(plan(&certificate(), &wanted(&[]), &nothing(), &settings()), Ok(vec![]));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn annotations_of_the_spec_have_to_be_on_the_allow_list() {
     ];
     for (key, refused) in cases {
         let certificate = certificate_with(json!({"className": "traefik", "annotations": {(key): "x"}}));
-        let result = plan(&certificate, &two_tokens(), &nothing(), &settings()).map(|_| ());
+        let result = plan(&certificate, &wanted(&two_tokens()), &nothing(), &settings()).map(|_| ());
         let expected = refused.map_or(Ok(()), |key| Err(Blocked::AnnotationNotAllowed { key: key.into() }));
         assert_eq!(result, expected, "{key}");
     }
@@ -166,7 +166,7 @@ fn annotations_of_the_spec_have_to_be_on_the_allow_list() {
 fn an_allow_list_entry_of_a_bare_star_allows_nothing() {
     let settings = Settings { allowed_ingress_annotations: ["*".to_owned()].into(), ..settings() };
     let certificate = certificate_with(json!({"className": "traefik", "annotations": {"a.example/b": "x"}}));
-    let blocked = plan(&certificate, &two_tokens(), &nothing(), &settings).unwrap_err();
+    let blocked = plan(&certificate, &wanted(&two_tokens()), &nothing(), &settings).unwrap_err();
     assert_eq!(
         blocked.to_string(),
         "the annotation a.example/b is not on the operator's allow-list: remove it from \
@@ -182,7 +182,7 @@ fn an_object_of_our_name_that_is_not_ours_is_left_alone() {
         first(&observed).unwrap_err().to_string()
     };
     assert_eq!(
-        taken(|observed| change(&mut observed.ingress, |ingress| {
+        taken(|observed| edit(&mut observed.ingresses, |ingress| {
             ingress.metadata.owner_references = None;
             ingress.metadata.labels = None;
         })),
@@ -213,7 +213,7 @@ fn an_object_of_our_name_that_is_not_ours_is_left_alone() {
 #[test]
 fn an_ingress_that_another_controller_owns_is_not_ours_whatever_its_labels_say() {
     let mut observed = published();
-    change(&mut observed.ingress, |ingress| {
+    edit(&mut observed.ingresses, |ingress| {
         let owner = &mut ingress.metadata.owner_references.as_mut().unwrap()[0];
         owner.kind = "Shop".into();
         owner.uid = "another".into();
@@ -224,7 +224,7 @@ fn an_ingress_that_another_controller_owns_is_not_ours_whatever_its_labels_say()
 #[test]
 fn the_ingress_of_a_former_certificate_of_the_same_name_is_taken_over() {
     let mut observed = Observed { config_map: None, ..published() };
-    change(&mut observed.ingress, |ingress| {
+    edit(&mut observed.ingresses, |ingress| {
         ingress.metadata.owner_references.as_mut().unwrap()[0].uid = "former".into();
         ingress
             .metadata

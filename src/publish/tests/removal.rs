@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use super::*;
 
 fn removal(certificate: &AkamaiCertificate, observed: &Observed) -> Vec<String> {
-    plan_removal(certificate, observed, &settings()).iter().map(ToString::to_string).collect()
+    plan_removal(certificate, &Wanted::standing(), observed, &settings())
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[test]
@@ -36,7 +39,7 @@ fn the_shared_service_stays_while_another_certificate_of_the_namespace_publishes
 fn removal_has_an_end() {
     let mut observed = published();
     for _ in 0..3 {
-        let write = plan_removal(&certificate(), &observed, &settings()).remove(0);
+        let write = plan_removal(&certificate(), &Wanted::standing(), &observed, &settings()).remove(0);
         observed = after(observed, &write);
     }
     // The EndpointSlices are left to garbage collection: the Service owned them.
@@ -48,7 +51,7 @@ fn removal_has_an_end() {
 fn what_is_on_its_way_out_is_not_deleted_again() {
     let mut observed = published();
     let now = serde_json::from_value(json!("2026-11-23T12:00:00Z")).unwrap();
-    change(&mut observed.ingress, |ingress| ingress.metadata.deletion_timestamp = Some(now));
+    edit(&mut observed.ingresses, |ingress| ingress.metadata.deletion_timestamp = Some(now));
     assert_eq!(
         removal(&certificate(), &observed),
         [
@@ -61,10 +64,8 @@ fn what_is_on_its_way_out_is_not_deleted_again() {
 #[test]
 fn objects_that_are_not_ours_are_not_removed() {
     let mut observed = published();
-    change(&mut observed.ingress, |ingress| {
-        ingress.metadata.owner_references = None;
-        ingress.metadata.labels = None;
-    });
+    // Whatever its labels say.
+    edit(&mut observed.ingresses, |ingress| ingress.metadata.owner_references = None);
     change(&mut observed.service, |service| service.metadata.labels = None);
     assert_eq!(
         removal(&certificate(), &observed),
@@ -89,7 +90,7 @@ fn inventory() -> Inventory {
     let mut inventory = Inventory::default();
     for (place, observed) in both.into_iter().enumerate() {
         inventory.config_maps.extend(observed.config_map);
-        inventory.ingresses.extend(observed.ingress);
+        inventory.ingresses.extend(observed.ingresses);
         inventory
             .services
             .extend(observed.service.map(|service| stored(&*service, &format!("uid-svc-{place}"))));

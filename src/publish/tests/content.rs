@@ -1,4 +1,4 @@
-//! Tokens in a ConfigMap, and which tokens are kept.
+//! What is in a ConfigMap, and which tokens are kept.
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,30 @@ fn config_map(json: &str) -> ConfigMap {
 
 #[test]
 fn what_is_written_into_a_config_map_is_read_from_it() {
-    let written = objects::config_map(&certificate(), &two_tokens(), &settings());
+    let record = |name: &str, by| Record { name: name.into(), values: ["digest".to_owned()].into(), by };
+    let content = Content {
+        tokens: two_tokens().into_iter().collect(),
+        redirects: [Redirection { host: "www.example.com".into(), to: "dcv.akamai.com".into() }].into(),
+        records: [record("_acme-challenge.example.com", By::EdgeDns(Default::default()))].into(),
+    };
+    let written = objects::config_map(&certificate(), &content, &settings());
+    assert_eq!(read(&written).unwrap(), content);
+    let data = written.data.unwrap();
+    assert_eq!(data["redirects.json"], r#"[{"host":"www.example.com","to":"dcv.akamai.com"}]"#);
     assert_eq!(
-        published_tokens(&written),
-        [token("api.example.com", "bbb"), token("www.example.com", "aaa")]
+        data["records.json"],
+        r#"[{"name":"_acme-challenge.example.com","values":["digest"],"by":{"edgeDns":{}}}]"#
     );
 }
 
 #[test]
 fn fields_of_a_later_version_are_tolerated() {
-    let read =
-        read_tokens(&config_map(r#"[{"host":"a.example","path":"/p","body":"b","expires":"2026-12-01"}]"#))
-            .unwrap();
-    assert_eq!(read, [Token { host: "a.example".into(), path: "/p".into(), body: "b".into() }]);
+    let found =
+        read(&config_map(r#"[{"host":"a.example","path":"/p","body":"b","expires":"2026-12-01"}]"#)).unwrap();
+    assert_eq!(
+        found.tokens,
+        [Token { host: "a.example".into(), path: "/p".into(), body: "b".into() }].into()
+    );
 }
 
 #[test]
@@ -49,8 +60,8 @@ fn a_malformed_config_map_has_no_tokens_and_says_why() {
         ),
     ];
     for (config_map, message) in cases {
-        assert_eq!(read_tokens(&config_map).unwrap_err().to_string(), message);
-        assert_eq!(published_tokens(&config_map), []);
+        assert_eq!(read(&config_map).unwrap_err().to_string(), message);
+        assert_eq!(super::super::published(&config_map), Content::default());
     }
 }
 
@@ -73,7 +84,7 @@ fn where_old_and_wanted_answer_the_same_url_the_wanted_body_holds() {
 
 #[test]
 fn tokens_that_rotate_forever_do_not_grow_without_bound_and_never_push_out_a_wanted_one() {
-    let old = (0..5000).map(|n| token("www.example.com", &format!("old{n}"))).collect();
+    let old = (0..5000).map(|n| token("www.example.com", &format!("old{n}")));
     let wanted: Vec<_> = (0..100).map(|n| token("www.example.com", &format!("new{n}"))).collect();
     let kept = keep(old, &wanted);
     assert_eq!(kept.len(), 1000);
