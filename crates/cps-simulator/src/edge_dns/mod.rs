@@ -1,5 +1,6 @@
-//! Edge DNS (config-dns v2): TXT records in zones, one write to a zone at a time. What the API says is in `api`, what is
-//! remembered in `zones`; here a write gets its turn, and becomes real on a name server if there is one.
+//! Edge DNS (config-dns v2): TXT records in zones, one write to a zone at a time. What the API says is in
+//! `api`, what is remembered in `zones`; here a write gets its turn, and becomes real on a name server if
+//! there is one.
 
 mod api;
 mod name_server;
@@ -57,8 +58,8 @@ pub(crate) enum Writer {
     Control,
 }
 
-/// Changes a zone as `plan` decides when the zone's turn is there. It is on the name server when this returns, and it is
-/// done even if nobody waits for the answer any more.
+/// Changes a zone as `plan` decides when the zone's turn is there. It is on the name server when this
+/// returns, and it is done even if nobody waits for the answer any more.
 pub(crate) async fn write(
     shared: &Arc<Shared>,
     zone: &str,

@@ -1,4 +1,5 @@
-//! The name server that serves the zones: record sets get there by dynamic update (RFC 2136), signed with a key (RFC 8945).
+//! The name server that serves the zones: record sets get there by dynamic update (RFC 2136), signed with a
+//! key (RFC 8945).
 
 use std::net::SocketAddr;
 use std::time::Duration;

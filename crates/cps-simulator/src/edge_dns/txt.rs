@@ -1,4 +1,5 @@
-//! TXT data in the form of a master file (RFC 1035, section 5.1), of which Edge DNS knows only quoted strings.
+//! TXT data in the form of a master file (RFC 1035, section 5.1), of which Edge DNS knows only quoted
+//! strings.
 
 use std::fmt::Write;
 

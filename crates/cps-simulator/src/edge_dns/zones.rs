@@ -1,5 +1,5 @@
-//! What Edge DNS remembers: zones and their TXT record sets. Plain data that can be dumped and loaded; how it looks on the
-//! wire is in `api`.
+//! What Edge DNS remembers: zones and their TXT record sets. Plain data that can be dumped and loaded; how it
+//! looks on the wire is in `api`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -130,7 +130,8 @@ impl TxtSet {
     }
 }
 
-/// A name as Edge DNS takes it: complete, without the dot at its end, in the zone; the answer is in lower case.
+/// A name as Edge DNS takes it: complete, without the dot at its end, in the zone; the answer is in lower
+/// case.
 ///
 /// # Errors
 /// When it is no such name.

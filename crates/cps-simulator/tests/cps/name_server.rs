@@ -1,5 +1,6 @@
-//! An authoritative name server for tests: its zone is `edge.test`, and dynamic updates (RFC 2136) that are signed with its
-//! key change the TXT records of [`names`](crate::names). It shares no code with the simulator beside the DNS library.
+//! An authoritative name server for tests: its zone is `edge.test`, and dynamic updates (RFC 2136) that are
+//! signed with its key change the TXT records of [`names`](crate::names). It shares no code with the
+//! simulator beside the DNS library.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Point 16: Edge DNS. Quoted rdata, the two kinds of 409, pages of 25, and records that a name server really serves.
+//! Point 16: Edge DNS. Quoted rdata, the two kinds of 409, pages of 25, and records that a name server really
+//! serves.
 
 use std::time::Duration;
 
