@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::api::EDGE_DNS;
 use crate::shared::lock;
 
 /// One call of the API, answered or not.
@@ -21,7 +22,8 @@ pub struct Call {
     pub method: String,
     /// Path and query as received.
     pub path: String,
-    /// The path with its numbers replaced: `/cps/v2/enrollments/{enrollmentId}`.
+    /// The path with its numbers and names replaced: `/cps/v2/enrollments/{enrollmentId}`,
+    /// `/config-dns/v2/zones/{zone}/names/{name}/types/TXT`.
     pub pattern: String,
     /// The enrollment it concerns; for a create the new one.
     pub enrollment_id: Option<u64>,
@@ -90,9 +92,10 @@ impl Calls {
     }
 }
 
-/// The path with its numbers replaced, and those numbers.
+/// The path with its numbers and the names of zones and records replaced, and the numbers.
 fn pattern_of(path: &str) -> (String, Option<u64>, Option<u64>) {
     let (mut enrollment, mut change) = (None, None);
+    let edge_dns = path.starts_with(EDGE_DNS);
     let mut before = "";
     let mut pattern = Vec::new();
     for segment in path.split('/') {
@@ -106,6 +109,8 @@ fn pattern_of(path: &str) -> (String, Option<u64>, Option<u64>) {
                 change = number;
                 "{changeId}"
             }
+            ("zones", None) if edge_dns => "{zone}",
+            ("names", None) if edge_dns => "{name}",
             _ => segment,
         });
         before = segment;
@@ -132,6 +137,13 @@ mod tests {
             "/cps/v2/enrollments/{enrollmentId}/changes/{changeId}/input/info/lets-encrypt-challenges"
         );
         assert_eq!((enrollment, change), (Some(7), Some(8)));
+    }
+
+    #[test]
+    fn names_in_a_path_of_edge_dns_become_placeholders() {
+        let (pattern, ..) = pattern_of("/config-dns/v2/zones/edge.test/names/names.edge.test/types/TXT");
+        assert_eq!(pattern, "/config-dns/v2/zones/{zone}/names/{name}/types/TXT");
+        assert_eq!(pattern_of("/config-dns/v2/zones").0, "/config-dns/v2/zones");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::credentials::Credentials;
+use crate::edge_dns::ZoneKind;
 
 /// Everything a [`Simulator`](crate::Simulator) is started with.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ pub struct Config {
     pub renewal_lead: Duration,
     /// How far a request's timestamp may be off.
     pub clock_skew: Duration,
+    /// The zones of Edge DNS, and where they are served.
+    pub edge_dns: EdgeDnsConfig,
     /// The waits of a change at speed 1.
     pub waits: Waits,
 }
@@ -65,6 +68,33 @@ pub struct AcmeDirectory {
     pub url: String,
     /// PEM file of the CA that the directory's TLS certificate chains to; the system's roots without it.
     pub ca: Option<PathBuf>,
+}
+
+/// Edge DNS as it is at the start.
+#[derive(Debug, Clone, Default)]
+pub struct EdgeDnsConfig {
+    /// The zones of the account; they belong to its first contract.
+    pub zones: Vec<EdgeDnsZone>,
+    /// The name server that serves them; without one records are only in memory.
+    pub name_server: Option<EdgeDnsServer>,
+}
+
+/// A zone of Edge DNS.
+#[derive(Debug, Clone)]
+pub struct EdgeDnsZone {
+    /// Its name, without a dot at the end.
+    pub name: String,
+    /// Its type.
+    pub kind: ZoneKind,
+}
+
+/// An authoritative name server that takes dynamic updates (RFC 2136).
+#[derive(Debug, Clone)]
+pub struct EdgeDnsServer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// File of the TSIG key for updates, in BIND's syntax.
+    pub tsig_file: PathBuf,
 }
 
 /// How long a change stays in each step at speed 1.
@@ -98,6 +128,8 @@ pub struct Waits {
     pub complete_visible: Duration,
     /// Each of the two steps of a removal.
     pub removal: Duration,
+    /// How long a write of Edge DNS holds its zone; never less than a twentieth of a second, so that writes do overlap.
+    pub edge_dns_write: Duration,
 }
 
 impl Default for Waits {
@@ -117,6 +149,7 @@ impl Default for Waits {
             production: Duration::from_secs(1200),
             complete_visible: Duration::from_secs(30),
             removal: Duration::from_secs(300),
+            edge_dns_write: Duration::from_millis(200),
         }
     }
 }
@@ -143,6 +176,7 @@ impl Config {
             token_life: Duration::from_secs(7 * 24 * 3600),
             renewal_lead: Duration::from_secs(20 * 24 * 3600),
             clock_skew: Duration::from_secs(30),
+            edge_dns: EdgeDnsConfig::default(),
             waits: Waits::default(),
         }
     }

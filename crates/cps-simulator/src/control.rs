@@ -2,7 +2,7 @@
 //!
 //! | Request | What it does |
 //! |---|---|
-//! | `POST /faults` | adds a [`Fault`]: `{"kind":"latency","milliseconds":500,"method":"GET","path":"/deployments","count":2}`; kinds: `latency`, `too-many-requests`, `burst-block`, `limit-text`, `server-error`, `lost-answer`, `connection-reset`, `failed-authorization` (here `path` is part of the domain name) |
+//! | `POST /faults` | adds a [`Fault`]: `{"kind":"latency","milliseconds":500,"method":"GET","path":"/deployments","count":2}`; kinds: `latency`, `too-many-requests`, `burst-block`, `limit-text`, `server-error`, `concurrent-zone-modification`, `lost-answer`, `connection-reset`, `failed-authorization` (here `path` is part of the domain name) |
 //! | `GET /faults`, `DELETE /faults` | the faults still to come; removes them |
 //! | `GET /calls`, `DELETE /calls` | `{"total":n,"waiting":n,"calls":[`[`Call`](crate::Call)`…]}`; resets it |
 //! | `GET /quirks`, `PUT /quirks` | the [`Quirks`] |
@@ -14,6 +14,9 @@
 //! | `GET /warnings`, `DELETE /warnings` | the warnings still to come; removes them |
 //! | `POST /seed` | many deployed enrollments at once: `{"contract":"C-1","count":1000,"name":"www{n}.example.com","names":2,"days":80}`; answers the first and the last ID |
 //! | `PUT /enrollments/{id}/live` | `true` or `false`: whether its certificate counts as live on the network |
+//! | `GET /edge-dns` | the zones of Edge DNS: `{"edge.test":{"type":"PRIMARY",…,"txt":{"_acme-challenge.edge.test":{"ttl":60,"rdata":["\"…\""]}}}}` |
+//! | `PUT /edge-dns/{zone}`, `DELETE /edge-dns/{zone}` | adds a zone with a type: `"PRIMARY"`; removes it |
+//! | `PUT /edge-dns/{zone}/{name}`, `DELETE /edge-dns/{zone}/{name}` | somebody else's TXT record set, as `{"ttl":60,"rdata":["\"…\""]}`: on the name server as well, but no call of the API; removes it |
 //! | `GET /dump`, `PUT /dump` | the whole state with keys and certificates; loading goes on with pending changes |
 //! | `GET /root` | PEM of the simulator's own root, which signs when there is no ACME authority |
 //! | `GET /healthz` | 200 |
@@ -27,6 +30,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::edge_dns::{self, Change, TxtSet, Writer, ZoneKind, Zones};
 use crate::faults::Fault;
 use crate::quirks::Quirks;
 use crate::renewals;
@@ -50,6 +54,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/enrollments/{id}/renewal-start", put(set_renewal_start))
         .route("/warnings", get(warnings).post(add_warning).delete(clear_warnings))
         .route("/seed", post(seed))
+        .route("/edge-dns", get(edge_dns_zones))
+        .route("/edge-dns/{zone}", put(put_zone).delete(delete_zone))
+        .route("/edge-dns/{zone}/{name}", put(put_txt).delete(delete_txt))
         .route("/dump", get(dump).put(load))
         .route("/root", get(root))
         .route("/healthz", get(async || "ok\n"))
@@ -178,6 +185,61 @@ async fn seed(
     state.last_id = made.last_id;
     state.enrollments.append(&mut made.enrollments);
     Ok(Json(seeded))
+}
+
+async fn edge_dns_zones(extract::State(shared): App) -> Json<Zones> {
+    Json(lock(&shared.state).edge_dns.clone())
+}
+
+async fn put_zone(
+    extract::State(shared): App,
+    Path(zone): Path<String>,
+    Json(kind): Json<ZoneKind>,
+) -> StatusCode {
+    let contract = shared.config.contracts.first().map_or("", String::as_str);
+    lock(&shared.state).edge_dns.add(&zone, kind, contract);
+    StatusCode::NO_CONTENT
+}
+
+async fn delete_zone(extract::State(shared): App, Path(zone): Path<String>) -> StatusCode {
+    let removed = lock(&shared.state).edge_dns.remove(&zone);
+    if removed { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+}
+
+async fn put_txt(
+    extract::State(shared): App,
+    Path((zone, name)): Path<(String, String)>,
+    Json(set): Json<TxtSet>,
+) -> Result<StatusCode, (StatusCode, String)> {
+    set_txt(&shared, &zone, &name, Some(set)).await
+}
+
+async fn delete_txt(
+    extract::State(shared): App,
+    Path((zone, name)): Path<(String, String)>,
+) -> Result<StatusCode, (StatusCode, String)> {
+    set_txt(&shared, &zone, &name, None).await
+}
+
+/// What somebody else does to a record set.
+async fn set_txt(
+    shared: &Arc<Shared>,
+    zone: &str,
+    name: &str,
+    set: Option<TxtSet>,
+) -> Result<StatusCode, (StatusCode, String)> {
+    let change = || {
+        let name = edge_dns::check_name(name, zone)?;
+        Ok(Change { name, set: set.map(TxtSet::written_out).transpose()? })
+    };
+    let written = match change() {
+        Ok(change) => edge_dns::write(shared, zone, Writer::Control, move |_| Ok(vec![change])).await,
+        Err(refusal) => Err(refusal),
+    };
+    match written {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(refusal) => Err((StatusCode::BAD_REQUEST, format!("{refusal}\n"))),
+    }
 }
 
 async fn dump(extract::State(shared): App) -> Json<State> {

@@ -37,6 +37,8 @@ pub enum FaultKind {
         #[serde(default = "internal_server_error")]
         status: u16,
     },
+    /// 409 `concurrentZoneModification`, as if another write held the zone (Edge DNS).
+    ConcurrentZoneModification,
     /// The request is carried out, but the connection ends without an answer.
     LostAnswer,
     /// The connection ends before the request is carried out.

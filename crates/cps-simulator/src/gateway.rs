@@ -16,6 +16,7 @@ use tower::ServiceExt;
 
 use crate::auth::Signed;
 use crate::calls::Entry;
+use crate::edge_dns::Refusal;
 use crate::faults::FaultKind;
 use crate::problem::Problem;
 use crate::query::Query;
@@ -52,7 +53,7 @@ async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
     if fault == Some(FaultKind::ConnectionReset) {
         return no_answer();
     }
-    let answer = match fault.as_ref().and_then(instead) {
+    let answer = match fault.as_ref().and_then(|fault| instead(fault, parts.uri.path())) {
         Some(answer) => answer,
         None => match to_bytes(body, MAX_REQUEST).await {
             Ok(body) => gateway.admit_and_call(parts, &host, account.as_deref(), body).await,
@@ -151,7 +152,7 @@ fn written_out(mut answer: Response, host: &str) -> Response {
 }
 
 /// The answer of faults that replace the call.
-fn instead(fault: &FaultKind) -> Option<Response> {
+fn instead(fault: &FaultKind, path: &str) -> Option<Response> {
     match fault {
         FaultKind::TooManyRequests { seconds } => {
             Some(too_many_requests("home", Duration::from_secs(*seconds)).into_response())
@@ -174,8 +175,13 @@ fn instead(fault: &FaultKind) -> Option<Response> {
         }
         FaultKind::ServerError { status } => {
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Some(Problem::server_error(status).into_response())
+            let problem = Problem::server_error(status);
+            Some(match path.starts_with(crate::api::EDGE_DNS) {
+                true => problem.of_edge_dns("serverError").into_response(),
+                false => problem.into_response(),
+            })
         }
+        FaultKind::ConcurrentZoneModification => Some(Refusal::Concurrent.into_response()),
         FaultKind::Latency { .. }
         | FaultKind::LostAnswer
         | FaultKind::ConnectionReset

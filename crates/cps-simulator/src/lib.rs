@@ -1,4 +1,5 @@
-//! A simulator of Akamai's Certificate Provisioning System (CPS v2) that issues real certificates.
+//! A simulator of Akamai's Certificate Provisioning System (CPS v2) that issues real certificates, and of Edge DNS, by
+//! which their names are proven.
 //!
 //! [`Simulator::start`] runs it in this process; the program `cps-simulator` is a command line around it.
 //!
@@ -20,6 +21,7 @@ pub mod control;
 mod credentials;
 mod dcv;
 mod edge;
+mod edge_dns;
 mod enrollment;
 mod faults;
 mod fetch;
@@ -49,8 +51,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use calls::Call;
-pub use config::{AcmeDirectory, Config, TlsFiles, Waits};
+pub use config::{AcmeDirectory, Config, EdgeDnsConfig, EdgeDnsServer, EdgeDnsZone, TlsFiles, Waits};
 pub use credentials::{Credentials, EdgercError};
+pub use edge_dns::{TsigKeyError, ZoneKind};
 pub use faults::{Fault, FaultKind};
 pub use fetch::FetchSetupError;
 pub use quirks::Quirks;
@@ -61,6 +64,7 @@ use auth::Verifier;
 pub use authority::RootError;
 use authority::{Authority, OwnRoot};
 use shared::{Shared, lock};
+use state::State;
 
 /// Why a simulator did not start.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +86,9 @@ pub enum StartError {
     /// The simulator's own root cannot be had.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// The key for updates of the name server cannot be had.
+    #[error(transparent)]
+    TsigKey(#[from] TsigKeyError),
     /// A setting makes no sense.
     #[error("speed must be a positive number, but is {0}")]
     Speed(f64),
@@ -143,12 +150,15 @@ impl Simulator {
             Some(file) => OwnRoot::kept(file)?,
             None => OwnRoot::generate().map_err(RootError::from)?,
         });
+        let mut state = State::default();
+        shared::add_zones(&mut state.edge_dns, &config);
         let shared = Arc::new(Shared {
             verifier: Verifier::new(config.credentials.clone(), config.clock_skew),
             limits: limits::Limits::default(),
             faults: faults::Faults::default(),
             warnings: warnings::Warnings::default(),
             calls: calls::Calls::default(),
+            edge_dns: edge_dns::EdgeDns::new(&config.edge_dns)?,
             fetcher: fetch::Fetcher::new(config.dns, config.validation_port)?,
             authority: match config.acme.clone() {
                 Some(directory) => Authority::acme(directory),
@@ -158,7 +168,7 @@ impl Simulator {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             quirks: Mutex::default(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             signals: Mutex::default(),
             config,
         });

@@ -6,15 +6,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use cps_simulator::{AcmeDirectory, Config, Credentials, EdgercError, Simulator, StartError, TlsFiles};
+use cps_simulator::{
+    AcmeDirectory, Config, Credentials, EdgeDnsServer, EdgeDnsZone, EdgercError, Simulator, StartError,
+    TlsFiles, ZoneKind,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// A simulator of Akamai CPS v2 that issues real certificates.
 ///
-/// It answers the CPS v2 API and the contract list, verifies EdgeGrid signatures, and takes each change through
+/// It answers the CPS v2 API, the contract list and TXT records of Edge DNS, verifies EdgeGrid signatures, and takes each change through
 /// the steps of the real thing, divided by --speed. Certificates come from the ACME authority given, or from a
-/// root of the simulator's own after it has fetched the HTTP-01 tokens itself. State is kept in memory.
+/// root of the simulator's own after it has fetched the HTTP-01 tokens itself. The zones of Edge DNS are those given;
+/// their TXT records can go to a real name server. State is kept in memory.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Args {
@@ -72,6 +76,15 @@ struct Args {
     /// How long before expiry a renewal starts (not divided by --speed)
     #[arg(long, value_name = "TIME", default_value = "20d", value_parser = duration)]
     renewal_lead: Duration,
+    /// A zone of Edge DNS, as NAME or NAME=TYPE with PRIMARY, SECONDARY or ALIAS; can be repeated
+    #[arg(long = "edge-dns-zone", value_name = "ZONE", value_parser = edge_dns_zone)]
+    edge_dns_zones: Vec<EdgeDnsZone>,
+    /// Name server that gets each record set of Edge DNS by dynamic update (TCP); without it they are only in memory
+    #[arg(long, value_name = "ADDR", requires = "edge_dns_tsig_file")]
+    edge_dns_server: Option<SocketAddr>,
+    /// File of the TSIG key for these updates, as tsig-keygen writes it
+    #[arg(long, value_name = "FILE", requires = "edge_dns_server")]
+    edge_dns_tsig_file: Option<PathBuf>,
     /// How often the simulator looks for the tokens itself, at speed 1
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     self_check: Duration,
@@ -96,6 +109,22 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     let number: u32 = text[..text.len() - 1].parse().map_err(|_| help())?;
     Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+fn edge_dns_zone(text: &str) -> Result<EdgeDnsZone, String> {
+    let (name, kind) = text.split_once('=').unwrap_or((text, "PRIMARY"));
+    let kind = match kind {
+        "PRIMARY" => ZoneKind::Primary,
+        "SECONDARY" => ZoneKind::Secondary,
+        "ALIAS" => ZoneKind::Alias,
+        other => return Err(format!("{other} is no type of a zone: use PRIMARY, SECONDARY or ALIAS")),
+    };
+    if name.is_empty() || name.ends_with('.') {
+        return Err(format!(
+            "{name} is no name of a zone: write it without a dot at the end, like example.com"
+        ));
+    }
+    Ok(EdgeDnsZone { name: name.to_owned(), kind })
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +159,11 @@ fn config(args: Args) -> Result<Config, Error> {
     config.token_life = args.token_life;
     config.renewal_lead = args.renewal_lead;
     config.clock_skew = args.clock_skew;
+    config.edge_dns.zones = args.edge_dns_zones;
+    config.edge_dns.name_server = args
+        .edge_dns_server
+        .zip(args.edge_dns_tsig_file)
+        .map(|(address, tsig_file)| EdgeDnsServer { address, tsig_file });
     config.waits.self_check = args.self_check;
     config.waits.complete_visible = args.complete_visible;
     Ok(config)

@@ -1,4 +1,4 @@
-//! CPS media types: which of them a request accepts (406) and carries (415).
+//! Media types: which of them a request accepts (406) and carries (415).
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -32,6 +32,18 @@ pub(crate) fn carried(headers: &HeaderMap, understood: &[&'static str]) -> Resul
     understood.iter().copied().find(|name| sent == [full(name)]).ok_or_else(|| {
         Problem::unsupported_media_type(&understood.iter().map(|n| full(n)).collect::<Vec<_>>())
     })
+}
+
+/// Whether a request accepts `application/json`, as each does that says nothing.
+pub(crate) fn accepts_json(headers: &HeaderMap) -> bool {
+    let wanted = values(headers, &ACCEPT);
+    let fits = |wanted: &String| ["application/json", "application/*", "*/*"].contains(&wanted.as_str());
+    wanted.is_empty() || wanted.iter().any(fits)
+}
+
+/// Whether the body of a request is `application/json`.
+pub(crate) fn carries_json(headers: &HeaderMap) -> bool {
+    values(headers, &CONTENT_TYPE) == ["application/json"]
 }
 
 /// The media types of a header, without parameters such as `charset=utf-8`.

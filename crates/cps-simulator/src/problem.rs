@@ -1,8 +1,9 @@
-//! Error answers in CPS's problem+json form and the texts of the known ones.
+//! Error answers in the problem+json forms of CPS and Edge DNS, and the texts of the known ones.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// An error answer. Its `type` names the host the client called, so it is written out at the very end.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub(crate) struct Problem {
 enum Kind {
     /// Last segment of `…/cps/v2/error-types/…`.
     Slug(&'static str),
+    /// Last segment of `…/authoritative-dns/…`.
+    EdgeDns(&'static str),
     /// The `type` as it stands.
     Literal(&'static str),
 }
@@ -120,6 +123,21 @@ impl Problem {
             .detail("Fault injected through the control endpoint.")
     }
 
+    /// An error of Edge DNS, which has a form of its own.
+    pub(crate) fn edge_dns(
+        status: StatusCode,
+        slug: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self::slug(status, "", title).of_edge_dns(slug).detail(detail)
+    }
+
+    /// The same in the form of Edge DNS.
+    pub(crate) fn of_edge_dns(self, slug: &'static str) -> Self {
+        Self { kind: Kind::EdgeDns(slug), ..self }
+    }
+
     /// The answer for a client that called `https://{host}`.
     pub(crate) fn render(self, host: &str) -> Response {
         let mut body = json!({"title": self.title});
@@ -128,6 +146,14 @@ impl Problem {
                 let kind = format!("https://{host}/cps/v2/error-types/{slug}");
                 body["instance"] = format!("{kind}?id={:032x}", rand::random::<u128>()).into();
                 body["type"] = kind.into();
+            }
+            Kind::EdgeDns(slug) => {
+                let id = Uuid::new_v4().to_string();
+                body["type"] =
+                    format!("https://problems.luna.akamaiapis.net/authoritative-dns/{slug}").into();
+                body["status"] = self.status.as_u16().into();
+                body["instance"] = id.as_str().into();
+                body["problemId"] = id.into();
             }
             Kind::Literal(kind) => body["type"] = (*kind).into(),
         }

@@ -12,6 +12,7 @@ use crate::auth::Verifier;
 use crate::authority::{Authority, OwnRoot};
 use crate::calls::Calls;
 use crate::config::Config;
+use crate::edge_dns::{EdgeDns, Zones};
 use crate::faults::Faults;
 use crate::fetch::Fetcher;
 use crate::lifecycle;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub warnings: Warnings,
     pub calls: Calls,
     pub fetcher: Fetcher,
+    pub edge_dns: EdgeDns,
     pub authority: Authority,
     pub own_root: Arc<OwnRoot>,
     pub stop: CancellationToken,
@@ -47,6 +49,14 @@ pub(crate) struct Shared {
 /// A panic while holding the lock leaves plain data behind: go on with it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Adds the zones of the configuration.
+pub(crate) fn add_zones(zones: &mut Zones, config: &Config) {
+    let contract = config.contracts.first().map_or("", String::as_str);
+    for zone in &config.edge_dns.zones {
+        zones.add(&zone.name, zone.kind, contract);
+    }
 }
 
 impl Shared {
@@ -106,8 +116,9 @@ impl Shared {
         }
     }
 
-    /// Replaces the whole state and drives its pending changes.
+    /// Replaces the whole state and drives its pending changes. Zones it was started with are there in any case.
     pub(crate) fn load(self: &Arc<Self>, mut new: State) {
+        add_zones(&mut new.edge_dns, &self.config);
         for (_, signal) in lock(&self.signals).drain() {
             signal.cancel.cancel();
         }

@@ -10,19 +10,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::edge_dns::Zones;
 use crate::warnings::Shown;
 
-/// All enrollments, and the last number given out.
+/// All enrollments, the last number given out, and the zones of Edge DNS.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct State {
     pub last_id: u64,
     pub enrollments: BTreeMap<u64, Enrollment>,
+    #[serde(default)]
+    pub edge_dns: Zones,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { last_id: 10_000, enrollments: BTreeMap::new() }
+        Self { last_id: 10_000, enrollments: BTreeMap::new(), edge_dns: Zones::default() }
     }
 }
 
@@ -283,6 +286,9 @@ pub(crate) struct Challenge {
     pub token: String,
     /// HTTP-01: the key authorization; DNS-01: the TXT value.
     pub response: String,
+    /// Why the authority refused it.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 impl Challenge {
@@ -294,7 +300,7 @@ impl Challenge {
         } else {
             key_authorization
         };
-        Self { token, response }
+        Self { token, response, error: None }
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) async fn validate(driver: &Driver<'_>) -> Option<Order> {
                     return Some(order);
                 }
                 tracing::info!(enrollment = driver.enrollment, ?failures, "validation failed");
-                driver.update(|change| mark_failed(change, &failures))?;
+                driver.update(|change| mark_failed(change, &domains, &failures))?;
                 shared.wait(waits.failure_retry).await;
             }
             Outcome::Expired => {
@@ -196,13 +196,22 @@ fn mark_validated(change: &mut Change) {
     }
 }
 
-fn mark_failed(change: &mut Change, failures: &Failures) {
+/// Shows what the authority says: for the name, and for the challenge that it was asked about.
+fn mark_failed(change: &mut Change, asked: &[(Domain, Method)], failures: &Failures) {
     change.offer = Offer::Closed;
     for domain in &mut change.domains {
         match failures.iter().find(|(name, _)| *name == domain.name) {
             Some((_, reason)) => {
                 domain.validation = Validation::Failed;
                 domain.error = Some(reason.clone());
+                let way = asked.iter().find(|(asked, _)| asked.name == domain.name).map(|(_, way)| *way);
+                let challenge = match way {
+                    Some(Method::Dns01) => domain.dns01.as_mut(),
+                    _ => domain.http01.as_mut(),
+                };
+                if let Some(challenge) = challenge {
+                    challenge.error = Some(reason.clone());
+                }
             }
             None => domain.validation = Validation::AwaitingUser,
         }

@@ -183,7 +183,7 @@ fn domain(d: &Domain, dcv_host: &str, quirks: Quirks) -> Value {
         json!({
             "type": kind,
             "status": status,
-            "error": null,
+            "error": challenge.error,
             "token": challenge.token,
             "fullPath": path,
             "redirectFullPath": redirect,

@@ -1,4 +1,4 @@
-//! The CPS operations and the contract list. Signatures, limits and faults come before it, in `gateway`.
+//! The CPS operations and the contract list; those of Edge DNS are in `edge_dns`. Signatures, limits and faults come before it, in `gateway`.
 
 mod change_management;
 mod changes;
@@ -16,9 +16,13 @@ use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
+use crate::edge_dns;
 use crate::media;
 use crate::problem::Problem;
 use crate::shared::Shared;
+
+/// Where Edge DNS is.
+pub(crate) const EDGE_DNS: &str = "/config-dns/v2";
 
 type App = State<Arc<Shared>>;
 
@@ -51,6 +55,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route(&format!("{enrollment}/deployments"), get(deployments::list))
         .route(&format!("{enrollment}/deployments/{{network}}"), get(deployments::read))
         .route("/contract-api/v1/contracts/identifiers", get(contracts))
+        .nest(EDGE_DNS, edge_dns::router())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(shared)

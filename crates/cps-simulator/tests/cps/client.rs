@@ -43,6 +43,18 @@ impl Call {
         }
     }
 
+    /// A call of Edge DNS, where all is `application/json`.
+    pub fn edge_dns(method: &'static str, path: impl AsRef<str>) -> Self {
+        let path = format!("/config-dns/v2{}", path.as_ref());
+        Self { accept: Some("application/json".into()), ..Self::new(method, path, "") }
+    }
+
+    pub fn json(mut self, body: &Value) -> Self {
+        self.content_type = Some("application/json".into());
+        self.body = body.to_string();
+        self
+    }
+
     pub fn body(mut self, content_type: &str, body: &Value) -> Self {
         self.content_type = Some(media(content_type));
         self.body = body.to_string();
@@ -180,4 +192,33 @@ impl Cps {
     pub async fn deployments(&self, enrollment: u64) -> Answer {
         self.get(format!("/cps/v2/enrollments/{enrollment}/deployments"), "deployments.v7").await
     }
+
+    /// Zones of Edge DNS.
+    pub async fn zones(&self, query: &str) -> Answer {
+        self.send(Call::edge_dns("GET", format!("/zones?{query}"))).await
+    }
+
+    pub async fn txt(&self, zone: &str, name: &str) -> Answer {
+        self.send(Call::edge_dns("GET", txt_path(zone, name))).await
+    }
+
+    /// Writes a TXT record set with values as they are in the body: `POST` or `PUT`.
+    pub async fn write_txt(&self, method: &'static str, zone: &str, name: &str, rdata: &[&str]) -> Answer {
+        let body = json!({"name": name, "type": "TXT", "ttl": 60, "rdata": rdata});
+        self.send(Call::edge_dns(method, txt_path(zone, name)).json(&body)).await
+    }
+
+    pub async fn remove_txt(&self, zone: &str, name: &str) -> Answer {
+        self.send(Call::edge_dns("DELETE", txt_path(zone, name))).await
+    }
+
+    pub async fn create_record_sets(&self, zone: &str, sets: &Value) -> Answer {
+        let path = format!("/zones/{zone}/recordsets");
+        self.send(Call::edge_dns("POST", path).json(&json!({"recordsets": sets}))).await
+    }
+}
+
+/// Path of a TXT record set below `/config-dns/v2`.
+pub fn txt_path(zone: &str, name: &str) -> String {
+    format!("/zones/{zone}/names/{name}/types/TXT")
 }

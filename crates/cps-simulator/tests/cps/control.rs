@@ -51,6 +51,7 @@ async fn faults_are_set_as_json() {
         json!({"kind": "too-many-requests"}),
         json!({"kind": "burst-block"}),
         json!({"kind": "limit-text"}),
+        json!({"kind": "concurrent-zone-modification"}),
         json!({"kind": "lost-answer"}),
         json!({"kind": "connection-reset"}),
         json!({"kind": "failed-authorization", "path": "www."}),

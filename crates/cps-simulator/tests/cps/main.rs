@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod client;
+mod name_server;
 mod names;
 mod schema;
 mod world;
@@ -26,6 +27,7 @@ mod point_11_deployments;
 mod point_12_renewal;
 mod point_13_limits_and_faults;
 mod point_14_variants;
+mod point_16_edge_dns;
 mod program;
 mod python_signer;
 mod update;

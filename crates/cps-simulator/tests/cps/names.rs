@@ -7,15 +7,24 @@ use std::sync::{Arc, Mutex};
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::rr::rdata::{A, TXT};
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
+
+use crate::name_server;
 
 /// TXT values by name, in lower case with the trailing dot.
 pub type Records = Arc<Mutex<HashMap<String, Vec<String>>>>;
 
-/// Starts the server; it ends with the test's runtime.
+/// Starts the server, which takes updates over TCP; it ends with the test's runtime.
 pub async fn start(records: Records) -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (socket, listener) = loop {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        // The port may be another one's over TCP.
+        if let Ok(listener) = TcpListener::bind(socket.local_addr().unwrap()).await {
+            break (socket, listener);
+        }
+    };
     let address = socket.local_addr().unwrap();
+    name_server::serve(listener, records.clone());
     tokio::spawn(async move {
         let mut buffer = [0; 4096];
         while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {

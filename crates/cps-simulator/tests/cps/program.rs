@@ -43,7 +43,7 @@ fn it_says_where_it_serves_and_ends_by_sigterm() {
 #[test]
 fn what_is_wrong_with_the_command_line_is_said_in_one_line() {
     let good = edgerc("good.edgerc");
-    let table: [(&[&str], &str); 3] = [
+    let table: [(&[&str], &str); 5] = [
         (&["--credentials", "/nonexistent"], "cps-simulator: cannot read /nonexistent: "),
         (
             &["--credentials", &good, "--speed", "0"],
@@ -52,6 +52,21 @@ fn what_is_wrong_with_the_command_line_is_said_in_one_line() {
         (
             &["--credentials", &good, "--token-life", "7"],
             "error: invalid value '7' for '--token-life <TIME>': 7 is not a number with a unit, such as 30s, 10m, 12h or 7d",
+        ),
+        (
+            &["--credentials", &good, "--edge-dns-zone", "edge.test=MASTER"],
+            "error: invalid value 'edge.test=MASTER' for '--edge-dns-zone <ZONE>': MASTER is no type of a zone: use PRIMARY, SECONDARY or ALIAS",
+        ),
+        (
+            &[
+                "--credentials",
+                &good,
+                "--edge-dns-server",
+                "127.0.0.1:1",
+                "--edge-dns-tsig-file",
+                "/nonexistent",
+            ],
+            "cps-simulator: cannot read the TSIG key in /nonexistent: ",
         ),
     ];
     for (arguments, message) in table {
@@ -86,6 +101,9 @@ fn help_documents_every_argument() {
         "--control-listen <ADDR>",
         "--token-life <TIME>",
         "--renewal-lead <TIME>",
+        "--edge-dns-zone <ZONE>",
+        "--edge-dns-server <ADDR>",
+        "--edge-dns-tsig-file <FILE>",
     ] {
         assert!(help.contains(argument), "{argument} is not in the help");
     }

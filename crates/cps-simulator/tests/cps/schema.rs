@@ -1,4 +1,4 @@
-//! Akamai's OpenAPI document as the judge of every answer, and the exceptions from it with their evidence.
+//! Akamai's OpenAPI documents as the judge of every answer, and the exceptions from it with their evidence.
 
 use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex};
@@ -78,24 +78,32 @@ const LATER_VERSIONS: [(&str, &str, &str); 2] = [
 /// Which exceptions were met so far, by their position.
 static MET: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+static CPS: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../../akamai-cps/tests/openapi/cps-v2.json")).unwrap()
 });
 
-/// Fails the test when an answer of CPS does not fit the document and is no exception.
+static EDGE_DNS: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../../akamai-cps/tests/openapi/edge-dns-v2.json")).unwrap()
+});
+
+/// Fails the test when an answer of CPS or Edge DNS does not fit its document and is no exception.
 pub fn check(method: &str, path: &str, answer: &Answer) {
-    let Some(path) = path.strip_prefix("/cps/v2") else { return };
+    let (document, path) = match (path.strip_prefix("/cps/v2"), path.strip_prefix("/config-dns/v2")) {
+        (Some(path), _) => (&*CPS, path),
+        (_, Some(path)) => (&*EDGE_DNS, path),
+        _ => return,
+    };
     if !(200..300).contains(&answer.status) {
         return;
     }
     let operation = format!("{method} {}", template(path.split('?').next().unwrap()));
-    let violations = violations(&operation, answer);
+    let violations = violations(document, &operation, answer);
     assert_eq!(violations, Vec::<String>::new(), "{operation} answered {}", answer.text);
 }
 
 /// The places where an answer does not fit, exceptions left out.
-fn violations(operation: &str, answer: &Answer) -> Vec<String> {
-    let schema = schema_of(operation, answer.status, answer.header("content-type"));
+fn violations(document: &Value, operation: &str, answer: &Answer) -> Vec<String> {
+    let Some(schema) = schema_of(document, operation, answer) else { return Vec::new() };
     let validator = jsonschema::validator_for(&schema).unwrap();
     validator
         .iter_errors(&answer.json)
@@ -124,21 +132,27 @@ fn without_positions(place: &str) -> String {
     place.split('/').filter(|segment| segment.parse::<u64>().is_err()).collect::<Vec<_>>().join("/")
 }
 
-fn schema_of(operation: &str, status: u16, content_type: &str) -> Value {
+/// The schema of an answer; none when there is no body to be.
+fn schema_of(document: &Value, operation: &str, answer: &Answer) -> Option<Value> {
+    let (status, content_type) = (answer.status, answer.header("content-type"));
     let (method, path) = operation.split_once(' ').unwrap();
     let fits = |template: &str| {
         let (template, path) = (template.split('/'), path.split('/'));
         template.clone().count() == path.clone().count()
             && template.zip(path).all(|(expected, found)| expected.starts_with('{') || expected == found)
     };
-    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let paths = document["paths"].as_object().unwrap();
     let exact = |template: &&String| !template.contains("{allowedInputTypeParam}");
     let found = paths.keys().filter(|template| fits(template)).max_by_key(exact).unwrap();
     let content = &paths[found][method.to_lowercase()]["responses"][status.to_string()]["content"];
+    if content["*/*"] == json!({}) {
+        assert_eq!(answer.text, "", "{operation} answers without a body");
+        return None;
+    }
     let later = LATER_VERSIONS.iter().find(|(later, _, _)| *later == content_type);
     let content_type = later.map_or(content_type, |(_, known, _)| known);
     let content = content.get(content_type).unwrap_or_else(|| panic!("{operation}: {status} {content_type}"));
-    json_schema(&content["schema"])
+    Some(json_schema(&content["schema"]))
 }
 
 /// OpenAPI 3.0 says `nullable`, JSON Schema lists null among the types.

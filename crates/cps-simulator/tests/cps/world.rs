@@ -52,6 +52,7 @@ pub fn no_waits() -> Waits {
         production: zero,
         complete_visible: NEVER,
         removal: zero,
+        edge_dns_write: zero,
     }
 }
 
