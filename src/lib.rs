@@ -13,6 +13,7 @@ pub mod api;
 pub mod controller;
 pub mod deployed;
 pub mod desired;
+pub mod dns;
 pub mod events;
 pub mod export;
 pub mod failpoint;

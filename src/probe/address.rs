@@ -43,7 +43,7 @@ const METADATA: [IpAddr; 4] = [
 ];
 
 /// Why an address is not connected to; None when it may be.
-pub(super) fn refusal(address: IpAddr, allowed: &[IpNet]) -> Option<Refusal> {
+pub(crate) fn refusal(address: IpAddr, allowed: &[IpNet]) -> Option<Refusal> {
     let address = embedded(address);
     let why = classify(address)?;
     let permits = |net: &IpNet| match why {

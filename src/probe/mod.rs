@@ -19,9 +19,11 @@ use futures::{FutureExt, StreamExt, stream};
 use ipnet::IpNet;
 
 pub use address::Refusal;
+pub(crate) use address::refusal;
 pub use failure::{Cause, ProbeFailure, RedirectProblem};
 pub use outlook::{Outlook, Served};
-pub use resolve::{DnsResolver, LookupFailure, ProbeSetupError, Resolve};
+pub(crate) use resolve::resolver;
+pub use resolve::{DnsResolver, Family, LookupFailure, ProbeSetupError, Resolve};
 
 use crate::publish::{SolverEndpoint, Token};
 use fetch::{Answer, Fetcher, Location};

@@ -1,5 +1,6 @@
 //! Finding the addresses of a host, A and AAAA, by resolvers that only operator flags choose.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -35,10 +36,43 @@ pub enum LookupFailure {
     Failed,
 }
 
+/// A kind of address record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    A,
+    /// IPv6.
+    Aaaa,
+}
+
+impl Family {
+    /// The kind of record that leads to an address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Family::A } else { Family::Aaaa }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Family::A => "A",
+            Family::Aaaa => "AAAA",
+        })
+    }
+}
+
 /// Finds the addresses of a host.
 pub trait Resolve: Send + Sync {
     /// All addresses, A and AAAA.
     fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupFailure>>;
+
+    /// The addresses of one kind; none when the name or the record does not exist.
+    fn records<'a>(
+        &'a self,
+        host: &'a str,
+        family: Family,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupFailure>>;
 
     /// What the host is an alias of (CNAME), in lower case and without the last dot; none when it is no alias.
     fn alias<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Option<String>, LookupFailure>>;
@@ -53,25 +87,30 @@ impl DnsResolver {
     /// # Errors
     /// The system's configuration cannot be read.
     pub fn new(resolvers: &[SocketAddr]) -> Result<Self, ProbeSetupError> {
-        let failed = |error: hickory_resolver::net::NetError| ProbeSetupError::Resolver(error.to_string());
-        let servers = if resolvers.is_empty() {
-            read_system_conf().map_err(failed)?.0.name_servers().to_vec()
-        } else {
-            resolvers.iter().map(name_server).collect()
-        };
-        // Only the servers of the system's configuration are taken over: search domains would let a name of the cluster
-        // answer for a host.
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let options = builder.options_mut();
-        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        options.use_hosts_file = ResolveHosts::Never;
-        options.timeout = Duration::from_secs(2);
-        options.attempts = 2;
-        // The authority asks afresh; a record that was just corrected must count at once.
-        options.cache_size = 0;
-        Ok(Self(builder.build().map_err(failed)?))
+        resolver(resolvers).map(Self)
     }
+}
+
+/// Asks these resolvers, or the system's when there are none.
+pub(crate) fn resolver(resolvers: &[SocketAddr]) -> Result<TokioResolver, ProbeSetupError> {
+    let failed = |error: hickory_resolver::net::NetError| ProbeSetupError::Resolver(error.to_string());
+    let servers = if resolvers.is_empty() {
+        read_system_conf().map_err(failed)?.0.name_servers().to_vec()
+    } else {
+        resolvers.iter().map(name_server).collect()
+    };
+    // Only the servers of the system's configuration are taken over: search domains would let a name of the cluster
+    // answer for a host.
+    let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let options = builder.options_mut();
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.timeout = Duration::from_secs(2);
+    options.attempts = 2;
+    // The authority asks afresh; a record that was just corrected must count at once.
+    options.cache_size = 0;
+    builder.build().map_err(failed)
 }
 
 fn name_server(address: &SocketAddr) -> NameServerConfig {
@@ -91,6 +130,32 @@ impl Resolve for DnsResolver {
                 Err(error) if error.is_no_records_found() => Err(LookupFailure::NoSuchName),
                 Err(_) => Err(LookupFailure::Failed),
             }
+        }
+        .boxed()
+    }
+
+    fn records<'a>(
+        &'a self,
+        host: &'a str,
+        family: Family,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupFailure>> {
+        async move {
+            let name = format!("{}.", host.trim_end_matches('.'));
+            let kind = match family {
+                Family::A => RecordType::A,
+                Family::Aaaa => RecordType::AAAA,
+            };
+            let found = match self.0.lookup(name, kind).await {
+                Ok(found) => found,
+                Err(error) if error.is_no_records_found() => return Ok(Vec::new()),
+                Err(_) => return Err(LookupFailure::Failed),
+            };
+            let address = |data: &RData| match data {
+                RData::A(v4) => Some(IpAddr::V4(v4.0)),
+                RData::AAAA(v6) => Some(IpAddr::V6(v6.0)),
+                _ => None,
+            };
+            Ok(found.answers().iter().filter_map(|record| address(&record.data)).collect())
         }
         .boxed()
     }

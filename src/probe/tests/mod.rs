@@ -94,6 +94,19 @@ impl Resolve for Names {
         async move { found }.boxed()
     }
 
+    fn records<'a>(
+        &'a self,
+        host: &'a str,
+        family: Family,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupFailure>> {
+        let found = match self.0.get(host) {
+            Some(Ok(all)) => Ok(all.iter().copied().filter(|found| Family::of(*found) == family).collect()),
+            Some(Err(LookupFailure::Failed)) => Err(LookupFailure::Failed),
+            Some(Err(LookupFailure::NoSuchName)) | None => Ok(Vec::new()),
+        };
+        async move { found }.boxed()
+    }
+
     fn alias<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Option<String>, LookupFailure>> {
         let target = ALIASES.iter().find(|(alias, _)| *alias == host).map(|(_, target)| (*target).to_owned());
         async move { Ok(target) }.boxed()
