@@ -28,6 +28,7 @@ use crate::next::Step;
 use crate::next::forecast::Forecast;
 use crate::next::snapshot::{Acknowledged, ChangeReading, Memory, Probe, Reading};
 use crate::next::step::Warnings;
+use crate::probe::{Need, Target};
 use crate::publish::{Blocked, PublishError, SolverEndpoint, Token};
 use writes::{acknowledged, create, delete, looked_at_again_soon, update};
 
@@ -95,7 +96,10 @@ pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> R
             Ok(())
         }
         Step::LookOutside { names, fingerprint, served } => {
-            let outlook = ctx.prober.look_outside(names, served.then_some(fingerprint)).await;
+            let dns = ctx.prober.dns().map_err(|error| internal(&error))?;
+            let targets: Vec<_> =
+                names.iter().map(|name| Target { name: name.clone(), need: Need::Http }).collect();
+            let outlook = ctx.prober.look_outside(&dns, &targets, served.then_some(fingerprint)).await;
             subject.memory.forecast =
                 Some(Forecast { at: Timestamp::now(), fingerprint: fingerprint.clone(), outlook });
             Ok(())

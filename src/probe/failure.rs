@@ -40,6 +40,14 @@ pub enum ProbeFailure {
         /// What it did.
         cause: Cause,
     },
+    /// One of the host's addresses fails, while another serves it.
+    #[error("{address} answers otherwise than the host's other addresses: {}", how(.failure))]
+    Differs {
+        /// The address.
+        address: IpAddr,
+        /// What it did.
+        failure: Box<ProbeFailure>,
+    },
     /// It redirects in a way that the authority does not follow.
     #[error("{0}: exempt /.well-known/acme-challenge/ from redirects")]
     Redirect(RedirectProblem),
@@ -48,6 +56,16 @@ pub enum ProbeFailure {
         "what it redirects to {0}: exempt /.well-known/acme-challenge/ from redirects, or see that the target serves it"
     )]
     AfterRedirect(Cause),
+}
+
+/// What an address did that was just named.
+fn how(failure: &ProbeFailure) -> String {
+    match failure {
+        ProbeFailure::Public { cause, .. } => {
+            format!("it {cause}; correct or remove its record, or see that it leads to where the others do")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// What somebody did who was asked for a token.

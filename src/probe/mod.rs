@@ -7,7 +7,9 @@
 mod address;
 mod failure;
 mod fetch;
+mod interference;
 mod outlook;
+mod preflight;
 mod resolve;
 
 use std::collections::BTreeMap;
@@ -15,16 +17,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, StreamExt, future, stream};
 use ipnet::IpNet;
 
 pub use address::Refusal;
 pub(crate) use address::refusal;
 pub use failure::{Cause, ProbeFailure, RedirectProblem};
+pub use interference::interfering;
 pub use outlook::{Outlook, Served};
+pub use preflight::{Need, PreflightFailure, Target};
 pub(crate) use resolve::resolver;
 pub use resolve::{DnsResolver, Family, LookupFailure, ProbeSetupError, Resolve};
 
+use crate::dns::Dns;
 use crate::publish::{SolverEndpoint, Token};
 use fetch::{Answer, Fetcher, Location};
 
@@ -54,8 +59,12 @@ pub struct ProbeSettings {
     pub max_body: usize,
     /// Most addresses of a host that are looked at.
     pub max_addresses: usize,
-    /// Most tokens that are fetched at a time.
+    /// Most tokens that are fetched, and names that are looked at, at a time.
     pub concurrency: usize,
+    /// The authority, as CAA records name it: one of these has to be allowed.
+    pub caa_issuers: Vec<String>,
+    /// Longest wait for each part of the preflight of a name: lookups, then answers.
+    pub preflight_timeout: Duration,
 }
 
 impl Default for ProbeSettings {
@@ -72,6 +81,8 @@ impl Default for ProbeSettings {
             max_body: 4096,
             max_addresses: 8,
             concurrency: 16,
+            caa_issuers: vec!["letsencrypt.org".to_owned()],
+            preflight_timeout: Duration::from_secs(2),
         }
     }
 }
@@ -104,6 +115,14 @@ impl Prober {
     ) -> Result<Self, ProbeSetupError> {
         let fetcher = Fetcher::new(settings.connect_timeout, settings.timeout, settings.max_body)?;
         Ok(Self { settings: Arc::new(settings), resolver, fetcher })
+    }
+
+    /// What asks DNS beyond addresses, by the same resolvers and with the same addresses allowed.
+    ///
+    /// # Errors
+    /// The system's resolver configuration cannot be read.
+    pub fn dns(&self) -> Result<Dns, ProbeSetupError> {
+        Dns::new(&self.settings.resolvers, self.settings.allowed.clone())
     }
 
     /// Fetches the tokens, several at a time. The answer has the first failure of each host that has one.
@@ -140,14 +159,22 @@ impl Prober {
             self.check_solver(token, *solver).await.map_err(ProbeFailure::Solver)?;
         }
         let addresses = self.addresses(&token.host).await?;
-        for address in addresses {
+        let chains = addresses.into_iter().map(|address| async move {
             let chain = self.check_address(token, address);
-            match tokio::time::timeout(self.settings.timeout, chain).await {
-                Ok(result) => result?,
-                Err(_) => return Err(ProbeFailure::Public { address, cause: Cause::Timeout }),
+            let timely = tokio::time::timeout(self.settings.timeout, chain).await;
+            let late = || Err(ProbeFailure::Public { address, cause: Cause::Timeout });
+            (address, timely.unwrap_or_else(|_| late()))
+        });
+        let answers = future::join_all(chains).await;
+        let some_right = answers.iter().any(|(_, answer)| answer.is_ok());
+        let failed = answers.into_iter().find_map(|(address, answer)| Some((address, answer.err()?)));
+        match failed {
+            None => Ok(()),
+            Some((address, failure)) if some_right => {
+                Err(ProbeFailure::Differs { address, failure: Box::new(failure) })
             }
+            Some((_, failure)) => Err(failure),
         }
-        Ok(())
     }
 
     async fn check_solver(&self, token: &Token, solver: SolverEndpoint) -> Result<(), Cause> {
@@ -160,20 +187,30 @@ impl Prober {
 
     /// One address of the token's host, and wherever it redirects to.
     async fn check_address(&self, token: &Token, address: IpAddr) -> Result<(), ProbeFailure> {
-        let mut location = Location::http(&token.host, &token.path, self.settings.http_port);
+        let first = Location::http(&token.host, &token.path, self.settings.http_port);
+        match self.follow(first, address, None).await? {
+            End::Reached => Ok(()),
+            End::Body { body, redirected } => {
+                compare(&body, &token.body).map_err(|cause| failed(cause, address, redirected))
+            }
+        }
+    }
+
+    /// Asks one address, and wherever it redirects to, until there is a body, or a redirect to what is wanted.
+    async fn follow(
+        &self,
+        first: Location,
+        address: IpAddr,
+        wanted: Option<&Location>,
+    ) -> Result<End, ProbeFailure> {
+        let mut location = first;
         let mut visited = vec![location.clone()];
         let mut target = address;
         loop {
             let redirected = visited.len() > 1;
-            let failed = |cause| {
-                if redirected {
-                    ProbeFailure::AfterRedirect(cause)
-                } else {
-                    ProbeFailure::Public { address, cause }
-                }
-            };
-            let to = match self.fetcher.get(&location, target).await.map_err(failed)? {
-                Answer::Body(body) => return compare(&body, &token.body).map_err(failed),
+            let answer = self.fetcher.get(&location, target).await;
+            let to = match answer.map_err(|cause| failed(cause, address, redirected))? {
+                Answer::Body(body) => return Ok(End::Body { body, redirected }),
                 Answer::Redirect(to) => to,
             };
             let next = to
@@ -184,6 +221,9 @@ impl Prober {
             }
             if visited.len() > self.settings.max_redirects {
                 return Err(ProbeFailure::Redirect(RedirectProblem::TooMany));
+            }
+            if wanted == Some(&next) {
+                return Ok(End::Reached);
             }
             // Whether a name of the cluster exists must not show: no address and a refused one look the same.
             let addresses = self.addresses(&next.host).await;
@@ -197,12 +237,18 @@ impl Prober {
     /// All addresses of a host, each of them one that may be connected to.
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ProbeFailure> {
         let lookup = tokio::time::timeout(self.settings.timeout, self.resolver.addresses(host));
-        let mut addresses = match lookup.await {
-            Ok(Ok(addresses)) if addresses.is_empty() => return Err(ProbeFailure::NoAddress),
-            Ok(Ok(addresses)) => addresses,
-            Ok(Err(LookupFailure::NoSuchName)) => return Err(ProbeFailure::NoAddress),
-            Ok(Err(LookupFailure::Failed)) | Err(_) => return Err(ProbeFailure::Unresolved),
-        };
+        match lookup.await {
+            Ok(Ok(addresses)) => self.usable(addresses),
+            Ok(Err(LookupFailure::NoSuchName)) => Err(ProbeFailure::NoAddress),
+            Ok(Err(LookupFailure::Failed)) | Err(_) => Err(ProbeFailure::Unresolved),
+        }
+    }
+
+    /// The addresses in a stable order, each of them one that may be connected to.
+    fn usable(&self, mut addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, ProbeFailure> {
+        if addresses.is_empty() {
+            return Err(ProbeFailure::NoAddress);
+        }
         addresses.sort_unstable();
         addresses.dedup();
         addresses.truncate(self.settings.max_addresses);
@@ -213,6 +259,23 @@ impl Prober {
         }
         Ok(addresses)
     }
+}
+
+/// What a chain of redirects ended in.
+enum End {
+    /// A body.
+    Body {
+        /// It.
+        body: Vec<u8>,
+        /// It is not the first answer.
+        redirected: bool,
+    },
+    /// A redirect to what was wanted.
+    Reached,
+}
+
+fn failed(cause: Cause, address: IpAddr, redirected: bool) -> ProbeFailure {
+    if redirected { ProbeFailure::AfterRedirect(cause) } else { ProbeFailure::Public { address, cause } }
 }
 
 /// White space at the end is ignored (RFC 8555, section 8.3).

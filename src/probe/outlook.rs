@@ -16,10 +16,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::fetch::{Answer, Location};
-use super::{Cause, ProbeFailure, Prober};
+use super::{Cause, ProbeFailure, Prober, Target};
+use crate::dns::Dns;
 
 /// Edge hostnames end like this (PAPI, "edge hostnames").
-const AKAMAI: [&str; 3] = [".edgekey.net", ".edgesuite.net", ".akamaized.net"];
+pub(super) const AKAMAI: [&str; 3] = [".edgekey.net", ".edgesuite.net", ".akamaized.net"];
 
 /// So many aliases may lead to an edge hostname.
 const MOST_ALIASES: usize = 8;
@@ -29,7 +30,7 @@ const MOST_ALIASES: usize = 8;
 pub struct Outlook {
     /// It is CNAMEd to Akamai: CPS validates it by itself.
     pub automatic: bool,
-    /// Why the authority could not fetch a token from it.
+    /// Why the authority could not prove it, or would not issue for it.
     pub failure: Option<String>,
     /// How it is served, if that was asked.
     pub served: Option<Served>,
@@ -48,24 +49,35 @@ impl Prober {
     /// Looks at names, several at a time. With a fingerprint (SHA-256, hexadecimal) also at how they are served.
     pub async fn look_outside(
         &self,
-        names: &[String],
+        dns: &Dns,
+        targets: &[Target],
         fingerprint: Option<&str>,
     ) -> BTreeMap<String, Outlook> {
         // Boxed: the compiler cannot prove the closure's future Send for every lifetime of a name.
-        let looks: Vec<_> = names
+        let looks: Vec<_> = targets
             .iter()
-            .map(|name| async move { (name.clone(), self.outlook(name, fingerprint).await) }.boxed())
+            .map(|target| {
+                async move { (target.name.clone(), self.outlook(dns, target, fingerprint).await) }.boxed()
+            })
             .collect();
         stream::iter(looks).buffer_unordered(self.settings.concurrency.max(1)).collect().await
     }
 
-    async fn outlook(&self, name: &str, fingerprint: Option<&str>) -> Outlook {
-        let automatic = self.is_at_akamai(name).await;
-        let failure = if automatic { None } else { self.answers(name).await.err() };
+    async fn outlook(&self, dns: &Dns, target: &Target, fingerprint: Option<&str>) -> Outlook {
+        // CPS proves wildcards by DNS only.
+        let wildcard = target.is_wildcard();
+        let automatic = !wildcard && self.is_at_akamai(&target.name).await;
+        let failure = if automatic {
+            self.caa_allows(dns, target).await.err()
+        } else {
+            self.look_ahead(dns, target).await.err()
+        };
         let served = match fingerprint {
+            // A wildcard is no host that could be looked at.
+            Some(_) if wildcard => Some(Served { failure: None, plain_http: false }),
             Some(fingerprint) => Some(Served {
-                failure: self.serves(name, fingerprint).await.err(),
-                plain_http: self.plain_http(name).await,
+                failure: self.serves(&target.name, fingerprint).await.err(),
+                plain_http: self.plain_http(&target.name).await,
             }),
             None => None,
         };
@@ -73,7 +85,7 @@ impl Prober {
     }
 
     /// Whether its aliases lead to an edge hostname. One that cannot be found out does not.
-    async fn is_at_akamai(&self, name: &str) -> bool {
+    pub(super) async fn is_at_akamai(&self, name: &str) -> bool {
         let mut name = name.to_owned();
         for _ in 0..MOST_ALIASES {
             let lookup = tokio::time::timeout(self.settings.timeout, self.resolver.alias(&name)).await;
@@ -84,21 +96,6 @@ impl Prober {
             name = alias;
         }
         false
-    }
-
-    /// Every public address answers on the port that the authority connects to, whatever it says.
-    async fn answers(&self, name: &str) -> Result<(), ProbeFailure> {
-        let location = Location::http(name, "/.well-known/acme-challenge/", self.settings.http_port);
-        for address in self.addresses(name).await? {
-            let asked = tokio::time::timeout(self.settings.timeout, self.fetcher.get(&location, address));
-            let cause = match asked.await {
-                Ok(Err(cause @ (Cause::Unreachable | Cause::Timeout))) => cause,
-                Err(_) => Cause::Timeout,
-                Ok(_) => continue,
-            };
-            return Err(ProbeFailure::Public { address, cause });
-        }
-        Ok(())
     }
 
     /// Where the name is served.

@@ -2,7 +2,9 @@
 
 mod addresses;
 mod dns;
+mod interference;
 mod outlook;
+mod preflight;
 mod public;
 mod replicas;
 
@@ -16,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::dns::fake;
 
 const BODY: &str = "aaa.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI";
 const PATH: &str = "/.well-known/acme-challenge/aaa";
@@ -136,6 +139,17 @@ fn settings(http_port: u16) -> ProbeSettings {
 
 fn prober(settings: ProbeSettings, names: Names) -> Prober {
     Prober::with_resolver(settings, Arc::new(names)).unwrap()
+}
+
+/// Asks a resolver that knows nothing: no CAA records, no zones.
+async fn no_dns() -> Dns {
+    dns_of(|_| fake::NX).await
+}
+
+/// Asks a resolver that answers like this; name servers of this host may be asked.
+async fn dns_of(reply: impl Fn(fake::Question<'_>) -> fake::Reply + Send + Sync + 'static) -> Dns {
+    let resolver = fake::serve("127.0.0.1", 0, reply).await;
+    Dns::new(&[resolver], vec!["127.0.0.0/8".parse().unwrap()]).unwrap()
 }
 
 /// The check of [`token`], with no solver.

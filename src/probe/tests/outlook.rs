@@ -10,10 +10,17 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
 use super::super::outlook::{Outlook, Served};
-use super::{Names, Prober, Reply, at, names, prober, serve, settings};
+use super::{
+    Dns, Names, Need, Prober, Reply, Target, at, dns_of, fake, names, no_dns, prober, serve, settings,
+};
 
 async fn look(prober: &Prober, name: &str, fingerprint: Option<&str>) -> Outlook {
-    prober.look_outside(&[name.to_owned()], fingerprint).await.remove(name).unwrap()
+    look_at(prober, &no_dns().await, name, Need::Http, fingerprint).await
+}
+
+async fn look_at(prober: &Prober, dns: &Dns, name: &str, need: Need, fingerprint: Option<&str>) -> Outlook {
+    let target = Target { name: name.to_owned(), need };
+    prober.look_outside(dns, &[target], fingerprint).await.remove(name).unwrap()
 }
 
 async fn answering(text: &'static str) -> u16 {
@@ -41,7 +48,10 @@ async fn each_address_of_a_name_has_to_answer() {
     let two = Names(HashMap::from([("www.example.com", at(&["127.0.0.1", "127.0.0.9"]))]));
     let outlook = look(&prober(settings(port), two), "www.example.com", None).await;
     let failure = outlook.failure.unwrap();
-    assert!(failure.starts_with("127.0.0.9 cannot be reached"), "{failure}");
+    assert!(
+        failure.starts_with("the A record leads to 127.0.0.9, which cannot be reached on port 80"),
+        "{failure}"
+    );
 }
 
 #[tokio::test]
@@ -49,6 +59,38 @@ async fn a_name_whose_aliases_lead_to_an_edge_hostname_is_validated_by_cps() {
     let prober = prober(settings(1), names());
     assert!(look(&prober, "cdn.example.com", None).await.automatic);
     assert!(!look(&prober, "turning.example.com", None).await.automatic);
+}
+
+#[tokio::test]
+async fn a_name_is_looked_at_as_its_way_of_validation_needs_it() {
+    let port = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
+    let (prober, dns) = (prober(settings(port), names()), no_dns().await);
+    let failure = async |need| look_at(&prober, &dns, "www.example.com", need, None).await.failure;
+    assert_eq!(failure(Need::Http).await, None);
+    let redirect = failure(Need::Redirect { host: "dcv.akamai.com".into() }).await.unwrap();
+    assert!(redirect.contains("at http://dcv.akamai.com"), "{redirect}");
+    let zone = failure(Need::Dns).await.unwrap();
+    assert!(zone.starts_with("there is no DNS zone for the name"), "{zone}");
+    let edge = failure(Need::Edge).await.unwrap();
+    assert!(edge.starts_with("the name is no CNAME that leads to an edge hostname"), "{edge}");
+}
+
+#[tokio::test]
+async fn caa_records_for_another_authority_concern_a_name_at_akamai_too() {
+    let dns = dns_of(|_| fake::Reply::Has(vec![fake::caa(0, "issue", "digicert.com")])).await;
+    let outlook = look_at(&prober(settings(1), names()), &dns, "cdn.example.com", Need::Edge, None).await;
+    assert!(outlook.automatic);
+    let failure = outlook.failure.unwrap();
+    assert!(failure.starts_with("CAA records at cdn.example.com allow none of letsencrypt.org"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_wildcard_is_no_host_that_could_be_looked_at() {
+    let outlook =
+        look_at(&prober(settings(1), names()), &no_dns().await, "*.example.com", Need::Dns, Some("00ff"))
+            .await;
+    assert_eq!(outlook.served, Some(Served { failure: None, plain_http: false }));
+    assert!(!outlook.automatic);
 }
 
 /// A TLS server with a certificate of its own; answers its port and the certificate's fingerprint.

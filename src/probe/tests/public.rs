@@ -62,12 +62,25 @@ async fn every_address_of_the_host_has_to_answer() {
     let port = serve("127.0.0.1", 0, |_| ok(BODY)).await;
     serve("127.0.0.2", port, |_| status(404)).await;
     let both = || Names(HashMap::from([("www.example.com", at(&["127.0.0.2", "127.0.0.1"]))]));
+    let address = "127.0.0.2".parse().unwrap();
+    let failure = Box::new(ProbeFailure::Public { address, cause: Cause::Status(404) });
+    let differs = ProbeFailure::Differs { address, failure };
+    assert_eq!(check(settings(port), both()).await, Err(differs.clone()));
     assert_eq!(
-        check(settings(port), both()).await,
-        Err(ProbeFailure::Public { address: "127.0.0.2".parse().unwrap(), cause: Cause::Status(404) })
+        differs.to_string(),
+        "127.0.0.2 answers otherwise than the host's other addresses: it answered with status 404 instead of 200; correct \
+         or remove its record, or see that it leads to where the others do"
     );
     let bounded = ProbeSettings { max_addresses: 1, ..settings(port) };
     assert_eq!(check(bounded, both()).await, Ok(()));
+}
+
+#[tokio::test]
+async fn an_address_is_not_told_apart_from_others_that_fail_as_well() {
+    let port = serve("127.0.0.1", 0, |_| ok("another client's")).await;
+    serve("127.0.0.2", port, |_| status(404)).await;
+    let both = Names(HashMap::from([("www.example.com", at(&["127.0.0.2", "127.0.0.1"]))]));
+    assert_eq!(check(settings(port), both).await, public(Cause::WrongBody));
 }
 
 #[tokio::test]
