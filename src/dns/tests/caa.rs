@@ -8,7 +8,10 @@ use super::super::DnsFailure;
 use super::super::fake::{caa, cname};
 use super::*;
 
-type Table = &'static [(&'static str, &'static [(u8, &'static str, &'static str)])];
+/// Flags, property and value of each record.
+type Records = &'static [(u8, &'static str, &'static str)];
+
+type Table = &'static [(&'static str, Records)];
 
 /// Asks a resolver that knows CAA records by name.
 async fn dns_of_table(table: Table) -> Dns {
@@ -56,7 +59,7 @@ async fn the_records_of_the_name_or_of_the_nearest_name_above_count() {
 #[tokio::test]
 async fn what_records_say() {
     // Records, allowed for the name, allowed for the wildcard.
-    let cases: [(&'static [(u8, &'static str, &'static str)], bool, bool); 19] = [
+    let cases: [(Records, bool, bool); 19] = [
         (&[(0, "issue", "letsencrypt.org")], true, true),
         (&[(0, "issue", "LetsEncrypt.ORG")], true, true),
         (&[(0, "ISSUE", "letsencrypt.org")], true, true),

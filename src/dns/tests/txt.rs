@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hickory_proto::op::ResponseCode;
+use hickory_proto::op::{Message, ResponseCode};
+use tokio::net::UdpSocket;
 
 use super::super::fake::{cname, txt};
 use super::super::{DnsFailure, challenge_name};
@@ -98,14 +99,21 @@ async fn a_txt_record_cannot_stand_beside_an_alias() {
 }
 
 #[tokio::test]
-async fn the_question_is_one_for_a_name_server_not_for_a_resolver() {
-    // The fake resolver is asked with recursion desired, the name servers are not: see `wire::ask`. A name server that
-    // hears of another name than the challenge's would have been taken for a resolver.
-    let only = |(name, kind): Question<'_>| {
-        assert_eq!((name, kind), (NAME, RecordType::TXT));
-        Reply::Has(vec![txt("ours")])
-    };
-    assert_eq!(missing(dns_with(only, only).await).await, None);
+async fn a_name_server_is_not_asked_to_ask_others() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let at = socket.local_addr().unwrap();
+    let dns = dns_of(|question| match question {
+        ("example.com", RecordType::NS) => Reply::Has(vec![ns("ns1.example.com")]),
+        _ => zone(question),
+    });
+    let dns = dns.await.with_port(at.port());
+    let asking = tokio::spawn(async move { dns.txt(NAME).await });
+    let mut buffer = [0; 1500];
+    let (length, _) = socket.recv_from(&mut buffer).await.unwrap();
+    let asked = Message::from_vec(&buffer[..length]).unwrap();
+    assert!(!asked.metadata.recursion_desired);
+    assert_eq!(asked.queries[0].query_type(), RecordType::TXT);
+    asking.abort();
 }
 
 #[test]
