@@ -1,5 +1,6 @@
 //! `kubectl akacert`, as a user runs it: found by kubectl, against the real API server.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
@@ -16,6 +17,7 @@ crate::together![
     it_renews_a_certificate_once,
     it_watches_until_the_certificate_serves,
     it_probes_challenges_and_the_served_certificate_from_where_the_user_sits,
+    kubectl_completes_its_commands_and_the_names_of_certificates,
 ];
 
 async fn its_exit_code_tells_a_pipeline_how_a_certificate_is(bed: &TestBed) -> Result<()> {
@@ -126,6 +128,35 @@ async fn it_probes_challenges_and_the_served_certificate_from_where_the_user_sit
         seen == "www.prober.example.com\n├─ port 80     answers\n└─ certificate the deployed one is served\n",
         "{seen}"
     );
+    Ok(())
+}
+
+async fn kubectl_completes_its_commands_and_the_names_of_certificates(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "completer").await?;
+    scene.apply("www", json!({"suspend": true})).await?;
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/kubectl-akacert.md"))?;
+    let (_, script) = page.split_once("```sh\n").context("no script in the handbook")?;
+    let (script, _) = script.split_once("```").context("the script does not end")?;
+    let directory = bed.work().join("completion");
+    std::fs::create_dir_all(&directory)?;
+    let file = directory.join("kubectl_complete-akacert");
+    std::fs::write(&file, script)?;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755))?;
+    let plugin = testbed::own("kubectl-akacert")?;
+    let path = std::env::join_paths([&directory, plugin.parent().context("the plugin is in no directory")?])?;
+    let complete = async |words: &[&str]| {
+        let mut kubectl = Command::new(bed.kubectl_directory()?.join("kubectl"));
+        kubectl.args(["__complete", "akacert"]).args(words).env("PATH", &path).env("HOME", bed.work());
+        let output = kubectl.env("KUBECONFIG", bed.kubeconfig()).output().await?;
+        anyhow::Ok(String::from_utf8(output.stdout)?)
+    };
+    let answered = complete(&["st"]).await?;
+    ensure!(answered.starts_with("status\tShows certificates") && answered.ends_with("\n:4\n"), "{answered}");
+    let answered = complete(&["-n", "completer", "explain", "w"]).await?;
+    ensure!(answered == "www\n:4\n", "{answered}");
+    // Names are a help, not a condition.
+    let answered = complete(&["--context", "nonesuch", "explain", ""]).await?;
+    ensure!(answered == ":4\n", "{answered}");
     Ok(())
 }
 

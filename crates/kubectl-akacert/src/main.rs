@@ -3,6 +3,7 @@
 //! The command line and what each command ends with. What is shown is in `show`, what an approval means in `approval`.
 
 mod approval;
+mod complete;
 mod probe;
 mod show;
 mod verdict;
@@ -10,6 +11,7 @@ mod verdict;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use akacert::api::AkamaiCertificate;
 use anyhow::{Context, Result, bail};
@@ -83,11 +85,19 @@ enum Command {
         #[arg(long, value_name = "ADDRESS")]
         edge: Option<SocketAddr>,
     },
-    /// Prints a completion script.
+    /// Prints a completion script for `kubectl-akacert`, the program; for `kubectl akacert` kubectl wants
+    /// `kubectl_complete-akacert` on PATH.
     Completion {
         /// The shell.
         #[arg(value_enum)]
         shell: clap_complete::Shell,
+    },
+    /// Says what may stand next, as Cobra's programs do; for `kubectl_complete-akacert`.
+    #[command(name = "__complete", hide = true)]
+    Complete {
+        /// The words after `kubectl akacert`, the last one as far as it is written; after `--`.
+        #[arg(last = true)]
+        words: Vec<String>,
     },
 }
 
@@ -105,6 +115,9 @@ struct Status {
     #[arg(long, short, conflicts_with = "output")]
     watch: bool,
 }
+
+/// Longest wait for names of certificates while somebody is writing a command.
+const COMPLETION_PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Output {
@@ -125,17 +138,18 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<ExitCode> {
-    if let Command::Completion { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "kubectl-akacert", &mut std::io::stdout());
-        return Ok(ExitCode::SUCCESS);
+    match &cli.command {
+        Command::Completion { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "kubectl-akacert", &mut std::io::stdout());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Complete { words } => {
+            print!("{}", completed(words).await);
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {}
     }
-    let options = KubeConfigOptions { context: cli.context.clone(), ..KubeConfigOptions::default() };
-    let config = match cli.context {
-        Some(_) => Config::from_kubeconfig(&options).await?,
-        None => Config::infer().await?,
-    };
-    let namespace = cli.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config)?;
+    let (client, namespace) = connect(cli.context.as_deref(), cli.namespace.as_deref()).await?;
     let api: Api<AkamaiCertificate> = Api::namespaced(client.clone(), &namespace);
     match &cli.command {
         Command::Status(status) => {
@@ -171,8 +185,37 @@ async fn run(cli: &Cli) -> Result<ExitCode> {
             let fine = findings.iter().all(|finding| finding.looks.iter().all(|(_, _, fine)| *fine));
             Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(3) })
         }
-        Command::Completion { .. } => Ok(ExitCode::SUCCESS),
+        Command::Completion { .. } | Command::Complete { .. } => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// A client, and the namespace that is meant.
+async fn connect(context: Option<&str>, namespace: Option<&str>) -> Result<(Client, String)> {
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    let config = match context {
+        Some(_) => Config::from_kubeconfig(&options).await?,
+        None => Config::infer().await?,
+    };
+    let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
+    Ok((Client::try_from(config)?, namespace))
+}
+
+/// What may stand next. Without an answer of the API server there are no names of certificates.
+async fn completed(words: &[String]) -> String {
+    let mut next = complete::next(&Cli::command(), words);
+    if next.certificates {
+        let names = async {
+            let (client, namespace) = connect(next.context.as_deref(), next.namespace.as_deref()).await?;
+            let api: Api<AkamaiCertificate> = Api::namespaced(client, &namespace);
+            anyhow::Ok(api.list_metadata(&ListParams::default()).await?.items)
+        };
+        let found = tokio::time::timeout(COMPLETION_PATIENCE, names).await;
+        let begun = words.last().map(String::as_str).unwrap_or_default();
+        let names = found.ok().and_then(Result::ok).unwrap_or_default();
+        let names = names.iter().map(|found| (found.name_any(), String::new()));
+        next.words.extend(names.filter(|(name, _)| name.starts_with(begun)));
+    }
+    complete::lines(&next.words)
 }
 
 async fn one(api: &Api<AkamaiCertificate>, name: &str, output: Option<Output>) -> Result<ExitCode> {
