@@ -46,6 +46,12 @@ async fn it_explains_what_waits_for_an_approval_and_gives_it(bed: &TestBed) -> R
     let (code, explained) = run(&scene, &["explain", "www"]).await?;
     ensure!(code == 4, "{code}: {explained}");
     says(&explained, "What to do: Read `status.plan`")?;
+    let (code, json) = run(&scene, &["explain", "www", "-o", "json"]).await?;
+    let explained: Value = serde_json::from_str(&json)?;
+    ensure!(code == 4 && explained["reason"] == "PlanNeedsApproval", "{code}: {json}");
+    let (code, json) = run(&scene, &["plan", "www", "--output=json"]).await?;
+    let plan: Value = serde_json::from_str(&json)?;
+    ensure!(code == 4 && plan["changes"][0] == "dnsNames: + api.approver.example.com", "{code}: {json}");
     let (code, said) = run(&scene, &["approve", "www", "plan"]).await?;
     ensure!(code == 1, "{code}: {said}");
     says(&said, "there is nobody to ask: pass --yes")?;
@@ -119,6 +125,10 @@ async fn it_probes_challenges_and_the_served_certificate_from_where_the_user_sit
     ensure!(code == 3, "{code}: {seen}");
     says(&seen, "├─ challenge   http://www.prober.example.com/.well-known/acme-challenge/")?;
     says(&seen, " cannot be reached\n")?;
+    let (code, yaml) = run(&scene, &["probe", "www", "-o", "yaml"]).await?;
+    ensure!(code == 3, "{code}: {yaml}");
+    says(&yaml, "name: www.prober.example.com")?;
+    says(&yaml, "fine: false")?;
     scene.lead_back("www").await?;
     scene.until_ready("www").await?;
     let edge = format!("--edge={}:443", testbed::EDGE);

@@ -24,6 +24,7 @@ use kube::config::{Config, KubeConfigOptions};
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
+use serde::Serialize;
 use serde_json::json;
 use verdict::Verdict;
 
@@ -52,11 +53,15 @@ enum Command {
     Explain {
         /// The certificate.
         name: String,
+        #[command(flatten)]
+        form: Form,
     },
     /// Shows what the next write to CPS would do.
     Plan {
         /// The certificate.
         name: String,
+        #[command(flatten)]
+        form: Form,
     },
     /// Approves what a certificate waits for, after showing what that means.
     Approve {
@@ -84,6 +89,8 @@ enum Command {
         /// Where served certificates are looked at, ADDRESS:PORT, instead of where the names lead.
         #[arg(long, value_name = "ADDRESS")]
         edge: Option<SocketAddr>,
+        #[command(flatten)]
+        form: Form,
     },
     /// Prints a completion script for `kubectl-akacert`, the program; for `kubectl akacert` kubectl wants
     /// `kubectl_complete-akacert` on PATH.
@@ -108,9 +115,8 @@ struct Status {
     /// The certificates of all namespaces.
     #[arg(long, short = 'A', conflicts_with = "name")]
     all_namespaces: bool,
-    /// As the API server has them, instead of a table or a tree.
-    #[arg(long, short, value_enum)]
-    output: Option<Output>,
+    #[command(flatten)]
+    form: Form,
     /// Shows each change until it is interrupted.
     #[arg(long, short, conflicts_with = "output")]
     watch: bool,
@@ -118,6 +124,25 @@ struct Status {
 
 /// Longest wait for names of certificates while somebody is writing a command.
 const COMPLETION_PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Args)]
+struct Form {
+    /// For programs instead of for people; certificates as the API server has them.
+    #[arg(long, short, value_enum)]
+    output: Option<Output>,
+}
+
+impl Form {
+    /// Prints a value for programs, or what `text` makes of it.
+    fn print(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        match self.output {
+            Some(Output::Json) => println!("{}", serde_json::to_string_pretty(value)?),
+            Some(Output::Yaml) => print!("{}", serde_saphyr::to_string(value)?),
+            None => anstream::print!("{}", text()),
+        }
+        Ok(())
+    }
+}
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Output {
@@ -156,19 +181,20 @@ async fn run(cli: &Cli) -> Result<ExitCode> {
             let api = if status.all_namespaces { Api::all(client) } else { api };
             match &status.name {
                 _ if status.watch => watch(api, status).await,
-                Some(name) => one(&api, name, status.output).await,
+                Some(name) => one(&api, name, &status.form).await,
                 None => all(&api, status).await,
             }
         }
-        Command::Explain { name } => {
+        Command::Explain { name, form } => {
             let certificate = api.get(name).await?;
-            anstream::print!("{}", show::explanation(&certificate, Timestamp::now()));
+            let explained = show::explain(&certificate);
+            form.print(&explained, || show::explanation(&explained, Timestamp::now()))?;
             Ok(Verdict::of(&certificate).exit_code())
         }
-        Command::Plan { name } => {
+        Command::Plan { name, form } => {
             let certificate = api.get(name).await?;
-            anstream::print!("{}", show::plan(&certificate));
             let plan = certificate.status.as_ref().and_then(|status| status.plan.as_ref());
+            form.print(&plan, || show::plan(&certificate))?;
             Ok(plan.map_or(ExitCode::SUCCESS, |_| Verdict::of(&certificate).exit_code()))
         }
         Command::Approve { name, subject, yes } => {
@@ -179,10 +205,10 @@ async fn run(cli: &Cli) -> Result<ExitCode> {
             let certificate = api.get(name).await?;
             annotate(&api, &certificate, &approval::renewal(&certificate, Timestamp::now())?, *yes).await
         }
-        Command::Probe { name, edge } => {
+        Command::Probe { name, edge, form } => {
             let findings = probe::probe(&api.get(name).await?, *edge).await?;
-            anstream::print!("{}", show::findings(&findings));
-            let fine = findings.iter().all(|finding| finding.looks.iter().all(|(_, _, fine)| *fine));
+            form.print(&findings, || show::findings(&findings))?;
+            let fine = findings.iter().flat_map(|finding| &finding.looks).all(|look| look.fine);
             Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(3) })
         }
         Command::Completion { .. } | Command::Complete { .. } => Ok(ExitCode::SUCCESS),
@@ -218,30 +244,20 @@ async fn completed(words: &[String]) -> String {
     complete::lines(&next.words)
 }
 
-async fn one(api: &Api<AkamaiCertificate>, name: &str, output: Option<Output>) -> Result<ExitCode> {
+async fn one(api: &Api<AkamaiCertificate>, name: &str, form: &Form) -> Result<ExitCode> {
     let certificate = api.get(name).await?;
-    match output {
-        Some(output) => println!("{}", document(&serde_json::to_value(&certificate)?, output)?),
-        None => anstream::print!("{}", show::tree(&certificate, Timestamp::now())),
-    }
+    form.print(&certificate, || show::tree(&certificate, Timestamp::now()))?;
     Ok(Verdict::of(&certificate).exit_code())
 }
 
 async fn all(api: &Api<AkamaiCertificate>, status: &Status) -> Result<ExitCode> {
     let found = api.list(&ListParams::default()).await?;
-    match status.output {
-        Some(output) => println!("{}", document(&serde_json::to_value(&found)?, output)?),
-        None if found.items.is_empty() => eprintln!("No certificates found"),
-        None => anstream::print!("{}", show::table(&found.items, status.all_namespaces, Timestamp::now())),
+    if found.items.is_empty() && status.form.output.is_none() {
+        eprintln!("No certificates found");
+        return Ok(ExitCode::SUCCESS);
     }
+    status.form.print(&found, || show::table(&found.items, status.all_namespaces, Timestamp::now()))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn document(value: &serde_json::Value, output: Output) -> Result<String> {
-    Ok(match output {
-        Output::Json => serde_json::to_string_pretty(value)?,
-        Output::Yaml => serde_saphyr::to_string(value)?.trim_end().to_owned(),
-    })
 }
 
 /// Shows what there is after each change: in place on a terminal, one below the other elsewhere.

@@ -7,6 +7,7 @@ use akacert::api::status::{CertificateStatus, DeploymentStatus, PlanAction, Risk
 use akacert::status;
 use jiff::Timestamp;
 use kube::ResourceExt;
+use serde::Serialize;
 
 use crate::probe::Finding;
 use crate::verdict::{Verdict, awaited, conditions};
@@ -170,23 +171,55 @@ fn risk(risk: Risk) -> &'static str {
 }
 
 /// Why a certificate is not Ready, and what to do.
-pub fn explanation(certificate: &AkamaiCertificate, now: Timestamp) -> String {
-    let verdict = Verdict::of(certificate);
-    let name = format!("{}/{}", certificate.namespace().unwrap_or_default(), certificate.name_any());
-    let Some(condition) = awaited(certificate) else {
-        return format!(
-            "{name}: no operator has looked at it yet.\nWhat to do: see that the operator runs, and that one leads.\n"
-        );
-    };
-    let style = verdict.style();
-    let mut text = format!(
-        "{name}: {style}{}{style:#} for {}\n{}\n",
-        condition.reason,
-        age(condition.last_transition_time.0, now),
-        condition.message
-    );
-    if let Some(reason) = Reason::ALL.iter().find(|reason| reason.as_str() == condition.reason) {
-        text.push_str(&format!("What it means: {}\nWhat to do: {}\n", reason.meaning(), reason.action()));
+#[derive(Serialize)]
+pub struct Explanation<'a> {
+    namespace: String,
+    name: String,
+    verdict: Verdict,
+    /// Of the condition that says what is awaited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meaning: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'static str>,
+}
+
+/// Why a certificate is not Ready, and what to do.
+pub fn explain(certificate: &AkamaiCertificate) -> Explanation<'_> {
+    let condition = awaited(certificate);
+    let known =
+        condition.and_then(|condition| Reason::ALL.iter().find(|reason| reason.as_str() == condition.reason));
+    Explanation {
+        namespace: certificate.namespace().unwrap_or_default(),
+        name: certificate.name_any(),
+        verdict: Verdict::of(certificate),
+        reason: condition.map(|condition| condition.reason.as_str()),
+        since: condition.map(|condition| condition.last_transition_time.0),
+        message: condition.map_or("no operator has looked at it yet", |condition| &condition.message),
+        meaning: known.map(|reason| reason.meaning()),
+        action: match condition {
+            None => Some("See that the operator runs, and that one leads."),
+            Some(_) => known.map(|reason| reason.action()),
+        },
+    }
+}
+
+/// An explanation as text.
+pub fn explanation(explained: &Explanation<'_>, now: Timestamp) -> String {
+    let style = explained.verdict.style();
+    let mut text = format!("{}/{}: ", explained.namespace, explained.name);
+    if let (Some(reason), Some(since)) = (explained.reason, explained.since) {
+        text.push_str(&format!("{style}{reason}{style:#} for {}\n", age(since, now)));
+    }
+    text.push_str(&format!("{}\n", explained.message));
+    for (what, said) in [("What it means", explained.meaning), ("What to do", explained.action)] {
+        if let Some(said) = said {
+            text.push_str(&format!("{what}: {said}\n"));
+        }
     }
     text
 }
@@ -199,9 +232,9 @@ pub fn findings(findings: &[Finding]) -> String {
         let nodes: Vec<Node> = finding
             .looks
             .iter()
-            .map(|(what, seen, fine)| {
-                let style = if *fine { Verdict::Ready.style() } else { Verdict::Stalled.style() };
-                Node::new(what, format!("{style}{seen}{style:#}"))
+            .map(|look| {
+                let style = if look.fine { Verdict::Ready.style() } else { Verdict::Stalled.style() };
+                Node::new(look.what, format!("{style}{}{style:#}", look.seen))
             })
             .collect();
         draw(&nodes, "", &mut text);

@@ -2,6 +2,7 @@ use anstream::adapter::strip_str;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::probe::Look;
 
 fn now() -> Timestamp {
     "2026-11-23T12:00:00Z".parse().unwrap()
@@ -107,7 +108,7 @@ AkamaiCertificate shop/www: in progress (nobody has looked at it yet)
 └─ production  nothing yet
 ";
     assert_eq!(strip_str(&tree(&new, now())).to_string(), expected);
-    assert!(explanation(&new, now()).contains("What to do: see that the operator runs"));
+    assert!(explanation(&explain(&new), now()).contains("What to do: See that the operator runs"));
 }
 
 #[test]
@@ -130,7 +131,18 @@ Set akacert.io/approve-plan=5f1c0e77a3b2
 What it means: `updatePolicy` is RequireApproval, and what would be written to CPS waits for it.
 What to do: Read `status.plan`; if it is what you want, set the annotation `akacert.io/approve-plan` to its hash.
 ";
-    assert_eq!(strip_str(&explanation(&stalled(), now())).to_string(), expected);
+    assert_eq!(strip_str(&explanation(&explain(&stalled()), now())).to_string(), expected);
+}
+
+#[test]
+fn an_explanation_is_for_programs_as_well() {
+    let expected = json!({
+        "namespace": "shop", "name": "www", "verdict": "Stalled", "reason": "PlanNeedsApproval",
+        "since": "2026-11-23T11:48:00Z", "message": "Set akacert.io/approve-plan=5f1c0e77a3b2",
+        "meaning": "`updatePolicy` is RequireApproval, and what would be written to CPS waits for it.",
+        "action": "Read `status.plan`; if it is what you want, set the annotation `akacert.io/approve-plan` to its hash.",
+    });
+    assert_eq!(serde_json::to_value(explain(&stalled())).unwrap(), expected);
 }
 
 #[test]
@@ -146,8 +158,7 @@ Hash: 5f1c0e77a3b2
 
 #[test]
 fn findings_are_a_tree_for_each_name() {
-    let looks =
-        vec![("port 80", "answers".to_owned(), true), ("certificate", "another one".to_owned(), false)];
+    let looks = vec![Look::new("port 80", "answers", true), Look::new("certificate", "another one", false)];
     let found = [Finding { name: "www.example.com".into(), looks }];
     let expected = "\
 www.example.com
