@@ -27,11 +27,15 @@ async fn its_exit_code_tells_a_pipeline_how_a_certificate_is(bed: &TestBed) -> R
     ensure!(code == 3, "{code}: {tree}");
     says(&tree, "AkamaiCertificate exit-codes/www: in progress (SelfCheckFailed)")?;
     says(&tree, "└─ awaited     www.exit-codes.example.com: ")?;
+    let (code, table) = run(&scene, &["status"]).await?;
+    ensure!(code == 3, "{code}: {table}");
     scene.lead_back("www").await?;
     scene.until_ready("www").await?;
     let (code, json) = run(&scene, &["status", "www", "-o", "json"]).await?;
     let read: Value = serde_json::from_str(&json)?;
     ensure!(code == 0 && read["spec"]["commonName"] == "www.exit-codes.example.com", "{code}: {json}");
+    let (code, table) = run(&scene, &["status"]).await?;
+    ensure!(code == 0, "{code}: {table}");
     let (code, said) = run(&scene, &["status", "nobody"]).await?;
     ensure!(code == 1, "{code}");
     says(&said, "akamaicertificates.akacert.io \"nobody\" not found")

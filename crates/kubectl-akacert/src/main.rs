@@ -31,7 +31,7 @@ use verdict::Verdict;
 /// What a certificate waits for, why, and the approvals that it asks for.
 ///
 /// Exit codes: 0 the certificate is Ready, or the command did what it says; 1 the command failed; 3 the operator or CPS is
-/// at work; 4 only a human can go on.
+/// at work; 4 only a human can go on. Of several certificates the worst one's.
 #[derive(Parser)]
 #[command(name = "kubectl-akacert", bin_name = "kubectl akacert", version, verbatim_doc_comment)]
 struct Cli {
@@ -257,7 +257,7 @@ async fn all(api: &Api<AkamaiCertificate>, status: &Status) -> Result<ExitCode> 
         return Ok(ExitCode::SUCCESS);
     }
     status.form.print(&found, || show::table(&found.items, status.all_namespaces, Timestamp::now()))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Verdict::worst(&found.items).exit_code())
 }
 
 /// Shows what there is after each change: in place on a terminal, one below the other elsewhere.

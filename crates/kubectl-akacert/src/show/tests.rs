@@ -184,6 +184,18 @@ fn each_state_has_its_verdict() {
 }
 
 #[test]
+fn several_certificates_are_as_the_worst_of_them() {
+    for (certificates, expected) in [
+        (vec![], Verdict::Ready),
+        (vec![ready(), ready()], Verdict::Ready),
+        (vec![ready(), validating()], Verdict::InProgress),
+        (vec![validating(), stalled(), ready()], Verdict::Stalled),
+    ] {
+        assert_eq!(Verdict::worst(&certificates), expected);
+    }
+}
+
+#[test]
 fn ages_are_as_kubectl_writes_them() {
     let since = |seconds| age(now() - jiff::SignedDuration::from_secs(seconds), now());
     let table =
