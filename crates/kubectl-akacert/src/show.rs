@@ -3,7 +3,9 @@
 
 use akacert::api::AkamaiCertificate;
 use akacert::api::reason::Reason;
-use akacert::api::status::{CertificateStatus, DeploymentStatus, PlanAction, Risk};
+use akacert::api::status::{
+    CertificateStatus, ChangeStatus, DeploymentStatus, DomainStatus, PlanAction, Risk,
+};
 use akacert::status;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -20,7 +22,11 @@ struct Node {
 
 impl Node {
     fn new(label: &str, text: impl AsRef<str>) -> Self {
-        Self { text: format!("{label:<12}{}", text.as_ref()), children: Vec::new() }
+        Self::line(format!("{label:<12}{}", text.as_ref()))
+    }
+
+    fn line(text: impl Into<String>) -> Self {
+        Self { text: text.into(), children: Vec::new() }
     }
 }
 
@@ -65,7 +71,7 @@ pub fn table(certificates: &[AkamaiCertificate], with_namespace: bool, now: Time
     text
 }
 
-/// One certificate: certificate, enrollment, change, names, what is deployed, and what is awaited since when.
+/// One certificate: what its enrollment, the change of that and the change's names are, and what is awaited since when.
 pub fn tree(certificate: &AkamaiCertificate, now: Timestamp) -> String {
     let verdict = Verdict::of(certificate);
     let style = verdict.style();
@@ -91,37 +97,21 @@ fn branches(certificate: &AkamaiCertificate, now: Timestamp) -> Vec<Node> {
     let none = CertificateStatus::default();
     let found = certificate.status.as_ref().unwrap_or(&none);
     let contract = found.contract_id.as_deref().map(|id| format!(" in contract {id}")).unwrap_or_default();
-    let enrollment = found.enrollment_id.map(|id| format!("{id}{contract}"));
-    nodes.push(Node::new("enrollment", enrollment.unwrap_or_else(|| "none yet".into())));
-    if let Some(change) = &found.change {
-        let kind = change.change_type.as_deref().map(|kind| format!("{kind}, ")).unwrap_or_default();
-        let since =
-            change.since.as_ref().map(|since| format!(" for {}", age(since.0, now))).unwrap_or_default();
-        let mut node = Node::new("change", format!("{} ({kind}{}){since}", change.id, change.status));
-        node.children.extend(found.domains.iter().map(|domain| {
-            let error = domain.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
-            Node { text: format!("{} {}{error}", domain.name, domain.state), children: Vec::new() }
-        }));
-        node.children.extend(
-            change
-                .warnings
-                .iter()
-                .map(|warning| Node { text: format!("warning {}", warning.message), children: Vec::new() }),
-        );
-        nodes.push(node);
-    }
-    if let Some(plan) = &found.plan {
+    let id = found.enrollment_id.map(|id| format!("{id}{contract}"));
+    let mut enrollment = Node::new("enrollment", id.unwrap_or_else(|| "none yet".into()));
+    enrollment.children.extend(found.change.as_ref().map(|change| pending(change, &found.domains, now)));
+    enrollment.children.extend(found.plan.as_ref().map(|plan| {
         let mut node = Node::new("plan", format!("{} ({})", risk(plan.risk), plan.hash));
-        node.children
-            .extend(plan.changes.iter().map(|change| Node { text: change.clone(), children: Vec::new() }));
-        nodes.push(node);
-    }
+        node.children.extend(plan.changes.iter().map(Node::line));
+        node
+    }));
     let staging = found.deployments.as_ref().and_then(|deployments| deployments.staging.as_ref());
     if let Some(staging) = staging.filter(|_| certificate.spec.change_management == Some(true)) {
-        nodes.push(Node::new("staging", deployed(staging)));
+        enrollment.children.push(Node::new("staging", deployed(staging)));
     }
     let live = production(certificate).map(deployed);
-    nodes.push(Node::new("production", live.unwrap_or_else(|| "nothing yet".into())));
+    enrollment.children.push(Node::new("production", live.unwrap_or_else(|| "nothing yet".into())));
+    nodes.push(enrollment);
     if let Some(condition) = awaited(certificate) {
         let since = age(condition.last_transition_time.0, now);
         let label = if Verdict::of(certificate) == Verdict::Ready { "since" } else { "awaited" };
@@ -132,6 +122,20 @@ fn branches(certificate: &AkamaiCertificate, now: Timestamp) -> Vec<Node> {
         nodes.push(Node::new(label, text));
     }
     nodes
+}
+
+/// What CPS works on, with the names that it validates and what it warns about.
+fn pending(change: &ChangeStatus, domains: &[DomainStatus], now: Timestamp) -> Node {
+    let kind = change.change_type.as_deref().map(|kind| format!("{kind}, ")).unwrap_or_default();
+    let since = change.since.as_ref().map(|since| format!(" for {}", age(since.0, now))).unwrap_or_default();
+    let mut node = Node::new("change", format!("{} ({kind}{}){since}", change.id, change.status));
+    node.children.extend(domains.iter().map(|domain| {
+        let error = domain.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+        Node::line(format!("{} {}{error}", domain.name, domain.state))
+    }));
+    let warnings = change.warnings.iter().map(|warning| Node::line(format!("warning {}", warning.message)));
+    node.children.extend(warnings);
+    node
 }
 
 fn draw(nodes: &[Node], indent: &str, text: &mut String) {

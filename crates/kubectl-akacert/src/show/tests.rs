@@ -77,10 +77,10 @@ fn a_certificate_under_way_shows_its_change_its_names_and_what_is_awaited() {
 AkamaiCertificate shop/www: in progress (SelfCheckFailed)
 ├─ account     ClusterAkamaiAccount production
 ├─ enrollment  10002 in contract 1-ABCD
-├─ change      20002 (new-certificate, coodinate-domain-validation) for 10m
-│  ├─ www.example.com RESPONSE_ERROR: 192.0.2.7 cannot be reached
-│  └─ example.com VALIDATED
-├─ production  nothing yet
+│  ├─ change      20002 (new-certificate, coodinate-domain-validation) for 10m
+│  │  ├─ www.example.com RESPONSE_ERROR: 192.0.2.7 cannot be reached
+│  │  └─ example.com VALIDATED
+│  └─ production  nothing yet
 └─ awaited     www.example.com: 192.0.2.7 cannot be reached (for 12m)
 ";
     assert_eq!(shown, expected);
@@ -92,7 +92,7 @@ fn a_certificate_that_serves_shows_what_is_in_production() {
 AkamaiCertificate shop/www: Ready (Deployed)
 ├─ account     ClusterAkamaiAccount production
 ├─ enrollment  10002 in contract 1-ABCD
-├─ production  1A2B by CN=R10, valid until 2027-01-30T00:00:00Z
+│  └─ production  1A2B by CN=R10, valid until 2027-01-30T00:00:00Z
 └─ since       12m
 ";
     assert_eq!(strip_str(&tree(&ready(), now())).to_string(), expected);
@@ -104,8 +104,8 @@ fn a_certificate_that_nobody_has_looked_at_says_so() {
     let expected = "\
 AkamaiCertificate shop/www: in progress (nobody has looked at it yet)
 ├─ account     ClusterAkamaiAccount production
-├─ enrollment  none yet
-└─ production  nothing yet
+└─ enrollment  none yet
+   └─ production  nothing yet
 ";
     assert_eq!(strip_str(&tree(&new, now())).to_string(), expected);
     assert!(explanation(&explain(&new), now()).contains("What to do: See that the operator runs"));
