@@ -6,8 +6,8 @@ use std::process::Stdio;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testbed::TestBed;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{ChildStdout, Command};
 
 use crate::scene::{DEADLINE, Scene, says};
 
@@ -18,6 +18,7 @@ crate::together![
     it_watches_until_the_certificate_serves,
     it_probes_challenges_and_the_served_certificate_from_where_the_user_sits,
     kubectl_completes_its_commands_and_the_names_of_certificates,
+    on_a_terminal_it_has_colours_and_watches_in_place,
 ];
 
 async fn its_exit_code_tells_a_pipeline_how_a_certificate_is(bed: &TestBed) -> Result<()> {
@@ -101,23 +102,45 @@ async fn it_watches_until_the_certificate_serves(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "watcher").await?;
     scene.apply_held("www", json!({})).await?;
     let mut watching = command(&scene, &["status", "www", "--watch"])?.stdout(Stdio::piped()).spawn()?;
-    let mut lines = BufReader::new(watching.stdout.take().context("no output")?).lines();
-    let mut until = async |wanted: &str| {
-        let found = async {
-            while let Some(line) = lines.next_line().await? {
-                if line.contains(wanted) {
-                    return Ok(());
-                }
-            }
-            anyhow::bail!("it ended")
-        };
-        tokio::time::timeout(DEADLINE, found).await.with_context(|| format!("not shown: {wanted}"))?
-    };
-    until("in progress (SelfCheckFailed)").await?;
+    let mut shown = BufReader::new(watching.stdout.take().context("no output")?).lines();
+    until_shown(&mut shown, "in progress (SelfCheckFailed)").await?;
     scene.lead_back("www").await?;
-    until("AkamaiCertificate watcher/www: Ready (Deployed)").await?;
+    until_shown(&mut shown, "AkamaiCertificate watcher/www: Ready (Deployed)").await?;
     watching.kill().await?;
     Ok(())
+}
+
+async fn on_a_terminal_it_has_colours_and_watches_in_place(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "terminal").await?;
+    scene.apply_held("www", json!({})).await?;
+    let shown = on_a_terminal(&scene, "status www")?.output().await?;
+    let (code, shown) = (shown.status.code(), String::from_utf8(shown.stdout)?);
+    ensure!(code == Some(3), "{code:?}: {shown}");
+    says(&shown, "terminal/www: \x1b[33min progress\x1b[0m (SelfCheckFailed)")?;
+    let (_, plain) = run(&scene, &["status", "www"]).await?;
+    ensure!(!plain.contains('\x1b'), "{plain}");
+
+    let mut watching = on_a_terminal(&scene, "status www --watch")?.spawn()?;
+    let mut shown = BufReader::new(watching.stdout.take().context("no output")?).lines();
+    // Each time from the upper left corner of an empty screen.
+    until_shown(&mut shown, "\x1b[H\x1b[JAkamaiCertificate terminal/www: \x1b[33min progress").await?;
+    scene.lead_back("www").await?;
+    until_shown(&mut shown, "\x1b[H\x1b[JAkamaiCertificate terminal/www: \x1b[32mReady\x1b[0m").await?;
+    watching.kill().await?;
+    Ok(())
+}
+
+/// Reads on until a line holds what is wanted.
+async fn until_shown(lines: &mut Lines<BufReader<ChildStdout>>, wanted: &str) -> Result<()> {
+    let found = async {
+        while let Some(line) = lines.next_line().await? {
+            if line.contains(wanted) {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("it ended")
+    };
+    tokio::time::timeout(DEADLINE, found).await.with_context(|| format!("not shown: {wanted}"))?
 }
 
 async fn it_probes_challenges_and_the_served_certificate_from_where_the_user_sits(
@@ -175,10 +198,30 @@ async fn kubectl_completes_its_commands_and_the_names_of_certificates(bed: &Test
 }
 
 /// Exit code and what was printed, errors included.
-async fn run(scene: &Scene<'_>, arguments: &[&str]) -> Result<(i32, String)> {
+pub async fn run(scene: &Scene<'_>, arguments: &[&str]) -> Result<(i32, String)> {
     let output = command(scene, arguments)?.stdin(Stdio::null()).output().await?;
     let said = [output.stdout, output.stderr].concat();
     Ok((output.status.code().context("it was killed")?, String::from_utf8(said)?))
+}
+
+/// kubectl with the plugin on a terminal, whose two ends are the command's standard input and output.
+pub fn on_a_terminal(scene: &Scene<'_>, arguments: &str) -> Result<Command> {
+    let kubectl = scene.bed.kubectl_directory()?.join("kubectl");
+    let line = format!("{} akacert --namespace {} {arguments}", kubectl.display(), scene.name);
+    let plugin = testbed::own("kubectl-akacert")?;
+    let mut command = Command::new("/usr/bin/script");
+    command
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh")
+        .env("KUBECONFIG", scene.bed.kubeconfig())
+        .env("HOME", scene.bed.work())
+        .env("PATH", plugin.parent().context("the plugin is in no directory")?)
+        .kill_on_drop(true);
+    Ok(command)
 }
 
 /// kubectl, which finds the plugin on PATH.
