@@ -28,7 +28,7 @@ pub fn next(root: &Command, words: &[String]) -> Next {
                 continue;
             }
             let Some(value) =
-                word.split_once('=').map(|(_, value)| value.to_owned()).or(before.next().cloned())
+                word.split_once('=').map(|(_, value)| value.to_owned()).or_else(|| before.next().cloned())
             else {
                 next.words = values(option);
                 return begins_with(next, last);
@@ -138,6 +138,7 @@ mod tests {
         assert!(!after("approve www ").certificates);
         assert!(!after("").certificates);
         let named = after("-n shop --context=test explain ");
+        assert!(named.certificates);
         assert_eq!((named.namespace.as_deref(), named.context.as_deref()), (Some("shop"), Some("test")));
     }
 
