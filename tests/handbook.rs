@@ -101,11 +101,11 @@ fn help(program: &Path, command: &[&str]) -> String {
 /// Verbs by where, API group aside, and resource.
 type Rights = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// What the base's roles grant; `cluster` are the kinds without a namespace.
-fn granted() -> Rights {
+/// What the base's roles of a component grant; `cluster` are the kinds without a namespace.
+fn granted(component: &str) -> Rights {
     const CLUSTER: &[&str] = &["clusterakamaiaccounts", "namespaces", "ingressclasses", "events"];
     let mut rights = Rights::new();
-    let manifests = fs::read_to_string(docs().join("../deploy/base/operator-rbac.yaml")).unwrap();
+    let manifests = fs::read_to_string(docs().join(format!("../deploy/base/{component}-rbac.yaml"))).unwrap();
     for document in manifests.split("\n---\n") {
         let role: Value = serde_saphyr::from_str(document).unwrap();
         for rule in role["rules"].as_array().into_iter().flatten() {
@@ -157,7 +157,7 @@ fn told() -> Rights {
 
 #[test]
 fn the_rights_of_the_operator_are_told_line_by_line() {
-    let (granted, told) = (granted(), told());
+    let (granted, told) = (granted("operator"), told());
     assert!(granted.len() >= 15, "only {} rights", granted.len());
     for ((place, kind), verbs) in &granted {
         let row = told.get(&(place.clone(), kind.clone()));
@@ -181,6 +181,16 @@ fn values_of_the_chart_are_its_values_yaml() {
         values
     );
     is_rendered("chart-values.md", &page);
+}
+
+#[test]
+fn the_solver_may_what_one_sentence_says() {
+    const SENTENCE: &str =
+        "The solver may get, list and watch the ConfigMaps of the operator's namespace, and nothing else.";
+    assert!(fs::read_to_string(docs().join("security.md")).unwrap().contains(SENTENCE));
+    let place = ("its own namespace".to_owned(), "configmaps".to_owned());
+    let verbs = ["get", "list", "watch"].map(str::to_owned).into();
+    assert_eq!(granted("solver"), Rights::from([(place, verbs)]));
 }
 
 #[test]
