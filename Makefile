@@ -31,7 +31,7 @@ build: ## Builds everything
 	cargo build --locked --workspace $(FEATURES)
 
 .PHONY: test
-test: fmt-check lint deny build ## Every test
+test: fmt-check lint deny book build ## Every test
 	cargo test --locked --workspace $(FEATURES)
 
 .PHONY: bench

@@ -3,18 +3,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use akacert::api::{self, reason};
+use akacert::api::{self, conditions, reason};
 use akacert::events;
 use akacert::metrics::catalog;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray,
 };
+use serde_json::Value;
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
@@ -39,6 +40,24 @@ fn reasons_are_the_table_of_the_code() {
 }
 
 #[test]
+fn conditions_are_the_table_of_the_code() {
+    is_rendered("conditions.md", &conditions::handbook_page());
+}
+
+#[test]
+fn every_annotation_and_label_has_its_row() {
+    let source = include_str!("../src/api/names.rs");
+    let quoted = source.lines().filter_map(|line| line.strip_prefix("pub const "));
+    let constants = quoted.filter_map(|line| Some((line.split(':').next()?, line.split('"').nth(1)?)));
+    let page = fs::read_to_string(docs().join("annotations.md")).unwrap();
+    for (constant, name) in constants {
+        let on_objects = ["_ANNOTATION", "_LABEL", "_FINALIZER"].iter().any(|end| constant.ends_with(end));
+        let row = format!("\n| `{name}` |");
+        assert!(!on_objects || page.contains(&row), "docs/annotations.md has no row for {name} ({constant})");
+    }
+}
+
+#[test]
 fn events_are_those_of_the_code() {
     is_rendered("events.md", &events::handbook_page());
 }
@@ -52,16 +71,106 @@ fn metrics_are_the_catalog_of_the_code() {
 fn flags_are_what_the_program_says() {
     let mut page = String::from("# Flags\n\nWhat `--help` says. This page is rendered from the program.\n");
     for command in ["operator", "solver", "export", "crds"] {
-        let help = Command::new(env!("CARGO_BIN_EXE_akacert"))
-            .args([command, "--help"])
-            .env_clear()
-            .output()
-            .unwrap();
-        let help = String::from_utf8(help.stdout).unwrap();
-        let help: Vec<_> = help.lines().map(str::trim_end).collect();
-        write!(page, "\n## akacert {command}\n\n```text\n{}\n```\n", help.join("\n").trim_end()).unwrap();
+        let help = help(Path::new(env!("CARGO_BIN_EXE_akacert")), &[command]);
+        write!(page, "\n## akacert {command}\n\n{help}").unwrap();
     }
     is_rendered("flags.md", &page);
+}
+
+#[test]
+fn flags_of_the_plugin_are_what_it_says() {
+    let mut page = String::from(
+        "# Flags of kubectl akacert\n\nWhat `--help` says. This page is rendered from the program.\n",
+    );
+    let plugin = testbed::own("kubectl-akacert").unwrap();
+    write!(page, "\n{}", help(&plugin, &[])).unwrap();
+    for command in ["status", "explain", "plan", "approve", "renew", "probe", "completion"] {
+        write!(page, "\n## kubectl akacert {command}\n\n{}", help(&plugin, &[command])).unwrap();
+    }
+    is_rendered("kubectl-akacert-flags.md", &page);
+}
+
+/// What a program says to `--help`, as a block.
+fn help(program: &Path, command: &[&str]) -> String {
+    let output = Command::new(program).args(command).arg("--help").env_clear().output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let help: Vec<_> = help.lines().map(str::trim_end).collect();
+    format!("```text\n{}\n```\n", help.join("\n").trim_end())
+}
+
+/// Verbs by where, API group aside, and resource.
+type Rights = BTreeMap<(String, String), BTreeSet<String>>;
+
+/// What the base's roles of a component grant; `cluster` are the kinds without a namespace.
+fn granted(component: &str) -> Rights {
+    const CLUSTER: &[&str] = &["clusterakamaiaccounts", "namespaces", "ingressclasses", "events"];
+    let mut rights = Rights::new();
+    let manifests = fs::read_to_string(docs().join(format!("../deploy/base/{component}-rbac.yaml"))).unwrap();
+    for document in manifests.split("\n---\n") {
+        let role: Value = serde_saphyr::from_str(document).unwrap();
+        for rule in role["rules"].as_array().into_iter().flatten() {
+            let words = |field: &str| -> Vec<String> { serde_json::from_value(rule[field].clone()).unwrap() };
+            for resource in words("resources") {
+                let (kind, part) = resource.split_once('/').unwrap_or((&resource, ""));
+                let place = match role["kind"].as_str().unwrap() {
+                    "Role" => "its own namespace",
+                    _ if CLUSTER.contains(&kind) => "cluster",
+                    _ => "certificates' namespaces",
+                };
+                let verbs = words("verbs").into_iter().map(|verb| match part {
+                    "" => verb,
+                    part => format!("{part}: {verb}"),
+                });
+                rights.entry((place.to_owned(), kind.to_owned())).or_default().extend(verbs);
+            }
+        }
+    }
+    rights
+}
+
+/// What the handbook's table says that they grant.
+fn told() -> Rights {
+    let mut rights = Rights::new();
+    let page = fs::read_to_string(docs().join("security.md")).unwrap();
+    let rows = page.lines().skip_while(|line| *line != "|---|---|---|---|").skip(1);
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        for resource in cells[2].split(", ").map(|resource| resource.trim_matches('`')) {
+            let (kind, only) = resource.split_once('/').unwrap_or((resource, ""));
+            let mut part = only.to_owned();
+            // `get, list; status: patch; its own: get` are groups; "its own" names the object, which is no other right.
+            for group in cells[3].split("; ") {
+                let (named, verbs) = group.split_once(": ").unwrap_or(("", group));
+                if !named.is_empty() {
+                    part = if named == "its own" { String::new() } else { named.to_owned() };
+                }
+                let verbs = verbs.split(", ").map(|verb| match part.as_str() {
+                    "" => verb.to_owned(),
+                    part => format!("{part}: {verb}"),
+                });
+                rights.entry((cells[1].to_owned(), kind.to_owned())).or_default().extend(verbs);
+            }
+        }
+    }
+    rights
+}
+
+#[test]
+fn the_rights_of_the_operator_are_told_line_by_line() {
+    let (granted, told) = (granted("operator"), told());
+    assert!(granted.len() >= 15, "only {} rights", granted.len());
+    for ((place, kind), verbs) in &granted {
+        let row = told.get(&(place.clone(), kind.clone()));
+        let row =
+            row.unwrap_or_else(|| panic!("docs/security.md has no row `| {place} | `{kind}` | {verbs:?} |`"));
+        assert_eq!(row, verbs, "docs/security.md, the row `| {place} | `{kind}` |` against deploy/base");
+    }
+    for (place, kind) in told.keys() {
+        assert!(
+            granted.contains_key(&(place.clone(), kind.clone())),
+            "docs/security.md has a row `| {place} | `{kind}` |` that deploy/base does not grant"
+        );
+    }
 }
 
 #[test]
@@ -72,6 +181,16 @@ fn values_of_the_chart_are_its_values_yaml() {
         values
     );
     is_rendered("chart-values.md", &page);
+}
+
+#[test]
+fn the_solver_may_what_one_sentence_says() {
+    const SENTENCE: &str =
+        "The solver may get, list and watch the ConfigMaps of the operator's namespace, and nothing else.";
+    assert!(fs::read_to_string(docs().join("security.md")).unwrap().contains(SENTENCE));
+    let place = ("its own namespace".to_owned(), "configmaps".to_owned());
+    let verbs = ["get", "list", "watch"].map(str::to_owned).into();
+    assert_eq!(granted("solver"), Rights::from([(place, verbs)]));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod certificate;
+pub mod conditions;
 pub mod names;
 pub mod policy;
 pub mod reason;

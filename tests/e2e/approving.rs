@@ -1,12 +1,19 @@
-//! Who may approve: the sample policy, in force on a real API server.
+//! Who may approve: the sample policy, in force on a real API server; and approvals by the plugin, those of a plan aside
+//! (`plugin`).
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use testbed::TestBed;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::plugin;
 use crate::scene::{Scene, eventually, says};
 
-crate::together![only_those_who_may_approve_set_the_annotations_that_approve,];
+crate::together![
+    only_those_who_may_approve_set_the_annotations_that_approve,
+    warnings_are_approved_by_the_plugin,
+    what_is_on_staging_is_approved_by_an_answer_on_a_terminal,
+];
 
 const POLICY: &str = include_str!("../../deploy/samples/approvals.yaml");
 
@@ -62,4 +69,43 @@ async fn only_those_who_may_approve_set_the_annotations_that_approve(bed: &TestB
     bed.kubectl(&deleted).await?;
     ensure!(removed.is_err(), "an approval was taken back by somebody who may not give it");
     Ok(())
+}
+
+async fn warnings_are_approved_by_the_plugin(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "warned").await?;
+    let warning =
+        json!({"name": "warned", "stage": "pre-verification", "text": "Something new.", "quirk": null});
+    bed.control("POST", "/warnings", Some(warning)).await?;
+    scene.apply("www", json!({})).await?;
+    scene.until("www", "Stalled", "True", "WarningsNeedApproval").await?;
+    let (code, said) = plugin::run(&scene, &["approve", "www", "warnings", "--yes"]).await?;
+    ensure!(code == 0, "{code}: {said}");
+    says(&said, "in spite of:\n  - Something new.\nSet akacert.io/approve-warnings=")?;
+    scene.until_ready("www").await.map(drop)
+}
+
+async fn what_is_on_staging_is_approved_by_an_answer_on_a_terminal(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "staged").await?;
+    scene.apply("www", json!({"changeManagement": true})).await?;
+    scene.until("www", "Stalled", "True", "DeploymentNeedsApproval").await?;
+    let (code, said) = answered(&scene, "n").await?;
+    ensure!(code == 1, "{code}: {said}");
+    says(&said, "nothing was changed")?;
+    let (code, said) = answered(&scene, "y").await?;
+    ensure!(code == 0, "{code}: {said}");
+    says(&said, "goes from staging to production: certificate ")?;
+    says(&said, "Set akacert.io/approve-deployment=")?;
+    scene.until_ready("www").await.map(drop)
+}
+
+/// What approving the deployment ends with and shows, when the question is answered so.
+async fn answered(scene: &Scene<'_>, answer: &str) -> Result<(i32, String)> {
+    let mut asked = plugin::on_a_terminal(scene, "approve www deployment")?.spawn()?;
+    let mut input = asked.stdin.take().context("no input")?;
+    input.write_all(format!("{answer}\n").as_bytes()).await?;
+    let mut said = String::new();
+    asked.stdout.take().context("no output")?.read_to_string(&mut said).await?;
+    let code = asked.wait().await?.code().context("it was killed")?;
+    drop(input);
+    Ok((code, said))
 }

@@ -9,7 +9,10 @@ use testbed::{PROMETHEUS, TestBed};
 
 use crate::scene::{Scene, eventually};
 
-crate::alone![every_query_of_the_dashboard_has_data_and_every_alert_rule_is_evaluated];
+crate::alone![
+    every_query_of_the_dashboard_has_data_and_every_alert_rule_is_evaluated,
+    what_is_logged_changes_while_the_operator_runs,
+];
 
 async fn every_query_of_the_dashboard_has_data_and_every_alert_rule_is_evaluated(
     bed: &mut TestBed,
@@ -74,6 +77,41 @@ async fn nobody_changes_the_log_from_outside() -> Result<()> {
         let logged = reqwest::get(&url).await?.text().await?;
         ensure!(logged.contains("info"), "{logged}");
     }
+    Ok(())
+}
+
+async fn what_is_logged_changes_while_the_operator_runs(bed: &mut TestBed) -> Result<()> {
+    bed.no_operator_deployment().await?;
+    let tested = the_log_follows_what_is_put(bed).await;
+    bed.operator_deployment().await?;
+    tested
+}
+
+async fn the_log_follows_what_is_put(bed: &TestBed) -> Result<()> {
+    const ADMIN: &str = "127.0.0.1:8093";
+    let flags = ["--interval-scale=0.005", &format!("--admin-listen={ADMIN}")];
+    let mut operator = bed.named_operator_process("logged", &flags, &[]).await?;
+    operator.until_listening(ADMIN).await?;
+    let put = async |filter: &'static str| {
+        let answer = reqwest::Client::new().put(format!("http://{ADMIN}/log")).body(filter).send().await?;
+        ensure!(answer.status().is_success(), "{}", answer.status());
+        Ok(operator.log()?.len())
+    };
+    let scene = Scene::new(bed, "logged").await?;
+    let quiet = put("info").await?;
+    scene.apply_held("www", json!({})).await?;
+    let log = operator.log()?[quiet..].to_owned();
+    ensure!(!log.contains("DEBUG"), "{log}");
+    // The certificate is held: the operator goes on looking at it.
+    let verbose = put("info,akacert=debug").await?;
+    eventually("a line of the level debug", async || {
+        Ok(operator.log()?[verbose..].contains("DEBUG").then_some(()))
+    })
+    .await?;
+    scene.lead_back("www").await?;
+    scene.until_ready("www").await?;
+    operator.terminate()?;
+    ensure!(operator.ended().await? == Some(0), "it did not end in good order");
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 //! `kubectl akacert`, as a user runs it: found by kubectl, against the real API server.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testbed::TestBed;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{ChildStdout, Command};
 
 use crate::scene::{DEADLINE, Scene, says};
 
@@ -16,6 +17,8 @@ crate::together![
     it_renews_a_certificate_once,
     it_watches_until_the_certificate_serves,
     it_probes_challenges_and_the_served_certificate_from_where_the_user_sits,
+    kubectl_completes_its_commands_and_the_names_of_certificates,
+    on_a_terminal_it_has_colours_and_watches_in_place,
 ];
 
 async fn its_exit_code_tells_a_pipeline_how_a_certificate_is(bed: &TestBed) -> Result<()> {
@@ -25,11 +28,15 @@ async fn its_exit_code_tells_a_pipeline_how_a_certificate_is(bed: &TestBed) -> R
     ensure!(code == 3, "{code}: {tree}");
     says(&tree, "AkamaiCertificate exit-codes/www: in progress (SelfCheckFailed)")?;
     says(&tree, "└─ awaited     www.exit-codes.example.com: ")?;
+    let (code, table) = run(&scene, &["status"]).await?;
+    ensure!(code == 3, "{code}: {table}");
     scene.lead_back("www").await?;
     scene.until_ready("www").await?;
     let (code, json) = run(&scene, &["status", "www", "-o", "json"]).await?;
     let read: Value = serde_json::from_str(&json)?;
     ensure!(code == 0 && read["spec"]["commonName"] == "www.exit-codes.example.com", "{code}: {json}");
+    let (code, table) = run(&scene, &["status"]).await?;
+    ensure!(code == 0, "{code}: {table}");
     let (code, said) = run(&scene, &["status", "nobody"]).await?;
     ensure!(code == 1, "{code}");
     says(&said, "akamaicertificates.akacert.io \"nobody\" not found")
@@ -44,6 +51,12 @@ async fn it_explains_what_waits_for_an_approval_and_gives_it(bed: &TestBed) -> R
     let (code, explained) = run(&scene, &["explain", "www"]).await?;
     ensure!(code == 4, "{code}: {explained}");
     says(&explained, "What to do: Read `status.plan`")?;
+    let (code, json) = run(&scene, &["explain", "www", "-o", "json"]).await?;
+    let explained: Value = serde_json::from_str(&json)?;
+    ensure!(code == 4 && explained["reason"] == "PlanNeedsApproval", "{code}: {json}");
+    let (code, json) = run(&scene, &["plan", "www", "--output=json"]).await?;
+    let plan: Value = serde_json::from_str(&json)?;
+    ensure!(code == 4 && plan["changes"][0] == "dnsNames: + api.approver.example.com", "{code}: {json}");
     let (code, said) = run(&scene, &["approve", "www", "plan"]).await?;
     ensure!(code == 1, "{code}: {said}");
     says(&said, "there is nobody to ask: pass --yes")?;
@@ -89,23 +102,45 @@ async fn it_watches_until_the_certificate_serves(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "watcher").await?;
     scene.apply_held("www", json!({})).await?;
     let mut watching = command(&scene, &["status", "www", "--watch"])?.stdout(Stdio::piped()).spawn()?;
-    let mut lines = BufReader::new(watching.stdout.take().context("no output")?).lines();
-    let mut until = async |wanted: &str| {
-        let found = async {
-            while let Some(line) = lines.next_line().await? {
-                if line.contains(wanted) {
-                    return Ok(());
-                }
-            }
-            anyhow::bail!("it ended")
-        };
-        tokio::time::timeout(DEADLINE, found).await.with_context(|| format!("not shown: {wanted}"))?
-    };
-    until("in progress (SelfCheckFailed)").await?;
+    let mut shown = BufReader::new(watching.stdout.take().context("no output")?).lines();
+    until_shown(&mut shown, "in progress (SelfCheckFailed)").await?;
     scene.lead_back("www").await?;
-    until("AkamaiCertificate watcher/www: Ready (Deployed)").await?;
+    until_shown(&mut shown, "AkamaiCertificate watcher/www: Ready (Deployed)").await?;
     watching.kill().await?;
     Ok(())
+}
+
+async fn on_a_terminal_it_has_colours_and_watches_in_place(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "terminal").await?;
+    scene.apply_held("www", json!({})).await?;
+    let shown = on_a_terminal(&scene, "status www")?.output().await?;
+    let (code, shown) = (shown.status.code(), String::from_utf8(shown.stdout)?);
+    ensure!(code == Some(3), "{code:?}: {shown}");
+    says(&shown, "terminal/www: \x1b[33min progress\x1b[0m (SelfCheckFailed)")?;
+    let (_, plain) = run(&scene, &["status", "www"]).await?;
+    ensure!(!plain.contains('\x1b'), "{plain}");
+
+    let mut watching = on_a_terminal(&scene, "status www --watch")?.spawn()?;
+    let mut shown = BufReader::new(watching.stdout.take().context("no output")?).lines();
+    // Each time from the upper left corner of an empty screen.
+    until_shown(&mut shown, "\x1b[H\x1b[JAkamaiCertificate terminal/www: \x1b[33min progress").await?;
+    scene.lead_back("www").await?;
+    until_shown(&mut shown, "\x1b[H\x1b[JAkamaiCertificate terminal/www: \x1b[32mReady\x1b[0m").await?;
+    watching.kill().await?;
+    Ok(())
+}
+
+/// Reads on until a line holds what is wanted.
+async fn until_shown(lines: &mut Lines<BufReader<ChildStdout>>, wanted: &str) -> Result<()> {
+    let found = async {
+        while let Some(line) = lines.next_line().await? {
+            if line.contains(wanted) {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("it ended")
+    };
+    tokio::time::timeout(DEADLINE, found).await.with_context(|| format!("not shown: {wanted}"))?
 }
 
 async fn it_probes_challenges_and_the_served_certificate_from_where_the_user_sits(
@@ -117,6 +152,10 @@ async fn it_probes_challenges_and_the_served_certificate_from_where_the_user_sit
     ensure!(code == 3, "{code}: {seen}");
     says(&seen, "├─ challenge   http://www.prober.example.com/.well-known/acme-challenge/")?;
     says(&seen, " cannot be reached\n")?;
+    let (code, yaml) = run(&scene, &["probe", "www", "-o", "yaml"]).await?;
+    ensure!(code == 3, "{code}: {yaml}");
+    says(&yaml, "name: www.prober.example.com")?;
+    says(&yaml, "fine: false")?;
     scene.lead_back("www").await?;
     scene.until_ready("www").await?;
     let edge = format!("--edge={}:443", testbed::EDGE);
@@ -129,11 +168,60 @@ async fn it_probes_challenges_and_the_served_certificate_from_where_the_user_sit
     Ok(())
 }
 
+async fn kubectl_completes_its_commands_and_the_names_of_certificates(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "completer").await?;
+    scene.apply("www", json!({"suspend": true})).await?;
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/kubectl-akacert.md"))?;
+    let (_, script) = page.split_once("```sh\n").context("no script in the handbook")?;
+    let (script, _) = script.split_once("```").context("the script does not end")?;
+    let directory = bed.work().join("completion");
+    std::fs::create_dir_all(&directory)?;
+    let file = directory.join("kubectl_complete-akacert");
+    std::fs::write(&file, script)?;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755))?;
+    let plugin = testbed::own("kubectl-akacert")?;
+    let path = std::env::join_paths([&directory, plugin.parent().context("the plugin is in no directory")?])?;
+    let complete = async |words: &[&str]| {
+        let mut kubectl = Command::new(bed.kubectl_directory()?.join("kubectl"));
+        kubectl.args(["__complete", "akacert"]).args(words).env("PATH", &path).env("HOME", bed.work());
+        let output = kubectl.env("KUBECONFIG", bed.kubeconfig()).output().await?;
+        anyhow::Ok(String::from_utf8(output.stdout)?)
+    };
+    let answered = complete(&["st"]).await?;
+    ensure!(answered.starts_with("status\tShows certificates") && answered.ends_with("\n:4\n"), "{answered}");
+    let answered = complete(&["-n", "completer", "explain", "w"]).await?;
+    ensure!(answered == "www\n:4\n", "{answered}");
+    // Names are a help, not a condition.
+    let answered = complete(&["--context", "nonesuch", "explain", ""]).await?;
+    ensure!(answered == ":4\n", "{answered}");
+    Ok(())
+}
+
 /// Exit code and what was printed, errors included.
-async fn run(scene: &Scene<'_>, arguments: &[&str]) -> Result<(i32, String)> {
+pub async fn run(scene: &Scene<'_>, arguments: &[&str]) -> Result<(i32, String)> {
     let output = command(scene, arguments)?.stdin(Stdio::null()).output().await?;
     let said = [output.stdout, output.stderr].concat();
     Ok((output.status.code().context("it was killed")?, String::from_utf8(said)?))
+}
+
+/// kubectl with the plugin on a terminal, whose two ends are the command's standard input and output.
+pub fn on_a_terminal(scene: &Scene<'_>, arguments: &str) -> Result<Command> {
+    let kubectl = scene.bed.kubectl_directory()?.join("kubectl");
+    let line = format!("{} akacert --namespace {} {arguments}", kubectl.display(), scene.name);
+    let plugin = testbed::own("kubectl-akacert")?;
+    let mut command = Command::new("/usr/bin/script");
+    command
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh")
+        .env("KUBECONFIG", scene.bed.kubeconfig())
+        .env("HOME", scene.bed.work())
+        .env("PATH", plugin.parent().context("the plugin is in no directory")?)
+        .kill_on_drop(true);
+    Ok(command)
 }
 
 /// kubectl, which finds the plugin on PATH.

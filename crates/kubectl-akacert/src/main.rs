@@ -3,6 +3,7 @@
 //! The command line and what each command ends with. What is shown is in `show`, what an approval means in `approval`.
 
 mod approval;
+mod complete;
 mod probe;
 mod show;
 mod verdict;
@@ -10,6 +11,7 @@ mod verdict;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use akacert::api::AkamaiCertificate;
 use anyhow::{Context, Result, bail};
@@ -22,13 +24,14 @@ use kube::config::{Config, KubeConfigOptions};
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
+use serde::Serialize;
 use serde_json::json;
 use verdict::Verdict;
 
 /// What a certificate waits for, why, and the approvals that it asks for.
 ///
 /// Exit codes: 0 the certificate is Ready, or the command did what it says; 1 the command failed; 3 the operator or CPS is
-/// at work; 4 only a human can go on.
+/// at work; 4 only a human can go on. Of several certificates the worst one's.
 #[derive(Parser)]
 #[command(name = "kubectl-akacert", bin_name = "kubectl akacert", version, verbatim_doc_comment)]
 struct Cli {
@@ -50,11 +53,15 @@ enum Command {
     Explain {
         /// The certificate.
         name: String,
+        #[command(flatten)]
+        form: Form,
     },
     /// Shows what the next write to CPS would do.
     Plan {
         /// The certificate.
         name: String,
+        #[command(flatten)]
+        form: Form,
     },
     /// Approves what a certificate waits for, after showing what that means.
     Approve {
@@ -82,12 +89,22 @@ enum Command {
         /// Where served certificates are looked at, ADDRESS:PORT, instead of where the names lead.
         #[arg(long, value_name = "ADDRESS")]
         edge: Option<SocketAddr>,
+        #[command(flatten)]
+        form: Form,
     },
-    /// Prints a completion script.
+    /// Prints a completion script for `kubectl-akacert`, the program; for `kubectl akacert` kubectl wants
+    /// `kubectl_complete-akacert` on PATH.
     Completion {
         /// The shell.
         #[arg(value_enum)]
         shell: clap_complete::Shell,
+    },
+    /// Says what may stand next, as Cobra's programs do; for `kubectl_complete-akacert`.
+    #[command(name = "__complete", hide = true)]
+    Complete {
+        /// The words after `kubectl akacert`, the last one as far as it is written; after `--`.
+        #[arg(last = true)]
+        words: Vec<String>,
     },
 }
 
@@ -98,12 +115,33 @@ struct Status {
     /// The certificates of all namespaces.
     #[arg(long, short = 'A', conflicts_with = "name")]
     all_namespaces: bool,
-    /// As the API server has them, instead of a table or a tree.
-    #[arg(long, short, value_enum)]
-    output: Option<Output>,
+    #[command(flatten)]
+    form: Form,
     /// Shows each change until it is interrupted.
     #[arg(long, short, conflicts_with = "output")]
     watch: bool,
+}
+
+/// Longest wait for names of certificates while somebody is writing a command.
+const COMPLETION_PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Args)]
+struct Form {
+    /// For programs instead of for people; certificates as the API server has them.
+    #[arg(long, short, value_enum)]
+    output: Option<Output>,
+}
+
+impl Form {
+    /// Prints a value for programs, or what `text` makes of it.
+    fn print(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        match self.output {
+            Some(Output::Json) => println!("{}", serde_json::to_string_pretty(value)?),
+            Some(Output::Yaml) => print!("{}", serde_saphyr::to_string(value)?),
+            None => anstream::print!("{}", text()),
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -125,36 +163,38 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<ExitCode> {
-    if let Command::Completion { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "kubectl-akacert", &mut std::io::stdout());
-        return Ok(ExitCode::SUCCESS);
+    match &cli.command {
+        Command::Completion { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "kubectl-akacert", &mut std::io::stdout());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Complete { words } => {
+            print!("{}", completed(words).await);
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {}
     }
-    let options = KubeConfigOptions { context: cli.context.clone(), ..KubeConfigOptions::default() };
-    let config = match cli.context {
-        Some(_) => Config::from_kubeconfig(&options).await?,
-        None => Config::infer().await?,
-    };
-    let namespace = cli.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config)?;
+    let (client, namespace) = connect(cli.context.as_deref(), cli.namespace.as_deref()).await?;
     let api: Api<AkamaiCertificate> = Api::namespaced(client.clone(), &namespace);
     match &cli.command {
         Command::Status(status) => {
             let api = if status.all_namespaces { Api::all(client) } else { api };
             match &status.name {
                 _ if status.watch => watch(api, status).await,
-                Some(name) => one(&api, name, status.output).await,
+                Some(name) => one(&api, name, &status.form).await,
                 None => all(&api, status).await,
             }
         }
-        Command::Explain { name } => {
+        Command::Explain { name, form } => {
             let certificate = api.get(name).await?;
-            anstream::print!("{}", show::explanation(&certificate, Timestamp::now()));
+            let explained = show::explain(&certificate);
+            form.print(&explained, || show::explanation(&explained, Timestamp::now()))?;
             Ok(Verdict::of(&certificate).exit_code())
         }
-        Command::Plan { name } => {
+        Command::Plan { name, form } => {
             let certificate = api.get(name).await?;
-            anstream::print!("{}", show::plan(&certificate));
             let plan = certificate.status.as_ref().and_then(|status| status.plan.as_ref());
+            form.print(&plan, || show::plan(&certificate))?;
             Ok(plan.map_or(ExitCode::SUCCESS, |_| Verdict::of(&certificate).exit_code()))
         }
         Command::Approve { name, subject, yes } => {
@@ -165,40 +205,59 @@ async fn run(cli: &Cli) -> Result<ExitCode> {
             let certificate = api.get(name).await?;
             annotate(&api, &certificate, &approval::renewal(&certificate, Timestamp::now())?, *yes).await
         }
-        Command::Probe { name, edge } => {
+        Command::Probe { name, edge, form } => {
             let findings = probe::probe(&api.get(name).await?, *edge).await?;
-            anstream::print!("{}", show::findings(&findings));
-            let fine = findings.iter().all(|finding| finding.looks.iter().all(|(_, _, fine)| *fine));
+            form.print(&findings, || show::findings(&findings))?;
+            let fine = findings.iter().flat_map(|finding| &finding.looks).all(|look| look.fine);
             Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(3) })
         }
-        Command::Completion { .. } => Ok(ExitCode::SUCCESS),
+        Command::Completion { .. } | Command::Complete { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 
-async fn one(api: &Api<AkamaiCertificate>, name: &str, output: Option<Output>) -> Result<ExitCode> {
-    let certificate = api.get(name).await?;
-    match output {
-        Some(output) => println!("{}", document(&serde_json::to_value(&certificate)?, output)?),
-        None => anstream::print!("{}", show::tree(&certificate, Timestamp::now())),
+/// A client, and the namespace that is meant.
+async fn connect(context: Option<&str>, namespace: Option<&str>) -> Result<(Client, String)> {
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    let config = match context {
+        Some(_) => Config::from_kubeconfig(&options).await?,
+        None => Config::infer().await?,
+    };
+    let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
+    Ok((Client::try_from(config)?, namespace))
+}
+
+/// What may stand next. Without an answer of the API server there are no names of certificates.
+async fn completed(words: &[String]) -> String {
+    let mut next = complete::next(&Cli::command(), words);
+    if next.certificates {
+        let names = async {
+            let (client, namespace) = connect(next.context.as_deref(), next.namespace.as_deref()).await?;
+            let api: Api<AkamaiCertificate> = Api::namespaced(client, &namespace);
+            anyhow::Ok(api.list_metadata(&ListParams::default()).await?.items)
+        };
+        let found = tokio::time::timeout(COMPLETION_PATIENCE, names).await;
+        let begun = words.last().map(String::as_str).unwrap_or_default();
+        let names = found.ok().and_then(Result::ok).unwrap_or_default();
+        let names = names.iter().map(|found| (found.name_any(), String::new()));
+        next.words.extend(names.filter(|(name, _)| name.starts_with(begun)));
     }
+    complete::lines(&next.words)
+}
+
+async fn one(api: &Api<AkamaiCertificate>, name: &str, form: &Form) -> Result<ExitCode> {
+    let certificate = api.get(name).await?;
+    form.print(&certificate, || show::tree(&certificate, Timestamp::now()))?;
     Ok(Verdict::of(&certificate).exit_code())
 }
 
 async fn all(api: &Api<AkamaiCertificate>, status: &Status) -> Result<ExitCode> {
     let found = api.list(&ListParams::default()).await?;
-    match status.output {
-        Some(output) => println!("{}", document(&serde_json::to_value(&found)?, output)?),
-        None if found.items.is_empty() => eprintln!("No certificates found"),
-        None => anstream::print!("{}", show::table(&found.items, status.all_namespaces, Timestamp::now())),
+    if found.items.is_empty() && status.form.output.is_none() {
+        eprintln!("No certificates found");
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn document(value: &serde_json::Value, output: Output) -> Result<String> {
-    Ok(match output {
-        Output::Json => serde_json::to_string_pretty(value)?,
-        Output::Yaml => serde_saphyr::to_string(value)?.trim_end().to_owned(),
-    })
+    status.form.print(&found, || show::table(&found.items, status.all_namespaces, Timestamp::now()))?;
+    Ok(Verdict::worst(&found.items).exit_code())
 }
 
 /// Shows what there is after each change: in place on a terminal, one below the other elsewhere.

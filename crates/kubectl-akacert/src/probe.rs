@@ -8,17 +8,36 @@ use akacert::api::AkamaiCertificate;
 use akacert::probe::{Outlook, ProbeSettings, Prober};
 use anyhow::{Context, Result};
 use futures::future::join_all;
+use serde::Serialize;
 
 /// Longest wait for the answer to one request, redirects included.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was found out about a name.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The name.
     pub name: String,
-    /// What was looked at, what was seen, and whether it is as it should be.
-    pub looks: Vec<(&'static str, String, bool)>,
+    /// What was looked at.
+    pub looks: Vec<Look>,
+}
+
+/// One look at a name.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Look {
+    /// At what.
+    pub what: &'static str,
+    /// What was seen.
+    pub seen: String,
+    /// Whether it is as it should be.
+    pub fine: bool,
+}
+
+impl Look {
+    /// A look.
+    pub fn new(what: &'static str, seen: impl Into<String>, fine: bool) -> Self {
+        Self { what, seen: seen.into(), fine }
+    }
 }
 
 /// Looks at all names of a certificate. `edge` is where served certificates are looked at, instead of where names lead.
@@ -49,7 +68,7 @@ pub async fn probe(certificate: &AkamaiCertificate, edge: Option<SocketAddr>) ->
             let mut looks = Vec::new();
             for path in paths {
                 let (seen, fine) = challenge(http, path).await;
-                looks.push(("challenge", format!("{path} {seen}"), fine));
+                looks.push(Look::new("challenge", format!("{path} {seen}"), fine));
             }
             looks.extend(outlook.iter().flat_map(outside));
             Finding { name, looks }
@@ -76,19 +95,19 @@ async fn challenge(http: &reqwest::Client, path: &str) -> (String, bool) {
     }
 }
 
-fn outside(outlook: &Outlook) -> Vec<(&'static str, String, bool)> {
+fn outside(outlook: &Outlook) -> Vec<Look> {
     let mut looks = vec![match (&outlook.failure, outlook.automatic) {
-        (_, true) => ("port 80", "CNAMEd to Akamai: CPS validates it by itself".to_owned(), true),
-        (None, _) => ("port 80", "answers".to_owned(), true),
-        (Some(failure), _) => ("port 80", failure.clone(), false),
+        (_, true) => Look::new("port 80", "CNAMEd to Akamai: CPS validates it by itself", true),
+        (None, _) => Look::new("port 80", "answers", true),
+        (Some(failure), _) => Look::new("port 80", failure, false),
     }];
     if let Some(served) = &outlook.served {
         looks.push(match &served.failure {
-            None => ("certificate", "the deployed one is served".to_owned(), true),
-            Some(failure) => ("certificate", failure.clone(), false),
+            None => Look::new("certificate", "the deployed one is served", true),
+            Some(failure) => Look::new("certificate", failure, false),
         });
         if served.plain_http {
-            looks.push(("plain HTTP", "is answered without a redirect to HTTPS".to_owned(), false));
+            looks.push(Look::new("plain HTTP", "is answered without a redirect to HTTPS", false));
         }
     }
     looks
@@ -130,7 +149,7 @@ mod tests {
         ];
         for (outlook, expected) in table {
             let seen = outside(&outlook);
-            let seen: Vec<_> = seen.iter().map(|(what, text, fine)| (*what, text.as_str(), *fine)).collect();
+            let seen: Vec<_> = seen.iter().map(|look| (look.what, look.seen.as_str(), look.fine)).collect();
             assert_eq!(seen, expected);
         }
     }

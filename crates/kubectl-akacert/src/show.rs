@@ -3,10 +3,13 @@
 
 use akacert::api::AkamaiCertificate;
 use akacert::api::reason::Reason;
-use akacert::api::status::{CertificateStatus, DeploymentStatus, PlanAction, Risk};
+use akacert::api::status::{
+    CertificateStatus, ChangeStatus, DeploymentStatus, DomainStatus, PlanAction, Risk,
+};
 use akacert::status;
 use jiff::Timestamp;
 use kube::ResourceExt;
+use serde::Serialize;
 
 use crate::probe::Finding;
 use crate::verdict::{Verdict, awaited, conditions};
@@ -19,7 +22,11 @@ struct Node {
 
 impl Node {
     fn new(label: &str, text: impl AsRef<str>) -> Self {
-        Self { text: format!("{label:<12}{}", text.as_ref()), children: Vec::new() }
+        Self::line(format!("{label:<12}{}", text.as_ref()))
+    }
+
+    fn line(text: impl Into<String>) -> Self {
+        Self { text: text.into(), children: Vec::new() }
     }
 }
 
@@ -64,7 +71,7 @@ pub fn table(certificates: &[AkamaiCertificate], with_namespace: bool, now: Time
     text
 }
 
-/// One certificate: certificate, enrollment, change, names, what is deployed, and what is awaited since when.
+/// One certificate: what its enrollment, the change of that and the change's names are, and what is awaited since when.
 pub fn tree(certificate: &AkamaiCertificate, now: Timestamp) -> String {
     let verdict = Verdict::of(certificate);
     let style = verdict.style();
@@ -90,37 +97,21 @@ fn branches(certificate: &AkamaiCertificate, now: Timestamp) -> Vec<Node> {
     let none = CertificateStatus::default();
     let found = certificate.status.as_ref().unwrap_or(&none);
     let contract = found.contract_id.as_deref().map(|id| format!(" in contract {id}")).unwrap_or_default();
-    let enrollment = found.enrollment_id.map(|id| format!("{id}{contract}"));
-    nodes.push(Node::new("enrollment", enrollment.unwrap_or_else(|| "none yet".into())));
-    if let Some(change) = &found.change {
-        let kind = change.change_type.as_deref().map(|kind| format!("{kind}, ")).unwrap_or_default();
-        let since =
-            change.since.as_ref().map(|since| format!(" for {}", age(since.0, now))).unwrap_or_default();
-        let mut node = Node::new("change", format!("{} ({kind}{}){since}", change.id, change.status));
-        node.children.extend(found.domains.iter().map(|domain| {
-            let error = domain.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
-            Node { text: format!("{} {}{error}", domain.name, domain.state), children: Vec::new() }
-        }));
-        node.children.extend(
-            change
-                .warnings
-                .iter()
-                .map(|warning| Node { text: format!("warning {}", warning.message), children: Vec::new() }),
-        );
-        nodes.push(node);
-    }
-    if let Some(plan) = &found.plan {
+    let id = found.enrollment_id.map(|id| format!("{id}{contract}"));
+    let mut enrollment = Node::new("enrollment", id.unwrap_or_else(|| "none yet".into()));
+    enrollment.children.extend(found.change.as_ref().map(|change| pending(change, &found.domains, now)));
+    enrollment.children.extend(found.plan.as_ref().map(|plan| {
         let mut node = Node::new("plan", format!("{} ({})", risk(plan.risk), plan.hash));
-        node.children
-            .extend(plan.changes.iter().map(|change| Node { text: change.clone(), children: Vec::new() }));
-        nodes.push(node);
-    }
+        node.children.extend(plan.changes.iter().map(Node::line));
+        node
+    }));
     let staging = found.deployments.as_ref().and_then(|deployments| deployments.staging.as_ref());
     if let Some(staging) = staging.filter(|_| certificate.spec.change_management == Some(true)) {
-        nodes.push(Node::new("staging", deployed(staging)));
+        enrollment.children.push(Node::new("staging", deployed(staging)));
     }
     let live = production(certificate).map(deployed);
-    nodes.push(Node::new("production", live.unwrap_or_else(|| "nothing yet".into())));
+    enrollment.children.push(Node::new("production", live.unwrap_or_else(|| "nothing yet".into())));
+    nodes.push(enrollment);
     if let Some(condition) = awaited(certificate) {
         let since = age(condition.last_transition_time.0, now);
         let label = if Verdict::of(certificate) == Verdict::Ready { "since" } else { "awaited" };
@@ -131,6 +122,20 @@ fn branches(certificate: &AkamaiCertificate, now: Timestamp) -> Vec<Node> {
         nodes.push(Node::new(label, text));
     }
     nodes
+}
+
+/// What CPS works on, with the names that it validates and what it warns about.
+fn pending(change: &ChangeStatus, domains: &[DomainStatus], now: Timestamp) -> Node {
+    let kind = change.change_type.as_deref().map(|kind| format!("{kind}, ")).unwrap_or_default();
+    let since = change.since.as_ref().map(|since| format!(" for {}", age(since.0, now))).unwrap_or_default();
+    let mut node = Node::new("change", format!("{} ({kind}{}){since}", change.id, change.status));
+    node.children.extend(domains.iter().map(|domain| {
+        let error = domain.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+        Node::line(format!("{} {}{error}", domain.name, domain.state))
+    }));
+    let warnings = change.warnings.iter().map(|warning| Node::line(format!("warning {}", warning.message)));
+    node.children.extend(warnings);
+    node
 }
 
 fn draw(nodes: &[Node], indent: &str, text: &mut String) {
@@ -170,23 +175,55 @@ fn risk(risk: Risk) -> &'static str {
 }
 
 /// Why a certificate is not Ready, and what to do.
-pub fn explanation(certificate: &AkamaiCertificate, now: Timestamp) -> String {
-    let verdict = Verdict::of(certificate);
-    let name = format!("{}/{}", certificate.namespace().unwrap_or_default(), certificate.name_any());
-    let Some(condition) = awaited(certificate) else {
-        return format!(
-            "{name}: no operator has looked at it yet.\nWhat to do: see that the operator runs, and that one leads.\n"
-        );
-    };
-    let style = verdict.style();
-    let mut text = format!(
-        "{name}: {style}{}{style:#} for {}\n{}\n",
-        condition.reason,
-        age(condition.last_transition_time.0, now),
-        condition.message
-    );
-    if let Some(reason) = Reason::ALL.iter().find(|reason| reason.as_str() == condition.reason) {
-        text.push_str(&format!("What it means: {}\nWhat to do: {}\n", reason.meaning(), reason.action()));
+#[derive(Serialize)]
+pub struct Explanation<'a> {
+    namespace: String,
+    name: String,
+    verdict: Verdict,
+    /// Of the condition that says what is awaited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meaning: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'static str>,
+}
+
+/// Why a certificate is not Ready, and what to do.
+pub fn explain(certificate: &AkamaiCertificate) -> Explanation<'_> {
+    let condition = awaited(certificate);
+    let known =
+        condition.and_then(|condition| Reason::ALL.iter().find(|reason| reason.as_str() == condition.reason));
+    Explanation {
+        namespace: certificate.namespace().unwrap_or_default(),
+        name: certificate.name_any(),
+        verdict: Verdict::of(certificate),
+        reason: condition.map(|condition| condition.reason.as_str()),
+        since: condition.map(|condition| condition.last_transition_time.0),
+        message: condition.map_or("no operator has looked at it yet", |condition| &condition.message),
+        meaning: known.map(|reason| reason.meaning()),
+        action: match condition {
+            None => Some("See that the operator runs, and that one leads."),
+            Some(_) => known.map(|reason| reason.action()),
+        },
+    }
+}
+
+/// An explanation as text.
+pub fn explanation(explained: &Explanation<'_>, now: Timestamp) -> String {
+    let style = explained.verdict.style();
+    let mut text = format!("{}/{}: ", explained.namespace, explained.name);
+    if let (Some(reason), Some(since)) = (explained.reason, explained.since) {
+        text.push_str(&format!("{style}{reason}{style:#} for {}\n", age(since, now)));
+    }
+    text.push_str(&format!("{}\n", explained.message));
+    for (what, said) in [("What it means", explained.meaning), ("What to do", explained.action)] {
+        if let Some(said) = said {
+            text.push_str(&format!("{what}: {said}\n"));
+        }
     }
     text
 }
@@ -199,9 +236,9 @@ pub fn findings(findings: &[Finding]) -> String {
         let nodes: Vec<Node> = finding
             .looks
             .iter()
-            .map(|(what, seen, fine)| {
-                let style = if *fine { Verdict::Ready.style() } else { Verdict::Stalled.style() };
-                Node::new(what, format!("{style}{seen}{style:#}"))
+            .map(|look| {
+                let style = if look.fine { Verdict::Ready.style() } else { Verdict::Stalled.style() };
+                Node::new(look.what, format!("{style}{}{style:#}", look.seen))
             })
             .collect();
         draw(&nodes, "", &mut text);

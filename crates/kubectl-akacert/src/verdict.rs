@@ -7,9 +7,10 @@ use akacert::api::status::condition;
 use akacert::status;
 use anstyle::{AnsiColor, Style};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde::Serialize;
 
-/// How a certificate is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a certificate is, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Verdict {
     /// It serves, as `spec` says.
     Ready,
@@ -34,6 +35,11 @@ impl Verdict {
         } else {
             Self::Ready
         }
+    }
+
+    /// Of several certificates: the worst of them. Of none: nothing is amiss.
+    pub fn worst(certificates: &[AkamaiCertificate]) -> Self {
+        certificates.iter().map(Self::of).max().unwrap_or(Self::Ready)
     }
 
     /// What a command about it ends with.

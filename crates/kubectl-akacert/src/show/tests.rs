@@ -2,6 +2,7 @@ use anstream::adapter::strip_str;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::probe::Look;
 
 fn now() -> Timestamp {
     "2026-11-23T12:00:00Z".parse().unwrap()
@@ -76,10 +77,10 @@ fn a_certificate_under_way_shows_its_change_its_names_and_what_is_awaited() {
 AkamaiCertificate shop/www: in progress (SelfCheckFailed)
 ├─ account     ClusterAkamaiAccount production
 ├─ enrollment  10002 in contract 1-ABCD
-├─ change      20002 (new-certificate, coodinate-domain-validation) for 10m
-│  ├─ www.example.com RESPONSE_ERROR: 192.0.2.7 cannot be reached
-│  └─ example.com VALIDATED
-├─ production  nothing yet
+│  ├─ change      20002 (new-certificate, coodinate-domain-validation) for 10m
+│  │  ├─ www.example.com RESPONSE_ERROR: 192.0.2.7 cannot be reached
+│  │  └─ example.com VALIDATED
+│  └─ production  nothing yet
 └─ awaited     www.example.com: 192.0.2.7 cannot be reached (for 12m)
 ";
     assert_eq!(shown, expected);
@@ -91,7 +92,7 @@ fn a_certificate_that_serves_shows_what_is_in_production() {
 AkamaiCertificate shop/www: Ready (Deployed)
 ├─ account     ClusterAkamaiAccount production
 ├─ enrollment  10002 in contract 1-ABCD
-├─ production  1A2B by CN=R10, valid until 2027-01-30T00:00:00Z
+│  └─ production  1A2B by CN=R10, valid until 2027-01-30T00:00:00Z
 └─ since       12m
 ";
     assert_eq!(strip_str(&tree(&ready(), now())).to_string(), expected);
@@ -103,11 +104,11 @@ fn a_certificate_that_nobody_has_looked_at_says_so() {
     let expected = "\
 AkamaiCertificate shop/www: in progress (nobody has looked at it yet)
 ├─ account     ClusterAkamaiAccount production
-├─ enrollment  none yet
-└─ production  nothing yet
+└─ enrollment  none yet
+   └─ production  nothing yet
 ";
     assert_eq!(strip_str(&tree(&new, now())).to_string(), expected);
-    assert!(explanation(&new, now()).contains("What to do: see that the operator runs"));
+    assert!(explanation(&explain(&new), now()).contains("What to do: See that the operator runs"));
 }
 
 #[test]
@@ -130,7 +131,18 @@ Set akacert.io/approve-plan=5f1c0e77a3b2
 What it means: `updatePolicy` is RequireApproval, and what would be written to CPS waits for it.
 What to do: Read `status.plan`; if it is what you want, set the annotation `akacert.io/approve-plan` to its hash.
 ";
-    assert_eq!(strip_str(&explanation(&stalled(), now())).to_string(), expected);
+    assert_eq!(strip_str(&explanation(&explain(&stalled()), now())).to_string(), expected);
+}
+
+#[test]
+fn an_explanation_is_for_programs_as_well() {
+    let expected = json!({
+        "namespace": "shop", "name": "www", "verdict": "Stalled", "reason": "PlanNeedsApproval",
+        "since": "2026-11-23T11:48:00Z", "message": "Set akacert.io/approve-plan=5f1c0e77a3b2",
+        "meaning": "`updatePolicy` is RequireApproval, and what would be written to CPS waits for it.",
+        "action": "Read `status.plan`; if it is what you want, set the annotation `akacert.io/approve-plan` to its hash.",
+    });
+    assert_eq!(serde_json::to_value(explain(&stalled())).unwrap(), expected);
 }
 
 #[test]
@@ -146,8 +158,7 @@ Hash: 5f1c0e77a3b2
 
 #[test]
 fn findings_are_a_tree_for_each_name() {
-    let looks =
-        vec![("port 80", "answers".to_owned(), true), ("certificate", "another one".to_owned(), false)];
+    let looks = vec![Look::new("port 80", "answers", true), Look::new("certificate", "another one", false)];
     let found = [Finding { name: "www.example.com".into(), looks }];
     let expected = "\
 www.example.com
@@ -169,6 +180,18 @@ fn each_state_has_its_verdict() {
         (edited, Verdict::InProgress),
     ] {
         assert_eq!(Verdict::of(&certificate), expected);
+    }
+}
+
+#[test]
+fn several_certificates_are_as_the_worst_of_them() {
+    for (certificates, expected) in [
+        (vec![], Verdict::Ready),
+        (vec![ready(), ready()], Verdict::Ready),
+        (vec![ready(), validating()], Verdict::InProgress),
+        (vec![validating(), stalled(), ready()], Verdict::Stalled),
+    ] {
+        assert_eq!(Verdict::worst(&certificates), expected);
     }
 }
 
