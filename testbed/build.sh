@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds one of the modules beside this script, from pinned Go modules:
 #   control-plane   etcd, kube-apiserver, kube-controller-manager and kubectl, one multi-call binary   (about 5 minutes)
-#   ingress         traefik, an Ingress controller                                                     (about 3 minutes)
+#   ingress         traefik, an Ingress controller, and the CRDs of the Gateway API                    (about 3 minutes)
 #   tools           pebble, an ACME certificate authority, pebble-challtestsrv, its DNS, and helm      (about 3 minutes)
 #   monitoring      prometheus and promtool, and the CRDs of the Prometheus operator                   (about 3 minutes)
+#   external-dns    external-dns, and its CRD                                                          (about 2 minutes)
 # The minutes are for two cores with a cold build cache.
 #
 # Usage: build.sh MODULE DIRECTORY
@@ -41,8 +42,19 @@ ingress)
 	rm -f lego/providers/dns/*.go
 	cp dns_providers.go.in lego/providers/dns/dns_providers.go
 	go build -trimpath -ldflags '-s -w' -o "$out/" tool
+	gateway_api=$(go mod download -json sigs.k8s.io/gateway-api@v1.4.1 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+	for crd in "$gateway_api"/config/crd/standard/gateway.networking.k8s.io_*.yaml; do
+		echo ---
+		cat "$crd"
+	done >"$out/gateway-api.yaml"
 	;;
 tools)
+	# Each empty answer of pebble-challtestsrv names a zone of its own as the authority: a name server that forwards to it
+	# takes that for a forgery. Built on a copy that says it were the root, and that has an empty answer, not an error,
+	# to what it was not made for.
+	challtestsrv=$(go mod download -json github.com/letsencrypt/challtestsrv@v1.4.2 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+	cp -r "$challtestsrv" challtestsrv && chmod -R u+w challtestsrv
+	sed -i 's/"challtestsrv\.invalid\."/"."/; /RcodeNotImplemented/d' challtestsrv/dns.go
 	go build -trimpath -ldflags '-s -w' -o "$out/" \
 		github.com/letsencrypt/pebble/v2/cmd/pebble github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv \
 		helm.sh/helm/v4/cmd/helm
@@ -54,6 +66,19 @@ monitoring)
 	for kind in podmonitors prometheusrules; do
 		install -m 644 "$operator/example/prometheus-operator-crd/monitoring.coreos.com_$kind.yaml" "$out/$kind.yaml"
 	done
+	;;
+external-dns)
+	# It links every DNS provider and the SDKs of them all. Built on a copy with one of them, and without the source
+	# Ambassador, one of whose dependencies (vbom.ml/util) not every Go module proxy has.
+	external_dns=$(go mod download -json sigs.k8s.io/external-dns@v0.21.0 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+	cp -r "$external_dns" external-dns && chmod -R u+w external-dns
+	rm external-dns/{provider,registry}/factory/*.go
+	cp provider_factory.go.in external-dns/provider/factory/factory.go
+	cp registry_factory.go.in external-dns/registry/factory/factory.go
+	cp ambassador_source.go.in external-dns/source/ambassador_host.go
+	sed -i '/datawire\/ambassador/d' external-dns/go.mod
+	go build -trimpath -ldflags '-s -w' -o "$out/" tool
+	install -m 644 external-dns/config/crd/standard/dnsendpoints.externaldns.k8s.io.yaml "$out/dnsendpoints.yaml"
 	;;
 *)
 	echo "build.sh: unknown module $module" >&2

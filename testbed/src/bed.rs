@@ -21,6 +21,7 @@ use crate::process::Process;
 use crate::programs::{self, Programs};
 use crate::records::{self, Access, Request};
 use crate::services::{self, SimulatorOptions};
+use crate::{dns, gateway};
 
 /// How the test bed runs.
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ pub struct TestBed {
     /// For operators outside the cluster, once there was one.
     pub(crate) operator_kubeconfig: Mutex<Option<PathBuf>>,
     _kubelet: Kubelet,
-    _others: [Process; 3],
+    _others: [Process; 4],
 }
 
 impl TestBed {
@@ -65,15 +66,22 @@ impl TestBed {
         }
         network::set_up(&work).await?;
         let authority = Authority::new(&work)?;
-        let dns = services::dns(&work, &programs).await?;
-        let (control_plane, acme) = tokio::try_join!(
-            ControlPlane::start(&work, &programs, &authority),
-            services::acme(&work, &programs, &authority)
+        let ((control_plane, ingress, access_log), [others, named], (acme, simulator)) = tokio::try_join!(
+            async {
+                let control_plane = ControlPlane::start(&work, &programs, &authority).await?;
+                let kubeconfig = &control_plane.kubeconfig;
+                gateway::install_crds(&work, &programs, kubeconfig).await?;
+                let (ingress, access_log) =
+                    services::ingress(&work, &programs, kubeconfig, options.ingress_throttle).await?;
+                Ok((control_plane, ingress, access_log))
+            },
+            dns::start(&work, &programs),
+            async {
+                let acme = services::acme(&work, &programs, &authority).await?;
+                Ok((acme, services::simulator(&work, &authority, &options.simulator).await?))
+            }
         )?;
-        let simulator = services::simulator(&work, &authority, &options.simulator).await?;
         let client = control_plane::client(&control_plane.kubeconfig).await?;
-        let (ingress, access_log) =
-            services::ingress(&work, &programs, &control_plane.kubeconfig, options.ingress_throttle).await?;
         let mut images = HashMap::new();
         images.insert("ghcr.io/akacert/akacert".to_owned(), programs::own("akacert")?);
         let kubelet = Kubelet::start(client.clone(), &work, authority.pem(), images).await?;
@@ -87,13 +95,13 @@ impl TestBed {
             simulator: Some(simulator),
             operator_kubeconfig: Mutex::default(),
             _kubelet: kubelet,
-            _others: [dns, acme, ingress],
+            _others: [others, named, acme, ingress],
         };
         // Pebble's, and the simulator's for the enrollments that it makes by itself.
         let simulators = bed.control("GET", "/root", None).await?;
         let roots = [bed.acme_root().await?, simulators.as_str().unwrap_or_default().to_owned()].concat();
         std::fs::write(bed.trusted_roots(), roots)?;
-        bed.apply(INGRESS_CLASS).await?;
+        bed.apply(&[INGRESS_CLASS, gateway::MANIFEST].join("---\n")).await?;
         Ok(bed)
     }
 
@@ -250,6 +258,15 @@ impl TestBed {
             })
             .collect();
         services::prometheus(&self.work, &self.programs, &pods, rules).await
+    }
+
+    /// Starts external-dns, which publishes the TXT records of DNSEndpoint objects below
+    /// [`EXTERNAL_DNS_DOMAIN`](crate::EXTERNAL_DNS_DOMAIN).
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn external_dns(&self) -> Result<Process> {
+        services::external_dns(&self.work, &self.programs, self.kubeconfig()).await
     }
 
     /// What came to the ingress controller.

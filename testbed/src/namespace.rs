@@ -21,6 +21,9 @@ pub fn enter() -> Result<()> {
     require("unshare", "util-linux")?;
     require("ip", "iproute2")?;
     require("mount", "mount")?;
+    require("named", "bind9")?;
+    require("dig", "bind9-dnsutils")?;
+    require("nsupdate", "bind9-dnsutils")?;
     let possible = Command::new("unshare").args(["--user", "--map-root-user", "--net", "true"]).status();
     if !possible.is_ok_and(|status| status.success()) {
         bail!(

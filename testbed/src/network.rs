@@ -7,10 +7,14 @@ use tokio::process::Command;
 
 /// API server, ingress controller, DNS and ACME authority.
 pub const HOST: &str = "10.77.0.1";
+/// The same in IPv6; nothing but what listens on every address answers there, the ingress controller does not.
+pub const HOST_IPV6: &str = "fd77::1";
 /// The CPS simulator.
 pub const CPS: &str = "10.77.0.2";
 /// The edge that the CPS simulator plays.
 pub const EDGE: &str = "10.77.0.3";
+/// Where the ACME authority asks the DNS, and, since the kernel answers from there too, where its questions come from.
+pub const AUTHORITY: &str = "10.77.0.4";
 
 const BRIDGE: &str = "akacert0";
 
@@ -22,8 +26,11 @@ pub async fn set_up(work: &Path) -> Result<()> {
     ip(&["link", "set", "lo", "up"]).await?;
     // Of its own, since a bridge else takes the lowest of its ports', and pods that come and go change it under the others.
     ip(&["link", "add", BRIDGE, "address", "02:00:0a:4d:00:01", "type", "bridge"]).await?;
-    for address in [HOST, CPS, EDGE] {
+    for address in [HOST, CPS, EDGE, AUTHORITY] {
         ip(&["addr", "add", &format!("{address}/16"), "dev", BRIDGE]).await?;
+    }
+    if has_ipv6() {
+        ip(&["addr", "add", &format!("{HOST_IPV6}/64"), "dev", BRIDGE, "nodad"]).await?;
     }
     ip(&["link", "set", BRIDGE, "up"]).await?;
     let resolv = work.join("resolv.conf");
@@ -40,15 +47,26 @@ pub async fn connect(pid: u32, address: &str) -> Result<()> {
     let (pid, outside) = (pid.to_string(), format!("pod{pid}"));
     ip(&["link", "add", &outside, "type", "veth", "peer", "name", "eth0", "netns", &pid]).await?;
     ip(&["link", "set", &outside, "master", BRIDGE, "up"]).await?;
-    for arguments in [
+    let (ipv4, ipv6) = (format!("{address}/16"), format!("fd77::{address}/64"));
+    let mut commands = vec![
         vec!["link", "set", "lo", "up"],
-        vec!["addr", "add", &format!("{address}/16"), "dev", "eth0"],
+        vec!["addr", "add", &ipv4, "dev", "eth0"],
         vec!["link", "set", "eth0", "up"],
-    ] {
+    ];
+    if has_ipv6() {
+        commands.push(vec!["addr", "add", &ipv6, "dev", "eth0", "nodad"]);
+    }
+    for arguments in commands {
         let inside = ["-t", &pid, "-n", "ip"];
         run("nsenter", &[&inside[..], &arguments[..]].concat()).await?;
     }
     Ok(())
+}
+
+/// Whether the kernel has IPv6: tests of names with IPv6 addresses need it, nothing else does.
+#[must_use]
+pub fn has_ipv6() -> bool {
+    Path::new("/proc/net/if_inet6").exists()
 }
 
 async fn ip(arguments: &[&str]) -> Result<()> {

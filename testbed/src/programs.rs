@@ -14,12 +14,13 @@ use sha2::{Digest, Sha256};
 use crate::namespace::on_path;
 
 /// The modules and the programs that each builds.
-const MODULES: [(&str, &[&str]); 4] = [
+const MODULES: [(&str, &[&str]); 5] = [
     ("control-plane", &["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"]),
-    ("ingress", &["traefik"]),
+    // As those of the modules below, what ends in .yaml are CRDs.
+    ("ingress", &["traefik", "gateway-api.yaml"]),
     ("tools", &["pebble", "pebble-challtestsrv", "helm"]),
-    // Two CRDs among them are files, not programs.
     ("monitoring", &["prometheus", "promtool", "podmonitors.yaml", "prometheusrules.yaml"]),
+    ("external-dns", &["external-dns", "dnsendpoints.yaml"]),
 ];
 
 /// Where each program is.
@@ -105,14 +106,33 @@ fn key(source: &Path, module: &str) -> Result<String> {
     let mut files: Vec<PathBuf> =
         fs::read_dir(source.join(module))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     files.retain(|file| file.is_file());
-    files.push(source.join("build.sh"));
     files.sort();
+    let script = fs::read_to_string(source.join("build.sh")).context("cannot read build.sh")?;
     let mut digest = Sha256::new();
+    digest.update(recipe(&script, module));
     for file in files {
         digest.update(fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?);
         digest.update([0]);
     }
     Ok(HEXLOWER.encode(&digest.finalize())[..16].to_owned())
+}
+
+/// What concerns a module in `build.sh`: all but its comments and the other modules' arms of the `case`.
+fn recipe(script: &str, module: &str) -> String {
+    let mut arm = None;
+    let mut recipe = String::new();
+    for line in script.lines() {
+        let name = line.strip_suffix(')').filter(|name| MODULES.iter().any(|(module, _)| module == name));
+        arm = name.or(arm);
+        if arm.is_none_or(|arm| arm == module) && !line.trim_start().starts_with('#') {
+            recipe.push_str(line);
+            recipe.push('\n');
+        }
+        if line == "\t;;" {
+            arm = None;
+        }
+    }
+    recipe
 }
 
 fn source() -> PathBuf {
@@ -152,5 +172,14 @@ mod tests {
             MODULES.iter().map(|(module, _)| key(&source(), module).unwrap()).collect::<Vec<_>>()
         );
         assert!(keys[0] != keys[1] && keys[1] != keys[2]);
+    }
+
+    #[test]
+    fn what_another_module_is_built_with_does_not_concern_a_module() {
+        let script = "# Builds\nset -e\ncase $1 in\ningress)\n\tgo build a\n\t;;\ntools)\n\t# Both.\n\tgo build b c\n\t;;\n*)\n\texit 2\n\t;;\nesac\n";
+        assert_eq!(
+            recipe(script, "tools"),
+            "set -e\ncase $1 in\ntools)\n\tgo build b c\n\t;;\n*)\n\texit 2\n\t;;\nesac\n"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What the real parts wrote down: the ingress controller's access log and the API server's audit log.
+//! What the real parts wrote down: the ingress controller's access log, the API server's audit log, and what BIND was
+//! asked and answered.
 
 use std::fs;
 use std::path::Path;
@@ -38,6 +39,17 @@ pub struct Request {
     pub code: u16,
 }
 
+/// One question that came to the name server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// The name, in small letters, without the last dot.
+    pub name: String,
+    /// `A`, `TXT`, …
+    pub record_type: String,
+    /// The address of who asked.
+    pub client: String,
+}
+
 /// Reads an access log of Traefik. A line that is being written is left out.
 ///
 /// # Errors
@@ -73,6 +85,51 @@ fn request(line: &str) -> Option<Request> {
     })
 }
 
+/// Reads a query log of BIND.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn query_log(file: &Path) -> Result<Vec<Query>> {
+    Ok(fs::read_to_string(file)?.lines().filter_map(query).collect())
+}
+
+/// `client @0x7f2c 10.77.0.4#41234 (www.dyn.test): query: www.dyn.test IN TXT +E(0)K (10.77.0.4)`; of a line that is
+/// being written the end is missing.
+fn query(line: &str) -> Option<Query> {
+    let (client, question) = line.trim_end().strip_suffix(')')?.split_once(": query: ")?;
+    let client = client.split_whitespace().find_map(|word| word.split_once('#'))?.0;
+    let mut words = question.split_whitespace();
+    let (name, _class, record_type) = (words.next()?, words.next()?, words.next()?);
+    Some(Query {
+        name: name.to_ascii_lowercase().trim_end_matches('.').to_owned(),
+        record_type: record_type.to_owned(),
+        client: client.to_owned(),
+    })
+}
+
+/// The values of TXT records that `dig +short` printed, sorted. Other records, such as the aliases that led to them,
+/// are left out.
+#[must_use]
+pub fn txt_values(short: &str) -> Vec<String> {
+    let mut values: Vec<_> = short.lines().filter(|line| line.starts_with('"')).map(unquoted).collect();
+    values.sort();
+    values
+}
+
+/// The text of one record, which is a string or several; `\"` and `\\` are `"` and `\`.
+fn unquoted(line: &str) -> String {
+    let (mut value, mut inside, mut characters) = (String::new(), false, line.chars());
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => inside = !inside,
+            '\\' => value.extend(characters.next()),
+            _ if inside => value.push(character),
+            _ => {}
+        }
+    }
+    value
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +155,26 @@ mod tests {
     #[test]
     fn a_line_that_is_cut_off_is_left_out() {
         assert_eq!(request(r#"{"kind":"Event","verb":"pa"#), None);
+    }
+
+    #[test]
+    fn a_line_of_the_query_log_becomes_a_query() {
+        let line = "client @0x7f2cbc0091b8 10.77.0.4#41234 (_acme-challenge.WWW.dyn.test): \
+            query: _acme-challenge.WWW.dyn.test IN TXT +E(0)TDC (10.77.0.4)";
+        assert_eq!(
+            query(line),
+            Some(Query {
+                name: "_acme-challenge.www.dyn.test".into(),
+                record_type: "TXT".into(),
+                client: "10.77.0.4".into()
+            })
+        );
+        assert_eq!(query(&line[..100]), None);
+    }
+
+    #[test]
+    fn the_values_of_txt_records_are_sorted_and_without_quotes() {
+        let short = "www.example.org.\n\"second\"\n\"a \\\"quoted\\\" word, \" \"and more\"\n";
+        assert_eq!(txt_values(short), ["a \"quoted\" word, and more", "second"]);
     }
 }

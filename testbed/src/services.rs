@@ -1,14 +1,15 @@
-//! What stands around the cluster: DNS, the ACME authority, the ingress controller, and Akamai's stand-in.
+//! What stands around the cluster but the DNS: the ACME authority, the ingress controller, and Akamai's stand-in.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::network::{CPS, EDGE, HOST};
+use crate::dns::{DYN_TSIG, DYN_ZONE, EDGE_ZONES, EXTERNAL_DNS_DOMAIN};
+use crate::network::{AUTHORITY, CPS, EDGE, HOST};
 use crate::pki::Authority;
 use crate::process::Process;
 use crate::programs::{self, Programs};
@@ -41,65 +42,6 @@ client_secret = dGVzdGJlZC1jbGllbnQtc2VjcmV0LWRvLW5vdC11c2U=
 access_token = akab-testbed-access-token
 ";
 
-/// Starts the DNS: every name is the ingress controller, unless [`set_address`] says otherwise.
-///
-/// # Errors
-/// It does not start.
-pub async fn dns(work: &Path, programs: &Programs) -> Result<Process> {
-    let mut command = Command::new(programs.path("pebble-challtestsrv")?);
-    command.args([
-        format!("-dnsserver={HOST}:53"),
-        format!("-management={HOST}:8055"),
-        format!("-defaultIPv4={HOST}"),
-        "-defaultIPv6=".into(),
-        "-http01=".into(),
-        "-https01=".into(),
-        "-tlsalpn01=".into(),
-        "-doh=".into(),
-    ]);
-    let mut dns = Process::start("dns", &work.join("logs"), command)?;
-    dns.until_listening(&format!("{HOST}:8055")).await?;
-    set_address(CPS_HOST, CPS).await?;
-    Ok(dns)
-}
-
-/// Gives a name an IPv4 address of its own, instead of the one it has.
-///
-/// # Errors
-/// The DNS does not answer.
-pub async fn set_address(name: &str, address: &str) -> Result<()> {
-    set_addresses(name, &[address]).await
-}
-
-/// Gives a name IPv4 addresses of its own, instead of those it has.
-///
-/// # Errors
-/// The DNS does not answer.
-pub async fn set_addresses(name: &str, addresses: &[&str]) -> Result<()> {
-    let host = format!("{name}.");
-    // Adding alone would leave the old ones.
-    let requests =
-        [("clear-a", json!({"host": host})), ("add-a", json!({"host": host, "addresses": addresses}))];
-    for (path, body) in requests {
-        let answer =
-            reqwest::Client::new().post(format!("http://{HOST}:8055/{path}")).json(&body).send().await?;
-        ensure!(answer.status().is_success(), "the DNS refused an address: {}", answer.status());
-    }
-    Ok(())
-}
-
-/// Makes a name an alias of another.
-///
-/// # Errors
-/// The DNS does not answer.
-pub async fn set_alias(name: &str, target: &str) -> Result<()> {
-    let body = json!({"host": format!("{name}."), "target": format!("{target}.")});
-    let answer =
-        reqwest::Client::new().post(format!("http://{HOST}:8055/set-cname")).json(&body).send().await?;
-    ensure!(answer.status().is_success(), "the DNS refused an alias: {}", answer.status());
-    Ok(())
-}
-
 /// Starts Pebble, which validates for real: it never reuses an authorization and never skips a validation.
 ///
 /// # Errors
@@ -119,7 +61,7 @@ pub async fn acme(work: &Path, programs: &Programs, authority: &Authority) -> Re
     command
         .arg("-config")
         .arg(&config)
-        .arg(format!("-dnsserver={HOST}:53"))
+        .arg(format!("-dnsserver={AUTHORITY}:53"))
         .env("PEBBLE_AUTHZREUSE", "0")
         .env("PEBBLE_VA_NOSLEEP", "1")
         .env("PEBBLE_WFE_NONCEREJECT", "0");
@@ -140,7 +82,7 @@ pub async fn acme_root(authority: &Authority) -> Result<String> {
     answer.text().await.context("Pebble does not give its root")
 }
 
-/// Starts Traefik as the ingress controller on port 80.
+/// Starts Traefik as the ingress controller on port 80, for Ingress objects and for those of the Gateway API.
 ///
 /// # Errors
 /// It does not start.
@@ -154,6 +96,7 @@ pub async fn ingress(
     let mut command = Command::new(programs.path("traefik")?);
     command.env("KUBECONFIG", kubeconfig).args([
         "--providers.kubernetesingress=true".to_owned(),
+        "--providers.kubernetesgateway=true".into(),
         format!("--providers.providersThrottleDuration={}ms", throttle.as_millis()),
         format!("--entrypoints.web.address={HOST}:80"),
         "--accesslog=true".into(),
@@ -207,6 +150,43 @@ pub async fn prometheus(
     Ok(prometheus)
 }
 
+/// Whether the CPS simulator is started as Edge DNS too.
+const SIMULATES_EDGE_DNS: bool = true;
+
+/// Starts external-dns, which publishes the TXT records of DNSEndpoint objects below [`EXTERNAL_DNS_DOMAIN`] and takes
+/// every other away there: its TXT registry, by which it would know its own, does not know those of TXT records, and
+/// so would never change or delete one (kubernetes-sigs/external-dns#6718).
+///
+/// # Errors
+/// It does not start.
+pub async fn external_dns(work: &Path, programs: &Programs, kubeconfig: &Path) -> Result<Process> {
+    let mut command = Command::new(programs.path("external-dns")?);
+    command.arg(format!("--kubeconfig={}", kubeconfig.display())).args([
+        "--source=crd".to_owned(),
+        "--managed-record-types=TXT".into(),
+        "--registry=noop".into(),
+        "--policy=sync".into(),
+        format!("--domain-filter={EXTERNAL_DNS_DOMAIN}"),
+        "--interval=1s".into(),
+        "--events".into(),
+        "--min-event-sync-interval=100ms".into(),
+        "--provider=rfc2136".into(),
+        format!("--rfc2136-host={HOST}"),
+        "--rfc2136-port=53".into(),
+        format!("--rfc2136-zone={DYN_ZONE}"),
+        format!("--rfc2136-tsig-keyname={}", DYN_TSIG.name),
+        format!("--rfc2136-tsig-secret={}", DYN_TSIG.secret),
+        format!("--rfc2136-tsig-secret-alg={}", DYN_TSIG.algorithm),
+        // It compares with what the zone has.
+        "--rfc2136-tsig-axfr".into(),
+        "--rfc2136-min-ttl=1s".into(),
+        format!("--metrics-address={HOST}:7979"),
+    ]);
+    let mut external_dns = Process::start("external-dns", &work.join("logs"), command)?;
+    external_dns.until_listening(&format!("{HOST}:7979")).await?;
+    Ok(external_dns)
+}
+
 /// Starts the CPS simulator with Pebble behind it.
 ///
 /// # Errors
@@ -223,6 +203,13 @@ pub async fn simulator(work: &Path, authority: &Authority, options: &SimulatorOp
     command.args(["--acme-directory", &format!("https://{HOST}:14000/dir")]);
     command.arg("--acme-ca").arg(authority.file());
     command.args(["--dns", &format!("{HOST}:53"), "--speed", &options.speed.to_string()]);
+    if SIMULATES_EDGE_DNS {
+        for zone in EDGE_ZONES {
+            command.args(["--edge-dns-zone", zone]);
+        }
+        command.args(["--edge-dns-server", &format!("{HOST}:53")]);
+        command.arg("--edge-dns-tsig-file").arg(work.join("edge-dns.key"));
+    }
     for contract in &options.contracts {
         command.args(["--contract", contract]);
     }

@@ -1,0 +1,60 @@
+//! The Gateway API: its CRDs, a class of Traefik's, and two Gateways on the ingress controller's port.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use tokio::process::Command;
+
+use crate::programs::Programs;
+
+/// The namespace of the Gateways.
+pub const GATEWAYS: &str = "infra";
+/// The Gateway whose listener `http` takes routes from every namespace.
+pub const PUBLIC_GATEWAY: &str = "public";
+/// The Gateway whose listener `http` takes routes from its own namespace only.
+pub const PRIVATE_GATEWAY: &str = "private";
+
+/// What a platform team sets up.
+pub const MANIFEST: &str = "apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: traefik}
+spec: {controllerName: traefik.io/gateway-controller}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: infra}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: public, namespace: infra}
+spec:
+  gatewayClassName: traefik
+  listeners: [{name: http, protocol: HTTP, port: 80, allowedRoutes: {namespaces: {from: All}}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: private, namespace: infra}
+spec:
+  gatewayClassName: traefik
+  listeners: [{name: http, protocol: HTTP, port: 80, allowedRoutes: {namespaces: {from: Same}}}]
+";
+
+/// Installs the CRDs of the Gateway API, which Traefik wants to find, and that of external-dns.
+///
+/// # Errors
+/// The API server refuses them.
+pub async fn install_crds(work: &Path, programs: &Programs, kubeconfig: &Path) -> Result<()> {
+    let mut files = Vec::new();
+    for file in ["gateway-api.yaml", "dnsendpoints.yaml"] {
+        files.extend(["-f".into(), programs.path(file)?.as_os_str().to_owned()]);
+    }
+    for arguments in
+        [&["apply", "--server-side"][..], &["wait", "--for=condition=Established", "--timeout=30s"]]
+    {
+        let mut command = Command::new(programs.path("kubectl")?);
+        command.env("KUBECONFIG", kubeconfig).env("HOME", work).args(arguments).args(&files);
+        let output = command.output().await?;
+        ensure!(output.status.success(), "the CRDs: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
