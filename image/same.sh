@@ -8,9 +8,12 @@ cd "$(dirname "$0")/.."
 work=$(mktemp --directory)
 trap 'rm -rf "$work"' EXIT
 unset CARGO_TARGET_DIR
+revision=$(git rev-parse HEAD)
 digests=()
 for clone in one another/folder; do
 	git clone --quiet . "$work/$clone"
+	# Somebody may commit meanwhile.
+	git -C "$work/$clone" checkout --quiet --detach "$revision"
 	built=$("$work/$clone/image/build.sh" "localhost/akacert-same:${clone//\//-}")
 	echo "$built"
 	digests+=("$(sed -n 's/^digest: //p' <<<"$built") $(cd "$work/$clone/target/image" && sha256sum akacert.cdx.json)")
