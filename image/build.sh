@@ -56,7 +56,9 @@ arguments=(
 case $engine in
 *buildah)
 	"$engine" build --quiet --timestamp "$epoch" "${arguments[@]}" "$context" >/dev/null
-	digest=$("$engine" images --format '{{.Digest}}' "$tag") size=$("$engine" images --format '{{.Size}}' "$tag")
+	digest=$("$engine" inspect --type image --format '{{.FromImageDigest}}' "$tag")
+	# A line for each name that the image has.
+	size=$("$engine" images --format '{{.Size}}' "$tag" | sed -n 1p)
 	;;
 *)
 	"$engine" buildx build --quiet --output type=docker,rewrite-timestamp=true "${arguments[@]}" "$context" >/dev/null

@@ -22,7 +22,8 @@ case $engine in
 	trap 'buildah rm "$container" >/dev/null' EXIT
 	cp -a "$(buildah mount "$container")/." "$root"
 	user=$(buildah inspect --type image --format '{{.OCIv1.Config.User}}' "$tag")
-	size=$(buildah images --format '{{.Size}}' "$tag")
+	# A line for each name that the image has.
+	size=$(buildah images --format '{{.Size}}' "$tag" | sed -n 1p)
 	;;
 *)
 	container=$(docker create "$tag")
