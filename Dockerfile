@@ -10,6 +10,9 @@ ARG REVISION
 ARG CREATED
 LABEL org.opencontainers.image.title="akacert" \
       org.opencontainers.image.description="A Kubernetes operator that manages Akamai certificate enrollments as custom resources" \
+      org.opencontainers.image.url="https://github.com/akacert/akacert" \
+      org.opencontainers.image.source="https://github.com/akacert/akacert" \
+      org.opencontainers.image.documentation="https://github.com/akacert/akacert/tree/main/docs" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \

@@ -6,6 +6,8 @@ DENY_VERSION := 0.20.2
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/akacert/tools
 AUDITABLE_VERSION := 0.7.7
 AUDITABLE := $(TOOLS)/cargo-auditable-$(AUDITABLE_VERSION)/bin/cargo-auditable
+CYCLONEDX_VERSION := 0.5.9
+CYCLONEDX := $(TOOLS)/cargo-cyclonedx-$(CYCLONEDX_VERSION)/bin/cargo-cyclonedx
 IMAGE ?= ghcr.io/akacert/akacert:dev
 MDBOOK_VERSION := 0.5.4
 MDBOOK := $(TOOLS)/mdbook-$(MDBOOK_VERSION)/bin/mdbook
@@ -40,13 +42,22 @@ bench: build ## Seconds from kubectl apply to Ready, and what a fleet at rest co
 	cargo bench --locked --profile dev $(FEATURES) --bench fleet
 
 .PHONY: image
-image: build ## Builds the image, and takes a certificate to Ready with operator and solver in it (needs buildah, and root)
-	CARGO_AUDITABLE="$(AUDITABLE) auditable" image/build.sh $(IMAGE)
+image: build ## Builds the image, and takes a certificate to Ready with operator and solver in it (needs buildah or docker, and root)
+	$(IMAGE_TOOLS) image/build.sh $(IMAGE)
 	image/try.sh $(IMAGE)
 
-image: $(AUDITABLE)
+.PHONY: image-same
+image-same: ## Builds the image from two clones in two folders, and compares the digests
+	$(IMAGE_TOOLS) image/same.sh
+
+IMAGE_TOOLS = CARGO_AUDITABLE="$(AUDITABLE) auditable" CARGO_CYCLONEDX="$(CYCLONEDX) cyclonedx"
+
+image image-same: $(AUDITABLE) $(CYCLONEDX)
 $(AUDITABLE):
 	cargo install cargo-auditable --locked --version $(AUDITABLE_VERSION) --root $(TOOLS)/cargo-auditable-$(AUDITABLE_VERSION)
+
+$(CYCLONEDX):
+	cargo install cargo-cyclonedx --locked --version $(CYCLONEDX_VERSION) --root $(TOOLS)/cargo-cyclonedx-$(CYCLONEDX_VERSION)
 
 .PHONY: fmt
 fmt: ## Formats the code

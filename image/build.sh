@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Builds the image with buildah, or with docker where there is no buildah, and prints its digest and size.
+# Builds the image with buildah, or with docker where there is no buildah, and prints its digest, its size, and where its
+# SBOM is.
 #
 # Two clones of one commit, in whatever folders, give one digest: no path, no user and no time but the commit's gets into
-# it. The dependencies are listed in the program itself (cargo auditable), where scanners of images look for them.
+# it. The dependencies are listed in the program itself (cargo auditable), where scanners of images look for them, and with
+# their licenses and checksums in a CycloneDX file beside the image (cargo cyclonedx).
 #
 # Usage: image/build.sh [TAG]
 set -euo pipefail
@@ -31,6 +33,14 @@ export RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$PWD=/src --
 	--remap-path-prefix=$CARGO_TARGET_DIR=/target"
 ${CARGO_AUDITABLE:-cargo auditable} build --release --locked --package akacert --bin akacert --target "$platform"
 
+# The SBOM is written beside each Cargo.toml: of a copy, so that the clone stays as it is.
+source=$CARGO_TARGET_DIR/source sbom=$CARGO_TARGET_DIR/akacert.cdx.json
+rm -rf "$source" && mkdir -p "$source"
+git ls-files -z | tar --create --null --files-from=- | tar --extract --directory "$source"
+${CARGO_CYCLONEDX:-cargo cyclonedx} --quiet --manifest-path "$source/Cargo.toml" --format json --spec-version 1.5 \
+	--target "$platform" --no-build-deps
+sed "s|file://$source|file:///src|g" "$source/akacert.cdx.json" >"$sbom"
+
 context=$CARGO_TARGET_DIR/context
 rm -rf "$context" && mkdir -p "$context"
 install -m 0755 "$CARGO_TARGET_DIR/$platform/release/akacert" "$context/akacert"
@@ -44,6 +54,16 @@ arguments=(
 	--build-arg "CREATED=$(date --utc --date="@$epoch" +%FT%TZ)"
 )
 case $engine in
-*buildah) "$engine" build --quiet --timestamp "$epoch" "${arguments[@]}" "$context" ;;
-*) "$engine" buildx build --output type=docker,rewrite-timestamp=true "${arguments[@]}" "$context" ;;
+*buildah)
+	"$engine" build --quiet --timestamp "$epoch" "${arguments[@]}" "$context" >/dev/null
+	digest=$("$engine" inspect --type image --format '{{.FromImageDigest}}' "$tag")
+	# A line for each name that the image has.
+	size=$("$engine" images --format '{{.Size}}' "$tag" | sed -n 1p)
+	;;
+*)
+	"$engine" buildx build --quiet --output type=docker,rewrite-timestamp=true "${arguments[@]}" "$context" >/dev/null
+	digest=$("$engine" image inspect --format '{{.Id}}' "$tag")
+	size=$("$engine" image inspect --format '{{.Size}} bytes' "$tag")
+	;;
 esac
+printf 'image: %s\ndigest: %s\nsize: %s\nsbom: %s\n' "$tag" "$digest" "$size" "$sbom"

@@ -161,6 +161,18 @@ fn every_value_that_the_schema_knows_stands_in_values_yaml() {
 }
 
 #[test]
+fn every_value_has_a_comment() {
+    let values = std::fs::read_to_string(root().join("charts/akacert/values.yaml")).unwrap();
+    let lines: Vec<&str> = values.lines().map(str::trim).collect();
+    for pair in lines.windows(2) {
+        let (above, line) = (pair[0], pair[1]);
+        // A section is explained by what is in it.
+        let is_value = !line.is_empty() && !line.starts_with('#') && !line.ends_with(':');
+        assert!(!is_value || above.starts_with('#'), "no comment: {line}");
+    }
+}
+
+#[test]
 fn the_crds_of_the_chart_are_those_of_the_project() {
     for file in ["akamaiaccounts.yaml", "akamaicertificates.yaml", "clusterakamaiaccounts.yaml"] {
         let read = |directory: &str| std::fs::read_to_string(root().join(directory).join(file)).unwrap();
@@ -270,6 +282,38 @@ fn optional_objects_are_there_when_they_are_asked_for() {
     assert_eq!(get(&some, "PodMonitor", "akacert")["spec"]["podMetricsEndpoints"][0]["port"], "admin");
     get(&some, "ConfigMap", "mine");
     assert!(!some.contains_key(&("PodDisruptionBudget".to_owned(), "akacert-operator".to_owned())));
+}
+
+#[test]
+fn a_network_policy_lets_in_who_is_named_and_the_operators_self_check() {
+    let prometheus =
+        json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}});
+    let values = json!({"enabled": true, "from": [prometheus.clone()]});
+    let policies = rendered(&[&format!("networkPolicy={values}")]);
+    let from =
+        |component: &str| get(&policies, "NetworkPolicy", component)["spec"]["ingress"][0]["from"].clone();
+    assert_eq!(from("akacert-operator"), json!([prometheus.clone()]));
+    let operator = json!({"podSelector": {"matchLabels":
+        {"app.kubernetes.io/name": "akacert", "app.kubernetes.io/component": "operator"}}});
+    assert_eq!(from("akacert-solver"), json!([prometheus, operator]));
+}
+
+#[test]
+fn pods_are_spread_over_the_values_of_the_labels_that_are_named() {
+    let spread = |objects: &Objects| {
+        let pod = &get(objects, "Deployment", "akacert-solver")["spec"]["template"]["spec"];
+        let spread = pod["topologySpreadConstraints"].as_array().cloned().unwrap_or_default();
+        let text = |constraint: &Value, field: &str| constraint[field].as_str().unwrap().to_owned();
+        let spread =
+            spread.iter().map(|one| text(one, "topologyKey") + " " + &text(one, "whenUnsatisfiable"));
+        spread.collect::<Vec<_>>()
+    };
+    let hosts_and_zones =
+        ["kubernetes.io/hostname ScheduleAnyway", "topology.kubernetes.io/zone ScheduleAnyway"];
+    assert_eq!(spread(&rendered(&[])), hosts_and_zones);
+    let racks = r#"solver={"topologySpread":{"keys":["rack"],"whenUnsatisfiable":"DoNotSchedule"}}"#;
+    assert_eq!(spread(&rendered(&[racks])), ["rack DoNotSchedule"]);
+    assert!(spread(&rendered(&[r#"solver={"topologySpread":{"keys":[]}}"#])).is_empty());
 }
 
 #[test]

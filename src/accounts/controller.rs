@@ -23,6 +23,7 @@ use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::check::{Check, Outcome, Subject};
 use super::credentials::{self, Destination, Endpoints, Problem};
@@ -157,11 +158,17 @@ impl Accounts {
             .reconcile_all_on(look_again)
             .graceful_shutdown_on(shutdown.clone().cancelled_owned())
             .run(
-                |account: Arc<K>, accounts: Arc<Self>| async move {
-                    Ok::<_, Infallible>(accounts.reconcile(account.as_ref()).await.unwrap_or_else(|error| {
-                        tracing::warn!(account = %account.key(), %error, "account");
-                        Action::requeue(RETRY)
-                    }))
+                |account: Arc<K>, accounts: Arc<Self>| {
+                    let span = tracing::info_span!("account", account = %account.key());
+                    async move {
+                        Ok::<_, Infallible>(accounts.reconcile(account.as_ref()).await.unwrap_or_else(
+                            |error| {
+                                tracing::warn!(%error, "account");
+                                Action::requeue(RETRY)
+                            },
+                        ))
+                    }
+                    .instrument(span)
                 },
                 |_, error: &Infallible, _| match *error {},
                 self,
@@ -377,11 +384,13 @@ impl Accounts {
             "status": after,
         }));
         failpoint::reach("before an account's status");
-        account
+        let answer = account
             .api(&self.client)
             .patch_status(&account.name_any(), &PatchParams::apply(FIELD_MANAGER).force(), &patch)
-            .await?;
+            .await;
         failpoint::reach("after an account's status");
+        self.metrics.api_write("report an account's status", answer.is_ok());
+        answer?;
         let known = status::find(&before.conditions, condition::READY).map(|ready| ready.reason.as_str());
         if known != Some(outcome.reason.as_str())
             && let Err(error) = self.recorder.publish(&outcome.event(), &account.object_ref(&())).await
@@ -402,8 +411,10 @@ impl Accounts {
         }));
         failpoint::reach("before an account's finalizer");
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        account.api(&self.client).patch(&account.name_any(), &parameters, &patch).await?;
+        let answer = account.api(&self.client).patch(&account.name_any(), &parameters, &patch).await;
         failpoint::reach("after an account's finalizer");
+        self.metrics.api_write("set an account's finalizer", answer.is_ok());
+        answer?;
         Ok(())
     }
 }

@@ -92,7 +92,7 @@ metrics! {
         "How long a look at one certificate took, with all steps that it did and its waiting for the request budget"
         "Nothing by itself: waiting for the budget is counted in";
     API_WRITES = "akacert_api_writes" Counter ["what", "result"]
-        "Writes to the Kubernetes API, by what was written and `success` or `error`"
+        "Writes to the Kubernetes API, by what was written and `success` or `error`; events and the Lease are not counted"
         "Errors: RBAC or an admission webhook; the operator's log names the object";
     SOLVER_REQUESTS = "akacert_solver_requests" Counter ["result"]
         "Challenge requests to the solver: `served`, `redirected`, `unknown_path`, `unknown_host`, `refused`"

@@ -1,31 +1,145 @@
-//! The chart on a cluster: it takes over what kustomize installed, is upgraded, uninstalled and installed again, and no
-//! certificate notices. Not here: what it renders (`tests/chart.rs`).
+//! The chart on a cluster: it is installed where nothing was, takes over what kustomize installed, is upgraded, uninstalled
+//! and installed again, and no certificate notices. Not here: what it renders (`tests/chart.rs`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use testbed::{NAMESPACE, TestBed, manifest};
+use testbed::{Call, EDGERC, NAMESPACE, TestBed, manifest};
 
 use crate::handbook::run;
-use crate::scene::{Scene, eventually};
+use crate::scene::{DEADLINE, Scene, eventually, says};
 
-crate::together![every_object_that_can_be_rendered_is_taken_by_the_api_server];
+crate::together![
+    every_object_that_can_be_rendered_is_taken_by_the_api_server,
+    helm_waits_until_a_certificate_serves,
+    helm_reports_a_certificate_that_only_a_human_can_help,
+];
 
-crate::alone![the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate_notices,];
+crate::alone![
+    a_first_installation_takes_the_sample_certificate_to_ready,
+    the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate_notices,
+];
+
+async fn a_first_installation_takes_the_sample_certificate_to_ready(bed: &mut TestBed) -> Result<()> {
+    uninstalled(bed).await?;
+    let installed = first_installation(bed).await;
+    // The other tests have the installation that they are written for.
+    uninstalled(bed).await?;
+    bed.install().await?;
+    installed
+}
+
+/// What a new user does: the command of the handbook, a Secret, the samples.
+async fn first_installation(bed: &TestBed) -> Result<()> {
+    let values = bed.work().join("first.json");
+    std::fs::write(&values, json!({"extraObjects": config_maps(bed)?}).to_string())?;
+    run(bed, &format!("{} --values {}", handbook_install()?, values.display())).await?;
+    let edgerc = bed.work().join("first.edgerc");
+    std::fs::write(&edgerc, EDGERC)?;
+    let edgerc = format!("--from-file=edgerc={}", edgerc.display());
+    bed.kubectl(&["-n", NAMESPACE, "create", "secret", "generic", "akamai-production", &edgerc]).await?;
+    let scene = Scene::without_account(bed, "shop").await?;
+    bed.kubectl(&["label", "namespace", "shop", "akacert=allowed"]).await?;
+    for sample in ["account.yaml", "certificate.yaml"] {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/samples").join(sample);
+        bed.kubectl(&["apply", "-f", &sample.to_string_lossy()]).await?;
+    }
+    let status = scene.until_ready("www").await?;
+    let id = status.enrollment_id.context("no enrollment")?;
+    bed.deployed_certificate(u64::try_from(id)?).await?;
+
+    // Other tests use the samples too.
+    scene.patch("www", json!({"deletionPolicy": "Delete"})).await?;
+    bed.kubectl(&["delete", "namespace", "shop", "--timeout=60s"]).await?;
+    bed.kubectl(&["delete", "clusterakamaiaccount", "production", "--timeout=60s"]).await?;
+    bed.helm(&["uninstall", "akacert", "--namespace", NAMESPACE, "--wait", "--timeout=60s"]).await?;
+    let crds = bed.kubectl(&["get", "crd", "-o", "name"]).await?;
+    ensure!(crds.contains("akamaicertificates.akacert.io"), "the uninstall took the CRDs along: {crds}");
+    Ok(())
+}
+
+/// Takes away what the test bed installs, with every certificate and account: a cluster that has never had akacert.
+pub async fn uninstalled(bed: &TestBed) -> Result<()> {
+    let old = pods(bed).await?;
+    for kind in ["akamaicertificates", "akamaiaccounts", "clusterakamaiaccounts"] {
+        bed.kubectl(&["delete", kind, "--all", "--all-namespaces", "--timeout=60s"]).await?;
+    }
+    let installed = manifest("operator");
+    let delete = ["delete", "--ignore-not-found", "--timeout=60s", "-k", &installed.to_string_lossy()];
+    bed.kubectl(&delete).await?;
+    until_gone(bed, &old).await?;
+    let left = bed.kubectl(&["get", "crd,namespace,clusterrole,clusterrolebinding", "-o", "name"]).await?;
+    ensure!(!left.contains("akacert"), "not all is gone: {left}");
+    Ok(())
+}
+
+/// What the pods of the test bed mount.
+pub fn config_maps(bed: &TestBed) -> Result<[Value; 2]> {
+    let config_map = |name: &str, data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE}, "data": data});
+    Ok([
+        config_map("endpoint-ca", json!({"ca.pem": bed.ca()})),
+        config_map("trusted-roots", json!({"roots.pem": std::fs::read_to_string(bed.trusted_roots())?})),
+    ])
+}
+
+async fn helm_waits_until_a_certificate_serves(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "helm-waits").await?;
+    scene.lead_away("www").await?;
+    let chart = chart_with(&scene, json!({}))?;
+    let arguments = ["install", "www", &chart, "--namespace", "helm-waits", "--wait", "--timeout=60s"];
+    let mut helm = std::pin::pin!(bed.helm(&arguments));
+    tokio::select! {
+        early = &mut helm => bail!("it did not wait: {early:?}"),
+        held = scene.until_unreachable("www") => drop(held?),
+    }
+    scene.lead_back("www").await?;
+    helm.await?;
+    let status = scene.certificates().get("www").await?.status.unwrap_or_default();
+    ensure!(akacert::status::is_true(&status.conditions, "Ready"), "{:?}", status.conditions);
+    Ok(())
+}
+
+async fn helm_reports_a_certificate_that_only_a_human_can_help(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "helm-reports").await?;
+    let chart = chart_with(&scene, json!({"contractId": "1-NOPE"}))?;
+    // Longer than a test waits: it must not be the timeout that ends it.
+    let arguments = ["install", "www", &chart, "--namespace", "helm-reports", "--wait", "--timeout=10m"];
+    let failed =
+        tokio::time::timeout(DEADLINE, bed.helm(&arguments)).await.context("Helm goes on waiting")?;
+    let Err(failed) = failed else { bail!("Helm calls it installed") };
+    says(
+        &failed.to_string(),
+        "AkamaiCertificate/helm-reports/www not ready. status: Failed, message: contract 1-NOPE",
+    )
+}
+
+/// A chart with one certificate and nothing else; answers its directory.
+fn chart_with(scene: &Scene<'_>, changes: Value) -> Result<String> {
+    let directory = scene.bed.work().join(&scene.name);
+    std::fs::create_dir_all(directory.join("templates"))?;
+    std::fs::write(directory.join("Chart.yaml"), "{apiVersion: v2, name: certificates, version: 0.1.0}")?;
+    let certificate = scene.manifest("www", changes).to_string();
+    std::fs::write(directory.join("templates/certificate.yaml"), certificate)?;
+    Ok(directory.to_string_lossy().into_owned())
+}
 
 async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate_notices(
     bed: &mut TestBed,
 ) -> Result<()> {
     let scene = Scene::new(bed, "chart").await?;
     let before = ready(&scene, "www").await?;
+    let calls = bed.calls().await?.len();
 
     let earlier = earlier_chart(bed)?;
     install(bed, &earlier, &[]).await.context("in place of what kustomize installed")?;
     ensure!(!knows_next_renewal(bed).await?, "the CRD of the earlier chart is today's");
     unchanged(&scene, "www", &before).await?;
     let taken_over = ready(&scene, "taken-over").await?;
+    let calls_taken_over = bed.calls().await?.len();
+    // In mid-issue over the upgrade.
+    scene.apply_held("held", json!({})).await?;
 
     let old = pods(bed).await?;
     let annotations = "operator.podAnnotations.step=next,solver.podAnnotations.step=next";
@@ -35,6 +149,10 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
     unchanged(&scene, "www", &before).await?;
     unchanged(&scene, "taken-over", &taken_over).await?;
     scene.until_status("www", "the field of the new CRD", |status| status.next_renewal_time.clone()).await?;
+    scene.lead_back("held").await?;
+    scene.until_ready("held").await?;
+    let enrollments = scene.enrollments("held").await?.len();
+    ensure!(enrollments == 1, "{enrollments} enrollments for what was in mid-issue");
 
     let old = pods(bed).await?;
     bed.helm(&["uninstall", "akacert", "--namespace", NAMESPACE, "--wait", "--timeout=60s"]).await?;
@@ -54,6 +172,8 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
     let log = bed.pod_logs("akacert-operator")?;
     let current = log.rsplit("in sync with the cluster").next().unwrap_or_default();
     ensure!(!current.contains("forbidden"), "a right is missing: {current}");
+    nothing_written(&scene, "www", calls).await?;
+    nothing_written(&scene, "taken-over", calls_taken_over).await?;
 
     // The other tests have the installation that they are written for.
     let old = pods(bed).await?;
@@ -64,26 +184,71 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
 
 async fn every_object_that_can_be_rendered_is_taken_by_the_api_server(bed: &TestBed) -> Result<()> {
     bed.install_monitoring_crds().await?;
+    // The namespaces of the overlays.
+    for namespace in ["rendered", "edge"] {
+        Scene::without_account(bed, namespace).await?;
+    }
     let (chart, values) = (current_chart(), bed.work().join("every-option.json"));
-    let every_option = json!({
-        "networkPolicy": {"enabled": true}, "podMonitor": {"enabled": true},
-        "prometheusRule": {"enabled": true}, "dashboard": {"enabled": true},
-        "commonLabels": {"team": "edge"}, "imagePullSecrets": [{"name": "registry"}],
-        "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine", "namespace": NAMESPACE}}],
-    });
-    std::fs::write(&values, every_option.to_string())?;
+    std::fs::write(&values, every_option().to_string())?;
     let (chart, values) = (chart.to_string_lossy(), values.to_string_lossy());
-    let template = ["template", "akacert", &*chart, "--namespace", NAMESPACE, "--values", &*values];
-    for more in ["watchNamespaces=[]", r#"watchNamespaces=["default", "kube-system"]"#] {
-        let rendered = bed.helm(&[&template[..], &["--set-json", more]].concat()).await?;
+    let every = ["template", "edge", &*chart, "--namespace", "edge", "--values", &*values];
+    let some = ["template", "akacert", &*chart, "--namespace", NAMESPACE];
+    for (template, more) in [
+        (&some[..], r#"operator={"podDisruptionBudget":{"enabled":false}}"#),
+        (&some[..], r#"solver={"topologySpread":{"keys":[]}}"#),
+        (&some[..], r#"rbac={"handoff":false}"#),
+        (&every[..], "watchNamespaces=[]"),
+        (&every[..], r#"watchNamespaces=["default", "kube-system"]"#),
+        (&every[..], r#"fullnameOverride="akacert""#),
+        (&every[..], r#"image={"digest":""}"#),
+    ] {
+        let rendered = bed.helm(&[template, &["--set-json", more]].concat()).await?;
         taken(bed, &rendered).await.context(more)?;
     }
-    for overlay in ["overlays/cluster-wide", "overlays/development"] {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(overlay);
-        let rendered = bed.kubectl(&["kustomize", &directory.to_string_lossy()]).await?;
-        taken(bed, &rendered).await.context(overlay)?;
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    for overlay in ["base", "overlays/cluster-wide", "overlays/development", "overlays/namespaced"] {
+        let rendered = bed.kubectl(&["kustomize", &deploy.join(overlay).to_string_lossy()]).await?;
+        // The namespace of the overlay's example is another test's.
+        taken(bed, &rendered.replace("namespace: shop", "namespace: rendered")).await.context(overlay)?;
     }
     Ok(())
+}
+
+/// Values that let the chart render all that it can.
+fn every_option() -> Value {
+    let pod = json!({
+        "extraArgs": ["--log=debug"], "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.test:3128"}],
+        "extraVolumes": [{"name": "mine", "configMap": {"name": "mine"}}],
+        "extraVolumeMounts": [{"name": "mine", "mountPath": "/run/mine"}],
+        "logLevel": "info", "logFormat": "json", "serviceAccount": {"annotations": {"a": "b"}},
+        "podDisruptionBudget": {"maxUnavailable": "50%"}, "podAnnotations": {"a": "b"}, "podLabels": {"a": "b"},
+        "topologySpread": {"whenUnsatisfiable": "DoNotSchedule"}, "priorityClassName": "system-cluster-critical",
+        "terminationGracePeriodSeconds": 5, "nodeSelector": {"a": "b"},
+        "tolerations": [{"key": "a", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
+            {"weight": 1, "preference": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}]}},
+    });
+    let mut operator = pod.clone();
+    for (key, value) in [
+        ("leaseDuration", json!("30s")),
+        ("allowEndpoints", json!(["https://cps.test"])),
+        ("probeAllow", json!(["10.0.0.0/8"])),
+        ("probeResolvers", json!(["10.0.0.10:53"])),
+        ("allowIngressAnnotations", json!(["example.com/*"])),
+        ("forecastInterval", json!("12h")),
+    ] {
+        operator[key] = value;
+    }
+    json!({
+        "operator": operator, "solver": pod, "commonLabels": {"team": "edge"}, "crds": {"keep": false},
+        "image": {"digest": format!("sha256:{}", "0".repeat(64)), "pullPolicy": "Always"},
+        "imagePullSecrets": [{"name": "registry"}], "rbac": {"handoff": true},
+        "networkPolicy": {"enabled": true, "from": [{"namespaceSelector": {}}]},
+        "podMonitor": {"enabled": true, "interval": "1m", "labels": {"a": "b"}},
+        "prometheusRule": {"enabled": true, "labels": {"a": "b"}},
+        "dashboard": {"enabled": true, "annotations": {"folder": "edge"}},
+        "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine", "namespace": "edge"}}],
+    })
 }
 
 /// A dry run on the server, which changes nothing.
@@ -156,6 +321,16 @@ async fn unchanged(scene: &Scene<'_>, label: &str, before: &Value) -> Result<()>
     ensure!(now == *before, "{label} was {before} and is {now}");
     let enrollments = scene.enrollments(label).await?.len();
     ensure!(enrollments == 1, "{enrollments} enrollments");
+    Ok(())
+}
+
+/// CPS was only read about a certificate's enrollment since then.
+async fn nothing_written(scene: &Scene<'_>, label: &str, since: usize) -> Result<()> {
+    let id = scene.certificates().get(label).await?.status.and_then(|status| status.enrollment_id);
+    let id = Some(u64::try_from(id.context("no enrollment")?)?);
+    let mut calls: Vec<Call> = scene.bed.calls().await?.split_off(since);
+    calls.retain(|call| call.enrollment_id == id && call.method != "GET");
+    ensure!(calls.is_empty(), "{label}: {calls:?}");
     Ok(())
 }
 

@@ -8,7 +8,10 @@ use testbed::{Call, EDGERC, Request, SimulatorOptions, TestBed};
 
 use crate::scene::{Scene, eventually};
 
-crate::alone![ten_certificates_with_thirty_names_cost_what_they_may,];
+crate::alone![
+    ten_certificates_with_thirty_names_cost_what_they_may,
+    each_call_and_each_write_is_logged_with_what_it_is_for,
+];
 
 /// Its switch key.
 const ACCOUNT: &str = "1-TEN";
@@ -23,6 +26,35 @@ async fn ten_certificates_with_thirty_names_cost_what_they_may(bed: &mut TestBed
     bed.set_operator_flags(&["--interval-scale=0.005"]).await?;
     bed.restart_simulator(&SimulatorOptions::default()).await?;
     counted
+}
+
+async fn each_call_and_each_write_is_logged_with_what_it_is_for(bed: &mut TestBed) -> Result<()> {
+    bed.set_operator_flags(&["--log=info,akacert=debug,akamai_cps=debug"]).await?;
+    let logged = logged(bed).await;
+    bed.set_operator_flags(&["--log=info,akacert=debug"]).await?;
+    logged
+}
+
+async fn logged(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "spans").await?;
+    scene.apply("www", json!({})).await?;
+    scene.until_ready("www").await?;
+    let log = bed.pod_logs("akacert-operator")?;
+    let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    for (message, field, what, span, about) in [
+        ("called Akamai", "operation", "create-enrollment", "certificate", "spans/www"),
+        ("wrote to the Kubernetes API", "what", "report the status", "certificate", "spans/www"),
+        ("called Akamai", "operation", "list-contracts", "account", "spans"),
+        ("wrote to the Kubernetes API", "what", "report an account's status", "account", "spans"),
+        ("wrote to the Kubernetes API", "what", "set an account's finalizer", "account", "spans"),
+    ] {
+        let found = lines.iter().any(|line| {
+            let about_it = line["span"][span].as_str().is_some_and(|name| name.ends_with(about));
+            line["message"] == message && line[field] == what && about_it
+        });
+        ensure!(found, "{message}: {what}: no line with the span of {about}");
+    }
+    Ok(())
 }
 
 async fn count(bed: &TestBed) -> Result<()> {

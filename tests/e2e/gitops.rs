@@ -1,71 +1,24 @@
-//! What GitOps tools make of our objects: Argo CD's health (Lua), Flux's (CEL), `kubectl wait`, and manifests that are
-//! applied again or in any order. The objects are the API server's own.
+//! Manifests that are applied again or in any order, as GitOps tools do, and `kubectl wait`. Not here: what those tools make
+//! of each state (`health`), how Helm waits (`chart`).
 
-use std::path::Path;
-
-use anyhow::{Context, Result, anyhow, ensure};
-use mlua::{Lua, LuaSerdeExt};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use testbed::{EDGERC, NAMESPACE, TestBed};
+use testbed::{EDGERC, NAMESPACE, TestBed, manifest};
 
-use crate::scene::Scene;
+use crate::chart::{config_maps, uninstalled};
+use crate::scene::{Scene, eventually};
 
 crate::together![
-    argo_cd_and_flux_see_each_state_of_a_certificate,
-    argo_cd_and_flux_see_each_state_of_an_account,
     a_manifest_that_is_applied_again_changes_nothing,
+    a_manifest_that_is_applied_again_on_the_server_changes_nothing,
     kubectl_waits_until_the_certificate_serves,
     whatever_is_applied_first_everything_converges,
 ];
 
-async fn argo_cd_and_flux_see_each_state_of_a_certificate(bed: &TestBed) -> Result<()> {
-    let scene = Scene::new(bed, "health").await?;
-    let file = write(bed, "new.json", &scene.manifest("new", json!({})))?;
-    let new = read(&bed.kubectl(&["apply", "--dry-run=server", "-o", "json", "-f", &file]).await?)?;
-    scene.apply("ready", json!({})).await?;
-    scene.until_ready("ready").await?;
-    scene.apply_held("held", json!({})).await?;
-    scene.apply("stalled", json!({"contractId": "1-NOPE"})).await?;
-    scene.until("stalled", "Stalled", "True", "ContractUnknown").await?;
-    scene.apply("suspended", json!({"suspend": true})).await?;
-    scene.until("suspended", "Ready", "False", "Suspended").await?;
-    let names = json!({"spec": {"dnsNames": [scene.host("other")]}}).to_string();
-    let edit = ["-n", "health", "patch", "akcert", "ready", "--type=merge", "-p", &names, "--dry-run=server"];
-    let edited = read(&bed.kubectl(&[&edit[..], &["-o", "json"]].concat()).await?)?;
+crate::alone![crds_operator_and_certificate_in_one_file_converge,];
 
-    for (object, argo_cd, flux) in [
-        (new, "Progressing", "inProgress"),
-        (certificate(bed, "ready").await?, "Healthy", "current"),
-        (certificate(bed, "held").await?, "Progressing", "inProgress"),
-        (certificate(bed, "stalled").await?, "Degraded", "failed"),
-        (certificate(bed, "suspended").await?, "Suspended", "current"),
-        (edited, "Progressing", "inProgress"),
-    ] {
-        let said = format!("{}", object["status"]);
-        let (status, message) = argo_cd_health(&object)?;
-        ensure!(status == argo_cd, "Argo CD: {status} instead of {argo_cd}: {said}");
-        ensure!(!message.is_empty(), "Argo CD shows no message: {said}");
-        let verdict = flux_health(&object)?;
-        ensure!(verdict == flux, "Flux: {verdict} instead of {flux}: {said}");
-    }
-    scene.lead_back("held").await?;
-    scene.until_ready("held").await.map(drop)
-}
-
-async fn argo_cd_and_flux_see_each_state_of_an_account(bed: &TestBed) -> Result<()> {
-    let scene = Scene::with_own_secret(bed, "account-health").await?;
-    let account =
-        async || read(&bed.kubectl(&["get", "clusterakamaiaccount", "account-health", "-o", "json"]).await?);
-    scene.until_account("True", "CredentialsAccepted").await?;
-    let ready = account().await?;
-    scene.take_secret().await?;
-    let stalled = account().await?;
-    for (object, argo_cd, flux) in [(ready, "Healthy", "current"), (stalled, "Degraded", "failed")] {
-        ensure!(argo_cd_health(&object)?.0 == argo_cd, "{}", object["status"]);
-        ensure!(flux_health(&object)? == flux, "{}", object["status"]);
-    }
-    Ok(())
-}
+/// Warnings and errors that one scene may cause while it waits for something: a few, not one a second.
+const FEW: usize = 5;
 
 async fn a_manifest_that_is_applied_again_changes_nothing(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "applied-again").await?;
@@ -81,6 +34,23 @@ async fn a_manifest_that_is_applied_again_changes_nothing(bed: &TestBed) -> Resu
     ensure!(answer.contains("unchanged"), "{answer}");
     let file = write(bed, "again.json", &scene.manifest("www", changes))?;
     let diff = bed.kubectl(&["diff", "-f", &file]).await?;
+    ensure!(diff.is_empty(), "{diff}");
+    let after = scene.state("www").await?;
+    ensure!(after == before, "{before} has become {after}");
+    Ok(())
+}
+
+async fn a_manifest_that_is_applied_again_on_the_server_changes_nothing(bed: &TestBed) -> Result<()> {
+    let scene = Scene::new(bed, "applied-on-the-server").await?;
+    let names = json!([scene.host("b"), scene.host("a")]);
+    let changes = json!({"contractId": "ctr_1-TESTBED", "dnsNames": names});
+    let file = write(bed, "on-the-server.json", &scene.manifest("www", changes))?;
+    let apply = ["apply", "--server-side", "-f", &file];
+    bed.kubectl(&apply).await?;
+    scene.until_ready("www").await?;
+    let before = scene.state("www").await?;
+    bed.kubectl(&apply).await?;
+    let diff = bed.kubectl(&["diff", "--server-side", "-f", &file]).await?;
     ensure!(diff.is_empty(), "{diff}");
     let after = scene.state("www").await?;
     ensure!(after == before, "{before} has become {after}");
@@ -108,78 +78,86 @@ async fn whatever_is_applied_first_everything_converges(bed: &TestBed) -> Result
     scene.until_account("False", "SecretNotFound").await?;
     scene.put_secret(EDGERC).await?;
     scene.until_ready("www").await?;
-    let pods = [
-        "-n",
-        NAMESPACE,
-        "get",
-        "pods",
-        "-o",
-        "jsonpath={.items[*].status.containerStatuses[*].restartCount}",
+    nothing_started_again(bed).await?;
+    let troubles = troubles(bed, "disorder")?;
+    ensure!(troubles.len() <= FEW, "{}", troubles.join("\n"));
+    Ok(())
+}
+
+async fn crds_operator_and_certificate_in_one_file_converge(bed: &mut TestBed) -> Result<()> {
+    uninstalled(bed).await?;
+    let outcome = all_in_one(bed).await;
+    // The other tests have the installation that they are written for.
+    uninstalled(bed).await?;
+    bed.install().await?;
+    outcome
+}
+
+async fn all_in_one(bed: &TestBed) -> Result<()> {
+    // Only a name for what is applied by hand below.
+    let scene = Scene { bed, name: "in-one".to_owned() };
+    let object = |kind: &str, metadata: Value, more: (&str, Value)| json!({"apiVersion": "v1", "kind": kind, "metadata": metadata, more.0: more.1});
+    let installed = bed.kubectl(&["kustomize", &manifest("operator").to_string_lossy()]).await?;
+    let file = bed.work().join("in-one.yaml");
+    let documents = [
+        object("Namespace", json!({"name": NAMESPACE}), ("spec", json!({}))).to_string(),
+        config_maps(bed)?.map(|config_map| config_map.to_string()).join("\n---\n"),
+        installed,
+        object("Namespace", json!({"name": "in-one", "labels": {"test": "in-one"}}), ("spec", json!({})))
+            .to_string(),
+        scene.manifest("www", json!({})).to_string(),
+        scene.account_manifest(&json!({"credentials": {"secretRef": {"name": "in-one"}}})).to_string(),
+        object(
+            "Secret",
+            json!({"name": "in-one", "namespace": NAMESPACE}),
+            ("stringData", json!({"edgerc": EDGERC})),
+        )
+        .to_string(),
     ];
-    let restarts = bed.kubectl(&pods).await?;
+    std::fs::write(&file, documents.join("\n---\n"))?;
+    let file = file.to_string_lossy();
+    // What kubectl remembers of kinds that are gone now.
+    std::fs::remove_dir_all(bed.work().join(".kube/cache"))?;
+    let before = bed.pod_logs("akacert-operator")?.len();
+    let mut refused = 0;
+    eventually("kubectl takes all of it", async || {
+        let applied = bed.kubectl(&["apply", "--server-side", "-f", &file]).await;
+        refused += usize::from(applied.is_err());
+        Ok(applied.ok())
+    })
+    .await?;
+    ensure!(refused > 0, "the API server took objects of kinds that it did not know yet");
+    scene.until_ready("www").await?;
+    bed.rolled_out().await?;
+    nothing_started_again(bed).await?;
+    let log = bed.pod_logs("akacert-operator")?;
+    let troubles: Vec<&str> =
+        log.get(before..).unwrap_or_default().lines().filter(|line| is_trouble(line)).collect();
+    ensure!(troubles.len() <= FEW, "{}", troubles.join("\n"));
+    Ok(())
+}
+
+async fn nothing_started_again(bed: &TestBed) -> Result<()> {
+    let counts = "jsonpath={.items[*].status.containerStatuses[*].restartCount}";
+    let restarts = bed.kubectl(&["-n", NAMESPACE, "get", "pods", "-o", counts]).await?;
     ensure!(restarts.split(' ').all(|count| count == "0"), "something was started again: {restarts}");
     Ok(())
 }
 
+/// The warnings and errors that the operator has logged about a scene.
+fn troubles(bed: &TestBed, scene: &str) -> Result<Vec<String>> {
+    let log = bed.pod_logs("akacert-operator")?;
+    let ours = log.lines().filter(|line| is_trouble(line) && line.contains(scene));
+    Ok(ours.map(str::to_owned).collect())
+}
+
+fn is_trouble(line: &str) -> bool {
+    line.contains(r#""level":"WARN""#) || line.contains(r#""level":"ERROR""#)
+}
+
 /// A file for kubectl; answers its path.
-fn write(bed: &TestBed, name: &str, manifest: &Value) -> Result<String> {
+pub fn write(bed: &TestBed, name: &str, manifest: &Value) -> Result<String> {
     let file = bed.work().join(name);
     std::fs::write(&file, manifest.to_string())?;
     Ok(file.display().to_string())
-}
-
-async fn certificate(bed: &TestBed, name: &str) -> Result<Value> {
-    read(&bed.kubectl(&["-n", "health", "get", "akcert", name, "-o", "json"]).await?)
-}
-
-fn read(json: &str) -> Result<Value> {
-    serde_json::from_str(json).context("no JSON")
-}
-
-/// A manifest of `deploy/`.
-fn manifest(path: &str) -> Result<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path);
-    serde_saphyr::from_str(&std::fs::read_to_string(path)?).context("no YAML")
-}
-
-/// Status and message by the Lua script for the object's kind, as Argo CD runs it.
-fn argo_cd_health(object: &Value) -> Result<(String, String)> {
-    let kind = object["kind"].as_str().context("no kind")?;
-    let key = format!("resource.customizations.health.akacert.io_{kind}");
-    let script = manifest("argocd/argocd-cm.yaml")?["data"][&key].as_str().context("no script")?.to_owned();
-    let lua = Lua::new();
-    let health = || -> mlua::Result<(String, String)> {
-        lua.globals().set("obj", lua.to_value_with(object, lua_options())?)?;
-        let health: mlua::Table = lua.load(script).eval()?;
-        Ok((health.get("status")?, health.get("message")?))
-    };
-    health().map_err(|error| anyhow!("{kind}: {error}"))
-}
-
-/// An absent field is nil in Argo CD, and so is null here.
-fn lua_options() -> mlua::serde::SerializeOptions {
-    mlua::serde::SerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false)
-}
-
-/// The verdict by the expressions for the object's kind, in the order in which Flux evaluates them.
-fn flux_health(object: &Value) -> Result<&'static str> {
-    let kustomization = manifest("flux/kustomization.yaml")?;
-    let all = kustomization["spec"]["healthCheckExprs"].as_array().context("no expressions")?;
-    let ours =
-        all.iter().find(|entry| entry["kind"] == object["kind"]).context("no expressions for the kind")?;
-    for verdict in ["inProgress", "failed", "current"] {
-        let expression = ours[verdict].as_str().with_context(|| format!("no {verdict}"))?;
-        let program = cel::Program::compile(expression).map_err(|error| anyhow!("{expression}: {error}"))?;
-        let mut context = cel::Context::default();
-        for field in ["metadata", "spec", "status"] {
-            context
-                .add_variable(field, object[field].clone())
-                .map_err(|error| anyhow!("{field}: {error}"))?;
-        }
-        let value = program.execute(&context).map_err(|error| anyhow!("{expression}: {error}"))?;
-        if value == cel::Value::Bool(true) {
-            return Ok(verdict);
-        }
-    }
-    Ok("inProgress")
 }

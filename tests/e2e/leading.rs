@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::Api;
 use serde_json::json;
@@ -15,6 +15,7 @@ crate::alone![
     a_leader_that_is_killed_in_mid_issue_is_followed_and_there_is_one_enrollment,
     a_leader_that_ends_lets_the_next_one_lead_at_once,
     a_leader_that_was_frozen_sends_nothing_when_it_thaws,
+    a_leader_that_may_not_renew_sends_nothing_after_its_deadline_and_ends,
 ];
 
 /// What the flag is when nobody sets it.
@@ -65,6 +66,7 @@ async fn a_leader_that_was_frozen_sends_nothing_when_it_thaws(bed: &mut TestBed)
         scene.apply_held("www", json!({})).await?;
         first.freeze()?;
         until_leads(bed, "second").await?;
+        ensure!(first.log()?.contains("called Akamai"), "it did nothing that could stop");
         let before = first.log()?.len();
         first.thaw()?;
         eventually("the first one gives up", async || {
@@ -81,6 +83,49 @@ async fn a_leader_that_was_frozen_sends_nothing_when_it_thaws(bed: &mut TestBed)
     .await
 }
 
+async fn a_leader_that_may_not_renew_sends_nothing_after_its_deadline_and_ends(
+    bed: &mut TestBed,
+) -> Result<()> {
+    bed.no_operator_deployment().await?;
+    let ended = without_the_right_to_renew(bed).await;
+    // Brings the right back, too.
+    bed.deploy().await?;
+    ended
+}
+
+async fn without_the_right_to_renew(bed: &TestBed) -> Result<()> {
+    const LEASE: Duration = Duration::from_secs(6);
+    // Under a name of its own, since a log belongs to a name.
+    let first = start(bed, "without-right", 8091, "--lease-duration=6s").await?;
+    until_leads(bed, "without-right").await?;
+    let scene = Scene::new(bed, "no-right").await?;
+    // It has something to do whenever it runs: it asks CPS for the change again and again.
+    scene.apply_held("www", json!({})).await?;
+    bed.kubectl(&["-n", NAMESPACE, "delete", "rolebinding", "akacert-operator"]).await?;
+    let began = Instant::now();
+    let log = eventually("it gives up", async || {
+        let log = first.log()?;
+        Ok(log.contains("leadership is lost").then_some(log))
+    })
+    .await?;
+    let took = began.elapsed();
+    println!("\nwithout the right to renew the Lease: gave up after {:.1} s", took.as_secs_f64());
+    ensure!(log.contains("could not be renewed"), "it does not say why: {log}");
+    // Nobody else may lead before that.
+    ensure!(took < LEASE, "{took:?}");
+    // Working until the end, and then no more.
+    let (before, _) = log.split_once("leadership is lost").context("no end")?;
+    ensure!(before.contains("called Akamai"), "it did nothing: {log}");
+    let ended_at = before.len();
+    let after = first.log()?[ended_at..].to_owned();
+    let calls = bed.calls().await?.len();
+    let code = first.ended().await?;
+    ensure!(code == Some(1), "it did not say that it failed: {code:?}");
+    ensure!(!after.contains("called Akamai") && !after.contains("\"done\""), "it went on: {after}");
+    ensure!(bed.calls().await?.len() == calls, "CPS was called after the end");
+    Ok(())
+}
+
 /// Runs two operators in place of the Deployment's; the first one leads.
 async fn with_two(
     bed: &mut TestBed,
@@ -91,9 +136,8 @@ async fn with_two(
     let tested = async {
         let first = start(bed, "first", 8091, lease).await?;
         until_leads(bed, "first").await?;
-        let mut second = start(bed, "second", 8092, lease).await?;
+        let second = start(bed, "second", 8092, lease).await?;
         // Ready although it does not lead: a rollout must not wait for it.
-        second.until_listening("127.0.0.1:8092").await?;
         eventually("the second one is ready", async || {
             let answer = reqwest::get("http://127.0.0.1:8092/readyz").await?;
             Ok(answer.status().is_success().then_some(()))
@@ -108,9 +152,17 @@ async fn with_two(
     tested
 }
 
+/// Starts an operator that logs each call of CPS.
 async fn start(bed: &TestBed, name: &str, port: u16, lease: &str) -> Result<Process> {
-    let admin = format!("--admin-listen=127.0.0.1:{port}");
-    bed.named_operator_process(name, &["--interval-scale=0.005", &admin, lease], &[]).await
+    let listen = format!("127.0.0.1:{port}");
+    let admin = format!("--admin-listen={listen}");
+    let mut process =
+        bed.named_operator_process(name, &["--interval-scale=0.005", &admin, lease], &[]).await?;
+    process.until_listening(&listen).await?;
+    let filter = "info,akacert=debug,akamai_cps=debug";
+    let answer = reqwest::Client::new().put(format!("http://{listen}/log")).body(filter).send().await?;
+    ensure!(answer.status().is_success(), "{}", answer.status());
+    Ok(process)
 }
 
 /// Waits until the Lease names this one.

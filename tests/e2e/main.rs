@@ -11,6 +11,7 @@ mod failpoints;
 mod faults;
 mod gitops;
 mod handbook;
+mod health;
 mod issue;
 mod leading;
 mod monitoring;
@@ -79,6 +80,7 @@ fn main() -> Result<()> {
         [
             // First those with many starts of the operator, each of which checks every account that there is.
             chart::ALONE,
+            gitops::ALONE,
             failpoints::ALONE,
             leading::ALONE,
             outside::ALONE,
@@ -103,6 +105,7 @@ fn main() -> Result<()> {
             adopting::TOGETHER,
             faults::TOGETHER,
             gitops::TOGETHER,
+            health::TOGETHER,
             handbook::TOGETHER,
             chart::TOGETHER,
             plugin::TOGETHER,

@@ -42,7 +42,12 @@ async fn all_is_seen(bed: &TestBed) -> Result<()> {
         .filter_map(|target| target["expr"].as_str())
         .collect();
     ensure!(queries.len() > 20, "only {} queries", queries.len());
-    for query in queries {
+    // Beside the dashboard's: what happens to accounts is counted as well.
+    let of_accounts = ["status", "finalizer"].map(|part| {
+        let verb = if part == "status" { "report" } else { "set" };
+        format!("akacert_api_writes_total{{what=\"{verb} an account's {part}\"}}")
+    });
+    for query in queries.into_iter().chain(of_accounts.iter().map(String::as_str)) {
         let query = query.replace("$__rate_interval", "30s").replace("$namespace", "monitored|other");
         eventually(&query, async || {
             let answer = ask("query", &[("query", query.as_str())]).await?;

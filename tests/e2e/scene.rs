@@ -63,6 +63,11 @@ impl<'a> Scene<'a> {
 
     /// Makes the account, with `changes` to its spec (JSON merge patch).
     pub async fn account(&self, changes: Value) -> Result<()> {
+        self.bed.apply(&self.account_manifest(&changes).to_string()).await.map(drop)
+    }
+
+    /// The manifest of the account.
+    pub fn account_manifest(&self, changes: &Value) -> Value {
         let mut account = json!({
             "apiVersion": "akacert.io/v1alpha1", "kind": "ClusterAkamaiAccount", "metadata": {"name": self.name},
             "spec": {
@@ -77,8 +82,8 @@ impl<'a> Scene<'a> {
                 }
             }
         });
-        merge(&mut account["spec"], &changes);
-        self.bed.apply(&account.to_string()).await.map(drop)
+        merge(&mut account["spec"], changes);
+        account
     }
 
     /// A host name of this scene.

@@ -69,13 +69,17 @@ spec:
   affinity:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- with .values.topologySpread.keys }}
   topologySpreadConstraints:
+    {{- range . }}
     - maxSkew: 1
-      topologyKey: kubernetes.io/hostname
-      whenUnsatisfiable: ScheduleAnyway
+      topologyKey: {{ . }}
+      whenUnsatisfiable: {{ $.values.topologySpread.whenUnsatisfiable }}
       labelSelector:
         matchLabels:
-          {{- include "akacert.selector" . | nindent 10 }}
+          {{- include "akacert.selector" $ | nindent 10 }}
+    {{- end }}
+  {{- end }}
   securityContext:
     runAsNonRoot: true
     seccompProfile: {type: RuntimeDefault}
