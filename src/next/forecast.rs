@@ -8,11 +8,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::draft::Draft;
-use super::{Snapshot, Step, reaching};
+use super::{Snapshot, Step};
 use crate::api::certificate::SecureNetwork;
 use crate::api::reason::Reason;
 use crate::api::status::{DeploymentStatus, condition};
-use crate::probe::Outlook;
+use crate::probe::{Outlook, Target};
 use crate::publish;
 
 /// What fails is looked at again after this share of the interval.
@@ -79,7 +79,7 @@ pub fn looked_outside(
     let again = s.until(due, Duration::ZERO);
     if again.is_zero() {
         let fingerprint = production.fingerprint.clone();
-        return Err(Step::LookOutside { targets: reaching::targets(s), fingerprint, served: serves });
+        return Err(Step::LookOutside { targets: Target::all(s.spec()), fingerprint, served: serves });
     }
     Ok(again)
 }

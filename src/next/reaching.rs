@@ -9,28 +9,11 @@ use super::snapshot::Proof;
 use super::{Snapshot, Step};
 use crate::api::reason::Reason;
 use crate::api::status::{self, condition};
-use crate::api::way::Way;
-use crate::probe::{Need, Target};
+use crate::probe::Target;
 use crate::publish::{self, Record};
 
 /// From this many failed self-checks in a row on it is trouble: before, the Ingress controller is just catching up.
 const TROUBLE: u32 = 4;
-
-/// The names, and what their ways need.
-pub(super) fn targets(s: &Snapshot<'_>) -> Vec<Target> {
-    s.spec()
-        .ways()
-        .map(|(name, way)| {
-            let need = match way {
-                Way::Edge => Need::Edge,
-                Way::Redirect(redirect) => Need::Redirect { host: redirect.host().to_owned() },
-                way if way.is_dns() => Need::Dns,
-                _ => Need::Http,
-            };
-            Target { name: name.to_owned(), need }
-        })
-        .collect()
-}
 
 /// Everything was found as the authority needs it. Answers when to look again whether it still is.
 pub(super) fn reachable(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Option<Duration>, Step> {
@@ -68,7 +51,7 @@ fn found(proof: &Proof) -> String {
 
 /// Each name is as its way needs it.
 fn preflight(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
-    let targets = targets(s);
+    let targets = Target::all(s.spec());
     let Some(last) = s.memory.preflight.as_ref().filter(|last| last.targets == targets) else {
         d.waiting(
             Progress::ChallengesReachable,
@@ -236,7 +219,7 @@ fn hint(message: String, records: &[Record]) -> String {
 
 /// What stands in the place of something else is found as the authority needs it.
 pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
-    let targets = targets(s);
+    let targets = Target::all(s.spec());
     let last = s.memory.preflight.as_ref().filter(|last| last.targets == targets);
     let Some(last) = last else { return Err(Step::Preflight(targets)) };
     let trouble = s.published.http_routes.iter().find_map(|route| publish::trouble(route));

@@ -9,6 +9,8 @@ use futures::{FutureExt, StreamExt, future, stream};
 use super::fetch::Location;
 use super::outlook::AKAMAI;
 use super::{Cause, End, Family, LookupFailure, ProbeFailure, Prober, RedirectProblem};
+use crate::api::certificate::CertificateSpec;
+use crate::api::way::Way;
 use crate::dns::{Dns, DnsFailure, challenge_name};
 
 /// What is asked for: below where every token lies, and none of them.
@@ -40,6 +42,22 @@ pub enum Need {
 }
 
 impl Target {
+    /// The names of a certificate, and what their ways need.
+    #[must_use]
+    pub fn all(spec: &CertificateSpec) -> Vec<Self> {
+        spec.ways()
+            .map(|(name, way)| {
+                let need = match way {
+                    Way::Edge => Need::Edge,
+                    Way::Redirect(redirect) => Need::Redirect { host: redirect.host().to_owned() },
+                    way if way.is_dns() => Need::Dns,
+                    _ => Need::Http,
+                };
+                Self { name: name.to_owned(), need }
+            })
+            .collect()
+    }
+
     pub(super) fn is_wildcard(&self) -> bool {
         self.name.starts_with("*.")
     }

@@ -194,6 +194,13 @@ spec:
 - apiGroups: [networking.k8s.io]
   resources: [ingresses]
   verbs: [get, list, watch, create, patch, delete]
+# What publishes for HTTP-01 by Gateways, and for DNS-01 by external-dns. Kinds that the cluster lacks are not asked for.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [externaldns.k8s.io]
+  resources: [dnsendpoints]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch, delete]
@@ -210,7 +217,7 @@ spec:
   resources: [configmaps]
   verbs: [get, list, watch, create, patch, delete]
 {{- end }}
-# Credentials of AkamaiAccounts. The watch is for metadata only; a value is read when an account refers to it.
+# Credentials of AkamaiAccounts, and TSIG keys. The watch is for metadata only; a value is read when something refers to it.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]

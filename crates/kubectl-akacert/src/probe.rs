@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use akacert::api::AkamaiCertificate;
-use akacert::probe::{Outlook, ProbeSettings, Prober};
+use akacert::probe::{Need, Outlook, ProbeSettings, Prober, Target};
 use anyhow::{Context, Result};
 use futures::future::join_all;
 use serde::Serialize;
@@ -50,17 +50,18 @@ pub async fn probe(certificate: &AkamaiCertificate, edge: Option<SocketAddr>) ->
     let everywhere = ["0.0.0.0/0".parse()?, "::/0".parse()?];
     let settings = ProbeSettings { allowed: everywhere.to_vec(), edge, ..ProbeSettings::default() };
     let prober = Prober::new(settings).context("names cannot be resolved here")?;
-    let names: Vec<String> = certificate.spec.names().into_iter().map(str::to_owned).collect();
+    let dns = prober.dns().context("names cannot be resolved here")?;
+    let targets = Target::all(&certificate.spec);
     let fingerprint = production.map(|production| production.fingerprint.as_str());
-    let mut outlooks = prober.look_outside(&names, fingerprint).await;
+    let mut outlooks = prober.look_outside(&dns, &targets, fingerprint).await;
     let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
-    let looked = names.into_iter().map(|name| {
+    let looked = targets.into_iter().map(|Target { name, need }| {
         let paths: Vec<&str> = status
             .into_iter()
             .flat_map(|status| &status.domains)
             .filter(|domain| domain.name == name && domain.state != "VALIDATED")
             .flat_map(|domain| &domain.challenges)
-            .filter(|challenge| challenge.challenge_type == "http-01")
+            .filter(|challenge| challenge.challenge_type == "http-01" && need != Need::Dns)
             .map(|challenge| challenge.path.as_str())
             .collect();
         let (http, outlook) = (&http, outlooks.remove(&name));
@@ -70,7 +71,7 @@ pub async fn probe(certificate: &AkamaiCertificate, edge: Option<SocketAddr>) ->
                 let (seen, fine) = challenge(http, path).await;
                 looks.push(Look::new("challenge", format!("{path} {seen}"), fine));
             }
-            looks.extend(outlook.iter().flat_map(outside));
+            looks.extend(outlook.iter().flat_map(|outlook| outside(outlook, &need)));
             Finding { name, looks }
         }
     });
@@ -95,11 +96,17 @@ async fn challenge(http: &reqwest::Client, path: &str) -> (String, bool) {
     }
 }
 
-fn outside(outlook: &Outlook) -> Vec<Look> {
+fn outside(outlook: &Outlook, need: &Need) -> Vec<Look> {
+    let (what, fine) = match need {
+        Need::Http => ("port 80", "answers"),
+        Need::Redirect { .. } => ("redirect", "leads to CPS"),
+        Need::Dns => ("zone", "its name servers answer"),
+        Need::Edge => ("CNAME", "leads to Akamai"),
+    };
     let mut looks = vec![match (&outlook.failure, outlook.automatic) {
-        (_, true) => Look::new("port 80", "CNAMEd to Akamai: CPS validates it by itself", true),
-        (None, _) => Look::new("port 80", "answers", true),
-        (Some(failure), _) => Look::new("port 80", failure, false),
+        (None, true) => Look::new(what, "CNAMEd to Akamai: CPS validates it by itself", true),
+        (None, false) => Look::new(what, fine, true),
+        (Some(failure), _) => Look::new(what, failure, false),
     }];
     if let Some(served) = &outlook.served {
         looks.push(match &served.failure {
@@ -148,7 +155,7 @@ mod tests {
             ),
         ];
         for (outlook, expected) in table {
-            let seen = outside(&outlook);
+            let seen = outside(&outlook, &Need::Http);
             let seen: Vec<_> = seen.iter().map(|look| (look.what, look.seen.as_str(), look.fine)).collect();
             assert_eq!(seen, expected);
         }
