@@ -19,7 +19,7 @@ pub async fn run(shell: bool) -> Result<ExitCode> {
     let clock = Instant::now();
     say(
         &clock,
-        "starting etcd, kube-apiserver, kube-controller-manager, Traefik, Pebble and the CPS simulator",
+        "starting etcd, kube-apiserver, kube-controller-manager, Traefik, BIND, Pebble and the CPS simulator",
     );
     // Slow enough to watch, fast enough to wait for: what takes CPS an hour takes some seconds.
     let simulator = SimulatorOptions { speed: 400.0, ..SimulatorOptions::default() };

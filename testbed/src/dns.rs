@@ -148,6 +148,7 @@ options {{
   check-names primary ignore;
   notify no;
   minimal-responses yes;
+  rrset-order {{ order none; }};
   allow-query {{ any; }};
   recursion yes;
   allow-recursion {{ any; }};
@@ -251,7 +252,7 @@ pub async fn set_address(name: &str, address: &str) -> Result<()> {
     set_addresses(name, &[address]).await
 }
 
-/// Gives a name IPv4 addresses of its own, instead of those it has.
+/// Gives a name IPv4 addresses of its own, instead of those it has. They are answered in ascending order.
 ///
 /// # Errors
 /// The DNS does not answer.

@@ -1,5 +1,5 @@
-//! What the real parts wrote down: the ingress controller's access log, the API server's audit log, and what BIND was
-//! asked and answered.
+//! What the real parts wrote down: the ingress controller's access log, the API server's audit log, and what BIND
+//! was asked and answered.
 
 use std::fs;
 use std::path::Path;
