@@ -15,9 +15,9 @@ use super::certificate::{AccountRef, without_description};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("(has(self.edge) ? 1 : 0) + (has(self.http01) ? 1 : 0) + (has(self.dns01) ? 1 : 0) <= 1")
-        .message("validation has one way: edge, http01 or dns01; list names that go another way in validation.domains"),
+        .message("validation has one way: set one of edge, http01 and dns01, and list names that go another way in validation.domains"),
     validation = Rule::new("(has(self.domains) ? self.domains : []).all(d, (has(d.edge) ? 1 : 0) + (has(d.http01) ? 1 : 0) + (has(d.dns01) ? 1 : 0) == 1)")
-        .message("each of validation.domains has one way: edge, http01 or dns01"),
+        .message("each of validation.domains has one way: set one of edge, http01 and dns01"),
 )]
 pub struct Validation {
     /// The names are CNAMEd to Akamai, and CPS validates them by itself: nothing is published. `{}` is all there is to set.
@@ -73,7 +73,7 @@ pub struct Edge {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(has(self.ingress) ? 1 : 0) + (has(self.gateway) ? 1 : 0) + (has(self.redirect) ? 1 : 0) + (has(self.external) ? 1 : 0) == 1")
-    .message("http01 has one way: ingress, gateway, redirect or external"))]
+    .message("http01 has one way: set one of ingress, gateway, redirect and external"))]
 pub struct Http01 {
     /// The tokens' paths are routed to the solver by an Ingress in the certificate's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,7 +167,7 @@ pub struct ParentRef {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.ingress) != has(self.gateway)")
-    .message("redirect has one way: ingress or gateway"))]
+    .message("redirect has one way: set either ingress or gateway"))]
 pub struct Redirect {
     /// Where CPS serves the tokens. Absent: `dcv.akamai.com`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -203,7 +203,7 @@ pub struct External {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(has(self.edgeDns) ? 1 : 0) + (has(self.dnsEndpoint) ? 1 : 0) + (has(self.rfc2136) ? 1 : 0) + (has(self.manual) ? 1 : 0) == 1")
-    .message("dns01 has one way: edgeDns, dnsEndpoint, rfc2136 or manual"))]
+    .message("dns01 has one way: set one of edgeDns, dnsEndpoint, rfc2136 and manual"))]
 pub struct Dns01 {
     /// TXT records in Akamai Edge DNS.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -86,7 +86,7 @@ pub struct Filter {
     pub request_redirect: Option<RequestRedirect>,
 }
 
-/// A redirect; the path stays.
+/// A redirect; the path stays, and the port is that of the scheme.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestRedirect {
@@ -94,8 +94,6 @@ pub struct RequestRedirect {
     pub scheme: String,
     /// The host.
     pub hostname: String,
-    /// The port.
-    pub port: u16,
     /// 302.
     pub status_code: u16,
 }
@@ -180,12 +178,7 @@ pub(super) fn redirecting(
     route: &GatewayRoute,
     hosts: &[&str],
 ) -> Vec<HTTPRoute> {
-    let to = RequestRedirect {
-        scheme: "http".into(),
-        hostname: redirect.host().into(),
-        port: 80,
-        status_code: 302,
-    };
+    let to = RequestRedirect { scheme: "http".into(), hostname: redirect.host().into(), status_code: 302 };
     let rule = Rule {
         matches: vec![Match {
             path: PathMatch { kind: "PathPrefix".into(), value: objects::CHALLENGES_PATH.into() },

@@ -50,7 +50,7 @@ fn a_redirect_by_a_gateway_has_no_backend_and_needs_no_config_map() {
         json!([{
             "matches": [{"path": {"type": "PathPrefix", "value": "/.well-known/acme-challenge"}}],
             "filters": [{"type": "RequestRedirect", "requestRedirect": {
-                "scheme": "http", "hostname": "dcv.akamai.com", "port": 80, "statusCode": 302
+                "scheme": "http", "hostname": "dcv.akamai.com", "statusCode": 302
             }}]
         }])
     );
