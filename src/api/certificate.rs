@@ -83,7 +83,7 @@ pub struct CertificateSpec {
     pub common_name: String,
     /// Further names (SANs). At most 100 with the common name, lower case; wildcards with DNS-01 only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 150), schema_with = "dns_names")]
+    #[schemars(length(max = 100), schema_with = "dns_names")]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub dns_names: Option<Vec<String>>,
     /// On which of Akamai's networks the certificate is deployed, and how it is served there.
@@ -308,7 +308,7 @@ pub struct DnsNameSettings {
     pub clone_dns_names: bool,
     /// The names, when they are not cloned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 150), schema_with = "dns_names")]
+    #[schemars(length(max = 100), schema_with = "dns_names")]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub dns_names: Option<Vec<String>>,
 }

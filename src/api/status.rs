@@ -137,7 +137,7 @@ pub struct ChangeStatus {
 #[serde(rename_all = "camelCase")]
 pub struct FailuresStatus {
     /// How many acknowledgements in a row were followed by a refusal.
-    pub count: u32,
+    pub count: i64,
     /// When the last of them was made.
     pub last: Time,
 }

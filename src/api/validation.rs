@@ -31,7 +31,7 @@ pub struct Validation {
     pub dns01: Option<Dns01>,
     /// Names that go another way. The first entry that lists a name decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 10))]
+    #[schemars(length(max = 8))]
     pub domains: Vec<DomainGroup>,
     /// Whether the operator checks each name and fetches each token itself before it acknowledges the challenges to CPS.
     /// Absent: `InCluster`.

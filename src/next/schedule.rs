@@ -73,8 +73,9 @@ impl Schedule {
 
     /// From an acknowledgement that was followed by a refusal, the `count`th in a row, to the next acknowledgement.
     #[must_use]
-    pub fn after_refusal(&self, count: u32) -> Duration {
+    pub fn after_refusal(&self, count: i64) -> Duration {
         let (first, most) = AFTER_REFUSAL;
+        let count = u32::try_from(count).unwrap_or(1);
         self.scaled(first.saturating_mul(1 << count.saturating_sub(1).min(10)).min(most), count)
     }
 
