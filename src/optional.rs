@@ -1,5 +1,5 @@
-//! Watches of kinds that a cluster may not have, such as those of Gateway API: until the API server serves the kind, there
-//! are none of it. Not here: what is watched.
+//! Watches of kinds that a cluster may not have, such as those of Gateway API, or that the operator may not see: until the
+//! API server serves the kind, there are none of it. Not here: what is watched.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use kube::runtime::reflector::Store;
-use kube::runtime::watcher::Event;
+use kube::runtime::watcher::{self, Event};
 use kube::{Client, Resource};
 
 use crate::scope::Watch;
@@ -38,7 +38,8 @@ impl<K: Resource<DynamicType = ()> + 'static> Clone for Optional<K> {
     }
 }
 
-/// A watch that begins once the API server serves the kind, and shows an empty list until then.
+/// A watch that begins once the API server serves the kind, and shows an empty list until then. Where the operator's role
+/// does not have the kind, as that of an older chart, the list stays empty.
 pub fn when_served<K>(client: Client, watch: Watch<K>) -> (Watch<K>, Arc<AtomicBool>)
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
@@ -63,7 +64,23 @@ where
         });
         stream::iter(none).chain(waited.filter_map(|()| async { None }))
     });
+    let flag = served.clone();
+    let mut listed = false;
+    let watch = watch.flat_map(move |event| {
+        let refused = matches!(&event, Err(error) if is_forbidden(error));
+        listed |= matches!(event, Ok(Event::InitDone));
+        flag.store(listed || !refused, Ordering::Relaxed);
+        let none = if refused && !listed { vec![Ok(Event::Init), Ok(Event::InitDone)] } else { vec![] };
+        stream::iter(none.into_iter().chain([event]))
+    });
     (stream.chain(watch).boxed(), served)
+}
+
+fn is_forbidden(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(cause) | watcher::Error::WatchStartFailed(cause)) = error else {
+        return false;
+    };
+    matches!(cause, kube::Error::Api(status) if status.is_forbidden())
 }
 
 async fn is_served<K: Resource<DynamicType = ()>>(client: &Client) -> bool {

@@ -22,9 +22,11 @@ fn content(s: &Snapshot<'_>) -> Content {
 /// Everything that the change needs is published; what rotated away stays until the change has completed.
 pub(super) fn published(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), Step> {
     let old = content(s);
+    // Somebody may have deleted the ConfigMap: what was written since the start is remembered twice.
+    let written = s.memory.written.keys().cloned();
     let wanted = Wanted {
         tokens: publish::keep(old.tokens, &proof.tokens),
-        records: publish::keep_records(old.records, &proof.records),
+        records: publish::keep_records(old.records.into_iter().chain(written), &proof.records),
         standing: true,
     };
     match publish::plan(s.certificate, &wanted, s.published, s.publishing) {

@@ -132,7 +132,7 @@ pub enum Blocked {
     },
     /// The cluster does not have a kind.
     #[error(
-        "the cluster has no {kind}s: install {}, or choose another way in spec.validation",
+        "the operator sees no {kind}s: install {}, let its role have them, or choose another way in spec.validation",
         if *kind == Kind::HttpRoute { "the CRDs of Gateway API and a controller for it" } else { "external-dns with its CRD" }
     )]
     KindMissing {

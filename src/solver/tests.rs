@@ -277,6 +277,36 @@ async fn requests_are_counted_by_what_became_of_them() {
     }
 }
 
+#[tokio::test]
+async fn challenges_of_a_host_with_a_standing_redirect_are_answered_where_cps_serves_them() {
+    let challenges = Challenges::default();
+    let mut config_map = one("akacert-1", "www.example.com", "/.well-known/acme-challenge/aaa", "aaa.thumb");
+    let redirects = json!([{"host": "www.example.com", "to": "dcv.akamai.com"}]).to_string();
+    config_map.data.as_mut().unwrap().insert("redirects.json".into(), redirects);
+    challenges.take_in(Event::Apply(config_map));
+    let running = start(challenges.clone(), limits()).await;
+    let of = async |host: &str, path: &str| request(running.address, "GET", host, path).await.0;
+    let raw = exchange(
+        running.address,
+        "GET /.well-known/acme-challenge/bbb HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(raw.starts_with("HTTP/1.1 302 Found\r\n"), "{raw}");
+    assert!(raw.contains("location: http://dcv.akamai.com/.well-known/acme-challenge/bbb\r\n"), "{raw}");
+    // A token of its own wins, and nothing but challenges is redirected.
+    assert_eq!(of("www.example.com", "/.well-known/acme-challenge/aaa").await, 200);
+    for path in ["/", "/.well-known/acme-challenge", "/.well-known/acme-challengebbb"] {
+        assert_eq!(of("www.example.com", path).await, 404, "{path}");
+    }
+    assert_eq!(of("other.example.com", "/.well-known/acme-challenge/bbb").await, 404);
+    challenges.take_in(Event::Apply(config_map_without_redirects()));
+    assert_eq!(of("www.example.com", "/.well-known/acme-challenge/bbb").await, 404);
+}
+
+fn config_map_without_redirects() -> ConfigMap {
+    one("akacert-1", "www.example.com", "/.well-known/acme-challenge/aaa", "aaa.thumb")
+}
+
 fn body(challenges: &Challenges, host: &str, path: &str) -> Option<String> {
     challenges.answer(host, path).map(|body| String::from_utf8(body.to_vec()).unwrap())
 }

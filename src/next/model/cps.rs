@@ -214,12 +214,12 @@ impl Cps {
         self.ours.iter_mut().for_each(|held| held.rotate(now));
     }
 
-    /// One move of each change. A token that is served can be validated, whether CPS was told or not.
-    pub fn advance(&mut self, now: Timestamp, served: impl Fn(&Token) -> bool) {
+    /// One move of each change. A name that is proven can be validated, whether CPS was told or not.
+    pub fn advance(&mut self, now: Timestamp, proven: impl Fn(&DomainValidation) -> bool) {
         let (warns, slowly, at_first) = (self.warns, self.slow, self.deploys_at_first);
         for held in &mut self.ours {
             held.shown.get_or_insert(now);
-            held.advance(now, &served, warns, slowly, at_first);
+            held.advance(now, &proven, warns, slowly, at_first);
         }
     }
 }
@@ -228,7 +228,7 @@ impl Held {
     fn advance(
         &mut self,
         now: Timestamp,
-        served: impl Fn(&Token) -> bool,
+        proven: impl Fn(&DomainValidation) -> bool,
         warns: bool,
         slowly: bool,
         at_first: Option<Production>,
@@ -242,7 +242,7 @@ impl Held {
                 Phase::Challenges
             }
             Phase::Challenges => {
-                self.validate(now, served, slowly);
+                self.validate(now, proven, slowly);
                 if self.validated.len() == self.names.len() { Phase::Issuing } else { Phase::Challenges }
             }
             Phase::Issuing => Phase::Staging,
@@ -289,7 +289,7 @@ impl Held {
         self.offered = if slowly { self.offered + 1 } else { self.names.len() };
     }
 
-    fn validate(&mut self, now: Timestamp, served: impl Fn(&Token) -> bool, slowly: bool) {
+    fn validate(&mut self, now: Timestamp, proven: impl Fn(&DomainValidation) -> bool, slowly: bool) {
         if self.expires <= now {
             return self.rotate(now);
         }
@@ -297,7 +297,7 @@ impl Held {
             return self.offer(slowly);
         }
         for domain in self.challenges().into_iter().filter(|domain| !domain.is_validated()) {
-            if tokens(&domain).iter().all(&served) {
+            if proven(&domain) {
                 self.validated.insert(domain.domain);
             } else if self.acknowledged {
                 // The authority looked and did not find it: the order failed, and a new one has new tokens.
@@ -360,6 +360,11 @@ impl Held {
             let mut domain =
                 fixtures::domain(name, &token, if validated { "VALIDATED" } else { "RESPONSE_ERROR" });
             domain.expires = Some(self.expires);
+            for challenge in &mut domain.challenges {
+                if challenge.challenge_type == ChallengeType::Dns01 {
+                    challenge.response_body = Some(format!("{token}-digest"));
+                }
+            }
             if index >= self.offered && !validated {
                 domain.challenges.clear();
             }
@@ -384,6 +389,17 @@ pub fn tokens(domain: &DomainValidation) -> Vec<Token> {
         .filter_map(|challenge| {
             let (host, path) = challenge.http_location()?;
             Some(Token { host: host.into(), path: path.into(), body: challenge.response_body.clone()? })
+        })
+        .collect()
+}
+
+/// The TXT records of a name: where, and what.
+pub fn records(domain: &DomainValidation) -> Vec<(String, String)> {
+    domain
+        .to_publish(ChallengeType::Dns01)
+        .filter_map(|challenge| {
+            let name = challenge.full_path.as_deref()?.trim_end_matches('.').to_owned();
+            Some((name, challenge.response_body.clone()?))
         })
         .collect()
 }

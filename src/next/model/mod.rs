@@ -69,6 +69,7 @@ enum Published {
     ConfigMap,
     Ingress,
     Service,
+    Record,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -78,8 +79,12 @@ fn event() -> impl Strategy<Value = Event> {
         Just(CreateFault::AnswerLostAndLate),
         Just(CreateFault::RequestLost)
     ];
-    let published =
-        prop_oneof![Just(Published::ConfigMap), Just(Published::Ingress), Just(Published::Service)];
+    let published = prop_oneof![
+        Just(Published::ConfigMap),
+        Just(Published::Ingress),
+        Just(Published::Service),
+        Just(Published::Record)
+    ];
     let production =
         prop_oneof![Just(None), Just(Some(Production::Nothing)), Just(Some(Production::NameMissing))];
     prop_oneof![
@@ -135,7 +140,11 @@ impl World {
             Event::StatusLost | Event::AnnotationsLost => {}
             Event::Unpublish(what) => {
                 match what {
-                    Published::ConfigMap => self.published.config_map = None,
+                    Published::ConfigMap => {
+                        self.forgotten.extend(self.zone.iter().cloned());
+                        self.published.config_map = None;
+                    }
+                    Published::Record => self.zone.clear(),
                     Published::Ingress => self.published.ingresses.clear(),
                     Published::Service => {
                         self.published.service = None;
@@ -237,7 +246,11 @@ fn play(before: &[Event], events: &[Event]) -> World {
     let published = &world.published;
     let left =
         published.config_map.is_some() || !published.ingresses.is_empty() || published.service.is_some();
-    assert!(!left, "something is published still: {world:?}");
+    assert!(
+        !left && world.zone.is_subset(&world.forgotten),
+        "something is published still: {:?} {world:?}",
+        world.zone
+    );
 
     let calls = world.calls() - calls;
     let hours = usize::try_from(world.now.duration_since(begun).as_hours()).unwrap();

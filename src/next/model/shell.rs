@@ -18,10 +18,10 @@ use crate::next::fixtures::{self, play};
 use crate::next::forecast::Forecast;
 use crate::next::schedule::Schedule;
 use crate::next::snapshot::{
-    Acknowledged, ChangeReading, Created, Failure, Memory, Preflight, Probe, Reading,
+    Acknowledged, ChangeReading, Created, Failure, Memory, Preflight, Probe, Reading, RecordsLook,
 };
 use crate::probe::Outlook;
-use crate::publish::Token;
+use crate::publish::{Record, Token};
 
 impl World {
     /// Does a step, unless the operator dies at it.
@@ -83,6 +83,24 @@ impl World {
                 self.probe(tokens);
                 true
             }
+            Step::WriteRecord(record) if self.account => {
+                self.zone.extend(values(record));
+                self.known.memory.written.insert(record.clone(), self.now);
+                true
+            }
+            Step::RemoveRecord(record) if self.account => {
+                for value in values(record) {
+                    self.zone.remove(&value);
+                }
+                self.known.memory.written.clear();
+                self.known.memory.removed.insert(record.clone());
+                true
+            }
+            Step::WriteRecord(_) | Step::RemoveRecord(_) => false,
+            Step::CheckRecords(records) => {
+                self.check_records(records);
+                true
+            }
             other => self.call(other),
         };
         let failed_before = self.known.memory.failure.as_ref().filter(|failure| failure.step == step.name());
@@ -120,6 +138,18 @@ impl World {
             memory.probe.as_ref().filter(|before| before.tokens == tokens).map_or(0, |before| before.failed);
         let failed = if failures.is_empty() { 0 } else { before + 1 };
         memory.probe = Some(Probe { at: self.now, tokens: tokens.to_vec(), failures, failed });
+    }
+
+    fn check_records(&mut self, records: &[Record]) {
+        let there = |record: &&Record| values(record).iter().all(|value| self.zone.contains(value));
+        let (there, missing): (Vec<_>, Vec<_>) = records.iter().partition(there);
+        self.found.extend(there.into_iter().flat_map(values));
+        let missing: BTreeMap<_, _> =
+            missing.into_iter().map(|record| (record.name.clone(), "not there".to_owned())).collect();
+        let memory = &mut self.known.memory;
+        let before = memory.records.as_ref().filter(|before| before.records == records);
+        let failed = if missing.is_empty() { 0 } else { before.map_or(0, |before| before.failed) + 1 };
+        memory.records = Some(RecordsLook { at: self.now, records: records.to_vec(), missing, failed });
     }
 
     /// A call of CPS. Answers whether it succeeded.
@@ -214,6 +244,10 @@ impl World {
         }
         true
     }
+}
+
+fn values(record: &Record) -> Vec<(String, String)> {
+    record.values.iter().map(|value| (record.name.clone(), value.clone())).collect()
 }
 
 fn create(cps: &mut Cps, body: &Enrollment, fault: Option<CreateFault>, memory: &mut Memory, now: Timestamp) {

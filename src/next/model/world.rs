@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use akamai_cps::types::Enrollment;
+use akamai_cps::types::{DomainValidation, Enrollment};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
-use super::cps::{Cps, Phase, Production, tokens};
+use super::cps::{Cps, Phase, Production, records, tokens};
 use crate::accounts::{Account, View};
 use crate::api::AkamaiCertificate;
 use crate::api::reason::Reason;
@@ -86,13 +87,24 @@ pub struct World {
     /// When this operator started.
     started: Timestamp,
     pub(super) fetched: BTreeSet<Token>,
+    /// The TXT records in DNS: names and values.
+    pub zone: BTreeSet<(String, String)>,
+    /// Those that were there when somebody deleted the ConfigMap, the only trace of them that survives a crash.
+    pub forgotten: BTreeSet<(String, String)>,
+    /// Those that this operator has found in DNS.
+    pub(super) found: BTreeSet<(String, String)>,
     publishing: publish::Settings,
 }
 
 impl World {
-    /// A certificate that is about to be applied.
+    /// A certificate that is about to be applied. One of its names is proven by a TXT record, the others by tokens.
     pub fn new() -> Self {
-        let scene = fixtures::Scene::new();
+        let mut scene = fixtures::Scene::new();
+        let validation = json!({
+            "http01": {"ingress": {"className": "traefik"}},
+            "domains": [{"names": ["api.example.com"], "dns01": {"edgeDns": {}}}]
+        });
+        scene.certificate.spec.validation = serde_json::from_value(validation).unwrap();
         let mut world = Self {
             applied: false,
             certificate: scene.certificate,
@@ -116,6 +128,9 @@ impl World {
             wake: None,
             started: scene.now,
             fetched: BTreeSet::new(),
+            zone: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
+            found: BTreeSet::new(),
             publishing: scene.publishing,
         };
         world.solver(true);
@@ -131,6 +146,7 @@ impl World {
     /// The operator starts anew and looks.
     pub fn restart(&mut self) {
         self.known = Known::default();
+        self.found.clear();
         self.lost = None;
         self.list = None;
         self.crash = None;
@@ -164,7 +180,11 @@ impl World {
     /// CPS makes a move.
     pub fn advance_cps(&mut self) {
         let served: BTreeSet<Token> = self.served();
-        self.cps.advance(self.now, |token| served.contains(token));
+        let (zone, spec) = (self.zone.clone(), self.certificate.spec.clone());
+        self.cps.advance(self.now, |domain| match spec.way(&domain.domain).is_dns() {
+            true => records(domain).iter().all(|record| zone.contains(record)),
+            false => tokens(domain).iter().all(|token| served.contains(token)),
+        });
     }
 
     /// Observe, decide, report, act, until the decision is to wait.
@@ -235,6 +255,15 @@ impl World {
             let in_flight = self.lost.is_some_and(|lost| self.now < lost + IN_FLIGHT);
             assert!(!in_flight, "repeats a create blindly: {self:?}");
         }
+        if let Step::WriteRecord(record) = step {
+            let remembered = self.published.config_map.iter().any(|map| {
+                let known = publish::published(map).records;
+                known
+                    .iter()
+                    .any(|known| known.name == record.name && known.values.is_superset(&record.values))
+            });
+            assert!(remembered, "writes what nobody would remove: {self:?}");
+        }
         if let Step::Acknowledge { .. } = step {
             let offered = self
                 .known
@@ -243,7 +272,12 @@ impl World {
                 .as_ref()
                 .map(|reading| reading.value.clone())
                 .unwrap_or_default();
-            let offered: Vec<Token> = offered.iter().flat_map(tokens).collect();
+            let way = |domain: &&DomainValidation| self.certificate.spec.way(&domain.domain);
+            for record in offered.iter().filter(|domain| way(domain).is_dns()).flat_map(records) {
+                assert!(self.found.contains(&record), "{record:?} was never found: {self:?}");
+            }
+            let offered: Vec<Token> =
+                offered.iter().filter(|domain| !way(domain).is_dns()).flat_map(tokens).collect();
             let (routed, stored) = (self.routed(), self.stored());
             for token in offered {
                 assert!(stored.contains(&token), "{token:?} is not in the ConfigMap: {self:?}");

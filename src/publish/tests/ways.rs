@@ -144,8 +144,8 @@ fn a_kind_that_the_cluster_does_not_have_is_said_to_be_missing() {
     let blocked = plan(&certificate, &wanted(&two_tokens()), &observed, &settings()).unwrap_err();
     assert_eq!(
         blocked.to_string(),
-        "the cluster has no HTTPRoutes: install the CRDs of Gateway API and a controller for it, or choose another way in \
-         spec.validation"
+        "the operator sees no HTTPRoutes: install the CRDs of Gateway API and a controller for it, let its role have them, \
+         or choose another way in spec.validation"
     );
 }
 
