@@ -214,12 +214,13 @@ async fn a_name_that_leads_elsewhere_holds_back_the_acknowledgement_until_it_is_
     testbed::set_address(&scene.host("www"), "10.77.0.9").await?;
     scene.apply("www", json!({})).await?;
     let message = scene.until_unreachable("www").await?;
-    ensure!(message.starts_with("www.elsewhere.example.com: 10.77.0.9 "), "{message}");
-    ensure!(message.contains("leads to the Ingress controller"), "it says what to do: {message}");
+    let what = "www.elsewhere.example.com: the A record leads to 10.77.0.9, which ";
+    ensure!(message.starts_with(what), "{message}");
+    ensure!(message.contains("leads to where the name is served"), "it says what to do: {message}");
     ensure!(acknowledgements(&scene, "www").await? == 0, "it was acknowledged all the same");
     let arguments = ["-n", "elsewhere", "get", "events.events.k8s.io", "-o", "jsonpath={.items[*].reason}"];
     eventually("an event about it", async || {
-        Ok(bed.kubectl(&arguments).await?.contains("SelfCheckFailed").then_some(()))
+        Ok(bed.kubectl(&arguments).await?.contains("PreflightFailed").then_some(()))
     })
     .await?;
     scene.lead_back("www").await?;

@@ -121,19 +121,19 @@ impl<'a> Scene<'a> {
         testbed::set_address(&self.host(label), HOST).await
     }
 
-    /// Applies a certificate whose name leads elsewhere, and waits until its tokens are published and cannot be fetched.
+    /// Applies a certificate whose name leads elsewhere, and waits until its tokens are published and the name was found not to answer.
     pub async fn apply_held(&self, label: &str, changes: Value) -> Result<String> {
         self.lead_away(label).await?;
         self.apply(label, changes).await?;
         self.until_unreachable(label).await
     }
 
-    /// Waits until the self-check has looked for a name's token in vain; answers what is reported.
+    /// Waits until the preflight has found a name that does not answer; answers what is reported.
     pub async fn until_unreachable(&self, label: &str) -> Result<String> {
         let host = self.host(label);
-        self.until_status(label, "a failed self-check", |status| {
+        self.until_status(label, "a failed preflight", |status| {
             let found = status::find(&status.conditions, "ChallengesReachable")?;
-            let failed = found.reason == "SelfCheckFailed" && found.message.contains(&host);
+            let failed = found.reason == "PreflightFailed" && found.message.contains(&host);
             failed.then(|| found.message.clone())
         })
         .await
