@@ -226,6 +226,25 @@ fn fields(path: &str, schema: &JSONSchemaProps, page: &mut String) {
     }
 }
 
+#[test]
+fn every_way_of_validation_has_its_section_and_its_row() {
+    let page = fs::read_to_string(docs().join("validation.md")).unwrap();
+    let (_, crd) =
+        api::crds().into_iter().find(|(_, crd)| crd.spec.names.kind == "AkamaiCertificate").unwrap();
+    let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
+    let below = |schema: &JSONSchemaProps, name: &str| schema.properties.as_ref().unwrap()[name].clone();
+    let validation = below(&below(&schema, "spec"), "validation");
+    let mut ways = vec!["edge".to_owned()];
+    for kind in ["http01", "dns01"] {
+        ways.extend(below(&validation, kind).properties.unwrap().keys().map(|way| format!("{kind}.{way}")));
+    }
+    assert!(ways.len() >= 9, "{ways:?}");
+    for way in ways {
+        assert!(page.contains(&format!("\n### {way}\n")), "docs/validation.md has no section {way}");
+        assert!(page.contains(&format!("\n| [`{way}")), "docs/validation.md has no row {way}");
+    }
+}
+
 fn pages() -> Vec<PathBuf> {
     let markdown = |directory: &Path| {
         let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());

@@ -7,6 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use akacert::api;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use serde_json::Value;
 
 /// Every object of every sample.
@@ -40,6 +43,55 @@ fn every_field_of_every_kind_is_in_a_sample() {
             assert!(shown.contains(field), "{kind}: no sample has {field}");
         }
     }
+}
+
+#[test]
+fn every_field_of_every_way_of_validation_is_in_a_sample() {
+    let mut known = BTreeSet::new();
+    let (_, crd) =
+        api::crds().into_iter().find(|(_, crd)| crd.spec.names.kind == "AkamaiCertificate").unwrap();
+    let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
+    let spec = &schema.properties.as_ref().unwrap()["spec"];
+    fields("", &spec.properties.as_ref().unwrap()["validation"], &mut known);
+    assert!(known.len() > 25, "{known:?}");
+    let mut shown = BTreeSet::new();
+    for sample in samples().iter().filter(|sample| sample["kind"] == "AkamaiCertificate") {
+        set("", &sample["spec"]["validation"], &mut shown);
+    }
+    let missing: Vec<_> = known.difference(&shown).collect();
+    assert!(missing.is_empty(), "no sample has {missing:?}");
+}
+
+/// The paths of a schema's fields.
+fn fields(path: &str, schema: &JSONSchemaProps, known: &mut BTreeSet<String>) {
+    for (name, property) in schema.properties.iter().flatten() {
+        let path = format!("{path}.{name}");
+        known.insert(once(&path));
+        fields(&path, property, known);
+        if let Some(JSONSchemaPropsOrArray::Schema(items)) = &property.items {
+            fields(&format!("{path}[]"), items, known);
+        }
+    }
+}
+
+/// The paths that a value sets.
+fn set(path: &str, value: &Value, shown: &mut BTreeSet<String>) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        shown.insert(once(&path));
+        set(&path, value, shown);
+        for item in value.as_array().into_iter().flatten() {
+            set(&format!("{path}[]"), item, shown);
+        }
+    }
+}
+
+/// What a group of names or a redirect has in common with the rest need not be shown twice.
+fn once(path: &str) -> String {
+    [(".domains[].http01.", ".http01."), (".domains[].dns01.", ".dns01.")]
+        .into_iter()
+        .chain([(".redirect.ingress.", ".ingress."), (".redirect.gateway.", ".gateway.")])
+        .fold(path.to_owned(), |path, (repeated, same)| path.replace(repeated, same))
 }
 
 #[test]

@@ -4,7 +4,8 @@
 use akacert::api::AkamaiCertificate;
 use akacert::api::reason::Reason;
 use akacert::api::status::{
-    CertificateStatus, ChangeStatus, DeploymentStatus, DomainStatus, PlanAction, Risk,
+    CertificateStatus, ChallengeStatus, ChangeStatus, DeploymentStatus, DomainStatus, PlanAction, Preflight,
+    Risk,
 };
 use akacert::status;
 use jiff::Timestamp;
@@ -129,13 +130,32 @@ fn pending(change: &ChangeStatus, domains: &[DomainStatus], now: Timestamp) -> N
     let kind = change.change_type.as_deref().map(|kind| format!("{kind}, ")).unwrap_or_default();
     let since = change.since.as_ref().map(|since| format!(" for {}", age(since.0, now))).unwrap_or_default();
     let mut node = Node::new("change", format!("{} ({kind}{}){since}", change.id, change.status));
-    node.children.extend(domains.iter().map(|domain| {
-        let error = domain.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
-        Node::line(format!("{} {}{error}", domain.name, domain.state))
-    }));
+    node.children.extend(domains.iter().map(validated));
     let warnings = change.warnings.iter().map(|warning| Node::line(format!("warning {}", warning.message)));
     node.children.extend(warnings);
     node
+}
+
+/// A name: what CPS says of it, its way, what was found, and what somebody else has to publish for it.
+fn validated(domain: &DomainStatus) -> Node {
+    let way = domain.way.as_deref().map(|way| format!(" by {way}")).unwrap_or_default();
+    let preflight = match domain.preflight {
+        Some(Preflight::Passed) => ", preflight passed",
+        Some(Preflight::Failed) => ", preflight failed",
+        None => "",
+    };
+    let error = domain.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+    let mut node = Node::line(format!("{} {}{way}{preflight}{error}", domain.name, domain.state));
+    node.children.extend(domain.challenges.iter().filter_map(to_publish));
+    node
+}
+
+/// What somebody else has to publish; the status shows no other values.
+fn to_publish(challenge: &ChallengeStatus) -> Option<Node> {
+    let path = &challenge.path;
+    let value = challenge.value.as_ref().map(|value| format!("create {path} TXT \"{value}\""));
+    let redirect = || challenge.redirect_to.as_ref().map(|to| format!("redirect {path} to {to}"));
+    value.or_else(redirect).map(Node::line)
 }
 
 fn draw(nodes: &[Node], indent: &str, text: &mut String) {

@@ -34,7 +34,9 @@ fn validating() -> AkamaiCertificate {
         "change": {"id": 20002, "type": "new-certificate", "state": "awaiting-input",
             "status": "coodinate-domain-validation", "since": "2026-11-23T11:50:00Z"},
         "domains": [
-            {"name": "www.example.com", "state": "RESPONSE_ERROR", "error": "192.0.2.7 cannot be reached"},
+            {"name": "www.example.com", "way": "http01.ingress", "state": "RESPONSE_ERROR", "preflight": "Failed",
+                "error": "192.0.2.7 cannot be reached"},
+            // CPS may show a name that is none of ours any more: it has no way.
             {"name": "example.com", "state": "VALIDATED"},
         ],
         "conditions": [
@@ -78,12 +80,42 @@ AkamaiCertificate shop/www: in progress (SelfCheckFailed)
 ├─ account     ClusterAkamaiAccount production
 ├─ enrollment  10002 in contract 1-ABCD
 │  ├─ change      20002 (new-certificate, coodinate-domain-validation) for 10m
-│  │  ├─ www.example.com RESPONSE_ERROR: 192.0.2.7 cannot be reached
+│  │  ├─ www.example.com RESPONSE_ERROR by http01.ingress, preflight failed: 192.0.2.7 cannot be reached
 │  │  └─ example.com VALIDATED
 │  └─ production  nothing yet
 └─ awaited     www.example.com: 192.0.2.7 cannot be reached (for 12m)
 ";
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_name_shows_what_somebody_else_has_to_publish_for_it() {
+    let waiting = certificate(json!({
+        "observedGeneration": 1, "enrollmentId": 10002,
+        "change": {"id": 20002, "state": "awaiting-input", "status": "coodinate-domain-validation"},
+        "domains": [
+            {"name": "*.example.com", "way": "dns01.manual", "state": "IN_PROGRESS", "preflight": "Passed",
+                "challenges": [{"type": "dns-01", "path": "_acme-challenge.example.com.", "value": "Zm9v"}]},
+            {"name": "www.example.com", "way": "http01.external", "state": "IN_PROGRESS", "preflight": "Passed",
+                "challenges": [
+                    {"type": "http-01", "path": "http://www.example.com/.well-known/acme-challenge/t",
+                        "redirectTo": "http://dcv.akamai.com/.well-known/acme-challenge/t"},
+                    {"type": "dns-01", "path": "_acme-challenge.www.example.com."},
+                ]},
+        ],
+    }));
+    let expected = "\
+AkamaiCertificate shop/www: in progress (nobody has looked at it yet)
+├─ account     ClusterAkamaiAccount production
+└─ enrollment  10002
+   ├─ change      20002 (coodinate-domain-validation)
+   │  ├─ *.example.com IN_PROGRESS by dns01.manual, preflight passed
+   │  │  └─ create _acme-challenge.example.com. TXT \"Zm9v\"
+   │  └─ www.example.com IN_PROGRESS by http01.external, preflight passed
+   │     └─ redirect http://www.example.com/.well-known/acme-challenge/t to http://dcv.akamai.com/.well-known/acme-challenge/t
+   └─ production  nothing yet
+";
+    assert_eq!(strip_str(&tree(&waiting, now())).to_string(), expected);
 }
 
 #[test]
@@ -132,6 +164,27 @@ What it means: `updatePolicy` is RequireApproval, and what would be written to C
 What to do: Read `status.plan`; if it is what you want, set the annotation `akacert.io/approve-plan` to its hash.
 ";
     assert_eq!(strip_str(&explanation(&explain(&stalled()), now())).to_string(), expected);
+}
+
+#[test]
+fn every_reason_that_a_way_of_validation_adds_is_explained() {
+    for (reason, status) in [
+        ("PreflightFailed", "Reconciling"),
+        ("RouteNotAccepted", "Reconciling"),
+        ("RecordMissing", "Reconciling"),
+        ("AuthorizationFailed", "Reconciling"),
+        ("DnsUpdateFailed", "Reconciling"),
+        ("KindMissing", "Stalled"),
+        ("ServerNotAllowed", "Stalled"),
+    ] {
+        let waiting = certificate(json!({
+            "observedGeneration": 1, "conditions": [condition(status, "True", reason, "which, and why")],
+        }));
+        let explained = explanation(&explain(&waiting), now());
+        let (said, advice) = explained.split_once("What it means: ").unwrap();
+        assert_eq!(strip_str(said).to_string(), format!("shop/www: {reason} for 12m\nwhich, and why\n"));
+        assert!(advice.contains("\nWhat to do: "), "{advice}");
+    }
 }
 
 #[test]
