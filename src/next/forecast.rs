@@ -13,7 +13,6 @@ use crate::api::certificate::SecureNetwork;
 use crate::api::reason::Reason;
 use crate::api::status::{DeploymentStatus, condition};
 use crate::probe::{Outlook, Target};
-use crate::publish;
 
 /// What fails is looked at again after this share of the interval.
 const AGAIN: u32 = 24;
@@ -106,7 +105,7 @@ fn renewal_ready(s: &Snapshot<'_>, d: &mut Draft, known: &Forecast) -> bool {
     if s.published.gateway_api_missing && s.spec().ways().any(|(_, way)| way.needs_gateway_api()) {
         failures.push("the cluster has no HTTPRoutes: install Gateway API, or choose another way".to_owned());
     }
-    failures.extend(s.published.http_routes.iter().find_map(|route| publish::trouble(route)));
+    failures.extend(s.route_trouble());
     if failures.is_empty() {
         d.beside(type_, true, Reason::RenewalReady, "Every name is as the next renewal needs it".to_owned());
         return true;

@@ -26,7 +26,7 @@ async fn its_exit_code_tells_a_pipeline_how_a_certificate_is(bed: &TestBed) -> R
     scene.apply_held("www", json!({})).await?;
     let (code, tree) = run(&scene, &["status", "www"]).await?;
     ensure!(code == 3, "{code}: {tree}");
-    says(&tree, "AkamaiCertificate exit-codes/www: in progress (SelfCheckFailed)")?;
+    says(&tree, "AkamaiCertificate exit-codes/www: in progress (PreflightFailed)")?;
     says(&tree, "└─ awaited     www.exit-codes.example.com: ")?;
     let (code, table) = run(&scene, &["status"]).await?;
     ensure!(code == 3, "{code}: {table}");
@@ -103,7 +103,7 @@ async fn it_watches_until_the_certificate_serves(bed: &TestBed) -> Result<()> {
     scene.apply_held("www", json!({})).await?;
     let mut watching = command(&scene, &["status", "www", "--watch"])?.stdout(Stdio::piped()).spawn()?;
     let mut shown = BufReader::new(watching.stdout.take().context("no output")?).lines();
-    until_shown(&mut shown, "in progress (SelfCheckFailed)").await?;
+    until_shown(&mut shown, "in progress (PreflightFailed)").await?;
     scene.lead_back("www").await?;
     until_shown(&mut shown, "AkamaiCertificate watcher/www: Ready (Deployed)").await?;
     watching.kill().await?;
@@ -116,7 +116,7 @@ async fn on_a_terminal_it_has_colours_and_watches_in_place(bed: &TestBed) -> Res
     let shown = on_a_terminal(&scene, "status www")?.output().await?;
     let (code, shown) = (shown.status.code(), String::from_utf8(shown.stdout)?);
     ensure!(code == Some(3), "{code:?}: {shown}");
-    says(&shown, "terminal/www: \x1b[33min progress\x1b[0m (SelfCheckFailed)")?;
+    says(&shown, "terminal/www: \x1b[33min progress\x1b[0m (PreflightFailed)")?;
     let (_, plain) = run(&scene, &["status", "www"]).await?;
     ensure!(!plain.contains('\x1b'), "{plain}");
 
