@@ -11,12 +11,14 @@ mod failpoints;
 mod faults;
 mod gitops;
 mod handbook;
+mod healing;
 mod health;
 mod issue;
 mod leading;
 mod monitoring;
 mod outside;
 mod plugin;
+mod preflight;
 mod publishing;
 mod refused;
 mod renewing;
@@ -110,6 +112,8 @@ fn main() -> Result<()> {
             chart::TOGETHER,
             plugin::TOGETHER,
             approving::TOGETHER,
+            preflight::TOGETHER,
+            healing::TOGETHER,
         ]
         .into_iter()
         .flatten()
