@@ -74,6 +74,9 @@ pub fn looked_outside(
         if !(ready && served) {
             due = due.min(known.at.checked_add(s.outside.interval / AGAIN).unwrap_or(due));
         }
+    } else if d.has_failed(condition::RENEWAL_READY) {
+        // Nobody knows any more why.
+        due = due.min(s.outside.started.checked_add(s.outside.interval / AGAIN).unwrap_or(due));
     }
     let again = s.until(due, Duration::ZERO);
     if again.is_zero() {

@@ -30,10 +30,18 @@ pub(super) fn reachable(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Resul
     }
     looked?;
     records_written(s, d, proof)?;
-    tokens_fetched(s, d, proof)?;
     let again = records_found(s, d, proof)?;
+    tokens_fetched(s, d, proof).map_err(|step| no_later(step, again))?;
     d.done(Progress::ChallengesReachable, Reason::ChallengesReachable, found(proof));
     Ok(again)
+}
+
+/// Whatever tokens wait for, the records are looked at.
+fn no_later(step: Step, look: Option<Duration>) -> Step {
+    match step {
+        Step::Wait { again } => Step::Wait { again: again.into_iter().chain(look).min() },
+        step => step,
+    }
 }
 
 fn found(proof: &Proof) -> String {

@@ -19,6 +19,7 @@ mod monitoring;
 mod outside;
 mod plugin;
 mod preflight;
+mod preflight_dns;
 mod publishing;
 mod refused;
 mod renewing;
@@ -113,6 +114,7 @@ fn main() -> Result<()> {
             plugin::TOGETHER,
             approving::TOGETHER,
             preflight::TOGETHER,
+            preflight_dns::TOGETHER,
             healing::TOGETHER,
         ]
         .into_iter()
