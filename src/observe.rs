@@ -37,7 +37,9 @@ impl Known {
         let forecast = self.memory.forecast.take();
         // What could not be handed off is not tried at every look.
         let failure = self.memory.failure.take().filter(|failure| failure.step == Step::HAND_OFF);
-        self.memory = Memory { generation, watched, forecast, failure, ..Memory::default() };
+        // Nor is a name that is not as its new way needs it looked at again at once.
+        let preflight = self.memory.preflight.take().filter(|preflight| preflight.failed > 0);
+        self.memory = Memory { generation, watched, forecast, failure, preflight, ..Memory::default() };
     }
 
     /// Forgets what was read for another generation of `spec`.

@@ -109,7 +109,7 @@ pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> R
             let answer = records::write(record, subject.certificate, ctx).await;
             failpoint::reach("after writing a TXT record");
             answer?;
-            subject.memory.written.insert(record.clone(), Timestamp::now());
+            subject.memory.written.insert(record.as_ref().clone(), Timestamp::now());
             Ok(())
         }
         Step::RemoveRecord(record) => {
@@ -118,7 +118,7 @@ pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> R
             failpoint::reach("after removing a TXT record");
             answer?;
             subject.memory.written.clear();
-            subject.memory.removed.insert(record.clone());
+            subject.memory.removed.insert(record.as_ref().clone());
             Ok(())
         }
         Step::LookOutside { targets, fingerprint, served } => {
@@ -219,7 +219,8 @@ async fn cps_step(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Resu
             let answer = cps(Priority::Publish).acknowledge_dv_challenges(*enrollment, *change).await;
             failpoint::reach("after the acknowledgement");
             acknowledged(answer)?;
-            memory.acknowledged = Some(Acknowledged { change: *change, proof: proof.clone(), at: now });
+            memory.acknowledged =
+                Some(Acknowledged { change: *change, proof: proof.as_ref().clone(), at: now });
             looked_at_again_soon(memory, now);
         }
         Step::UpdateEnrollment(wanted) => {

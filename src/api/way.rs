@@ -59,10 +59,16 @@ impl<'a> Way<'a> {
     /// Whether HTTPRoutes are needed.
     #[must_use]
     pub fn needs_gateway_api(&self) -> bool {
+        self.gateway().is_some()
+    }
+
+    /// What its HTTPRoutes look like, if it needs some.
+    #[must_use]
+    pub fn gateway(&self) -> Option<&'a GatewayRoute> {
         match self {
-            Way::Gateway(_) => true,
-            Way::Redirect(redirect) => redirect.gateway.is_some(),
-            _ => false,
+            Way::Gateway(route) => Some(route),
+            Way::Redirect(redirect) => redirect.gateway.as_ref(),
+            _ => None,
         }
     }
 

@@ -131,6 +131,12 @@ impl Draft {
         self.beside.push(condition);
     }
 
+    /// Whether something beside the steps was found wanting when it was last looked at.
+    #[must_use]
+    pub fn has_failed(&self, type_: &str) -> bool {
+        status::find(&self.previous, type_).is_some_and(|found| found.status == "False")
+    }
+
     /// Something beside the steps that nobody wants to know any more.
     pub fn without(&mut self, type_: &'static str) {
         self.gone.push(type_);

@@ -14,7 +14,7 @@ use super::{Snapshot, Step, inputs, scheduling, validating};
 use crate::accounts::Account;
 use crate::api::policy::RecreatePolicy;
 use crate::api::reason::Reason;
-use crate::api::status::{ChangeStatus, DeploymentsStatus};
+use crate::api::status::{ChangeStatus, DeploymentsStatus, condition};
 use crate::{allowed, deployed as verified};
 
 /// Our enrollment as CPS has it, or the step that reads it.
@@ -383,6 +383,10 @@ pub fn validated(d: &mut Draft) {
     published(d);
     d.status.domains.clear();
     d.status.failures = None;
+    if d.has_failed(condition::PREFLIGHT_PASSED) {
+        // It is mended, or CPS went on without it.
+        d.without(condition::PREFLIGHT_PASSED);
+    }
     d.done(
         Progress::DomainsValidated,
         Reason::DomainsValidated,

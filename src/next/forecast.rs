@@ -13,7 +13,6 @@ use crate::api::certificate::SecureNetwork;
 use crate::api::reason::Reason;
 use crate::api::status::{DeploymentStatus, condition};
 use crate::probe::{Outlook, Target};
-use crate::publish;
 
 /// What fails is looked at again after this share of the interval.
 const AGAIN: u32 = 24;
@@ -75,6 +74,9 @@ pub fn looked_outside(
         if !(ready && served) {
             due = due.min(known.at.checked_add(s.outside.interval / AGAIN).unwrap_or(due));
         }
+    } else if d.has_failed(condition::RENEWAL_READY) {
+        // Nobody knows any more why.
+        due = due.min(s.outside.started.checked_add(s.outside.interval / AGAIN).unwrap_or(due));
     }
     let again = s.until(due, Duration::ZERO);
     if again.is_zero() {
@@ -106,7 +108,7 @@ fn renewal_ready(s: &Snapshot<'_>, d: &mut Draft, known: &Forecast) -> bool {
     if s.published.gateway_api_missing && s.spec().ways().any(|(_, way)| way.needs_gateway_api()) {
         failures.push("the cluster has no HTTPRoutes: install Gateway API, or choose another way".to_owned());
     }
-    failures.extend(s.published.http_routes.iter().find_map(|route| publish::trouble(route)));
+    failures.extend(s.route_trouble());
     if failures.is_empty() {
         d.beside(type_, true, Reason::RenewalReady, "Every name is as the next renewal needs it".to_owned());
         return true;

@@ -141,7 +141,7 @@ pub(super) fn nothing_at_all(s: &Snapshot<'_>) -> Result<(), Step> {
 /// No TXT record of ours is left. The ConfigMap remembers them until then.
 fn records_removed(s: &Snapshot<'_>) -> Result<(), Step> {
     match content(s).records.into_iter().find(|record| !s.memory.removed.contains(record)) {
-        Some(record) => Err(Step::RemoveRecord(record)),
+        Some(record) => Err(Step::RemoveRecord(Box::new(record))),
         None => Ok(()),
     }
 }

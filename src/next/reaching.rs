@@ -23,13 +23,25 @@ pub(super) fn reachable(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Resul
         d.done(Progress::ChallengesReachable, Reason::SelfCheckOff, "validation.selfCheck is Off");
         return Ok(None);
     }
-    preflight(s, d)?;
-    routes_accepted(s, d)?;
+    let looked = preflight(s, d);
+    // A Gateway that refuses a redirect says more than that the name does not redirect.
+    if !matches!(looked, Err(Step::Preflight(_))) {
+        routes_accepted(s, d)?;
+    }
+    looked?;
     records_written(s, d, proof)?;
-    tokens_fetched(s, d, proof)?;
     let again = records_found(s, d, proof)?;
+    tokens_fetched(s, d, proof).map_err(|step| no_later(step, again))?;
     d.done(Progress::ChallengesReachable, Reason::ChallengesReachable, found(proof));
     Ok(again)
+}
+
+/// Whatever tokens wait for, the records are looked at.
+fn no_later(step: Step, look: Option<Duration>) -> Step {
+    match step {
+        Step::Wait { again } => Step::Wait { again: again.into_iter().chain(look).min() },
+        step => step,
+    }
 }
 
 fn found(proof: &Proof) -> String {
@@ -82,9 +94,7 @@ fn preflight(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
 
 /// The Gateways serve our routes.
 fn routes_accepted(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
-    let Some(trouble) = s.published.http_routes.iter().find_map(|route| publish::trouble(route)) else {
-        return Ok(());
-    };
+    let Some(trouble) = s.route_trouble() else { return Ok(()) };
     d.waiting(Progress::ChallengesReachable, Reason::RouteNotAccepted, trouble);
     // What a Gateway says is in the route's status, whose change wakes this certificate.
     Err(Step::Wait { again: None })
@@ -151,7 +161,7 @@ fn records_written(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(),
             Reason::ChallengesPublished,
             format!("The TXT record {} is being written", record.name),
         );
-        return Err(Step::WriteRecord(record.clone()));
+        return Err(Step::WriteRecord(Box::new(record.clone())));
     }
     Ok(())
 }
@@ -195,7 +205,8 @@ fn records_found(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Optio
         }
     }
     d.waiting(Progress::ChallengesReachable, Reason::RecordMissing, hint(summary(&missing), &proof.records));
-    let again = s.until(look.at, s.schedule.self_check(look.failed));
+    // However long one is missing, another that somebody deletes is back as soon as ever.
+    let again = s.until(look.at, s.schedule.self_check(look.failed).min(s.schedule.records()));
     Err(if again.is_zero() { check } else { Step::Wait { again: Some(again) } })
 }
 
@@ -222,7 +233,7 @@ pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), St
     let targets = Target::all(s.spec());
     let last = s.memory.preflight.as_ref().filter(|last| last.targets == targets);
     let Some(last) = last else { return Err(Step::Preflight(targets)) };
-    let trouble = s.published.http_routes.iter().find_map(|route| publish::trouble(route));
+    let trouble = s.route_trouble();
     let failures: BTreeMap<_, _> = last.failures.iter().collect();
     let message = match (failures.is_empty(), trouble) {
         (true, None) => return Ok(()),
@@ -231,7 +242,10 @@ pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), St
     };
     let message = format!("What it replaces stays until then: {message}");
     d.beside(condition::RENEWAL_READY, false, Reason::RenewalWouldFail, message);
-    let again = s.until(last.at, s.schedule.self_check(last.failed.max(1)));
+    // The certificate is at rest, where each look costs calls of CPS: not many, once nobody is just catching up.
+    let catching_up = (1..TROUBLE).contains(&last.failed);
+    let interval = if catching_up { s.schedule.self_check(last.failed) } else { s.schedule.while_stalled() };
+    let again = s.until(last.at, interval);
     Err(if again.is_zero() { Step::Preflight(targets) } else { Step::Wait { again: Some(again) } })
 }
 

@@ -55,6 +55,17 @@ impl Snapshot<'_> {
         &self.certificate.spec
     }
 
+    /// Why a Gateway does not serve a route; none when each is served. Routes that are left of another way do not count.
+    #[must_use]
+    pub fn route_trouble(&self) -> Option<String> {
+        let counts = |route: &publish::HTTPRoute| {
+            let mut wanted = self.spec().ways().filter_map(|(_, way)| way.gateway());
+            wanted.any(|wanted| wanted.parent_refs == route.spec.parent_refs)
+        };
+        let mut routes = self.published.http_routes.iter().filter(|route| counts(route));
+        routes.find_map(|route| publish::trouble(route))
+    }
+
     /// The generation of the spec.
     #[must_use]
     pub fn generation(&self) -> i64 {

@@ -58,9 +58,9 @@ pub enum Step {
     /// Read, network: whether the name servers have these TXT records.
     CheckRecords(Vec<Record>),
     /// Write, DNS: a TXT record.
-    WriteRecord(Record),
+    WriteRecord(Box<Record>),
     /// Write, DNS: a TXT record that is not needed any more.
-    RemoveRecord(Record),
+    RemoveRecord(Box<Record>),
     /// Write, cluster: finalizer and intent, before the create.
     RecordIntent(Box<Intent>),
     /// Write, CPS: the create.
@@ -92,7 +92,7 @@ pub enum Step {
         /// The change.
         change: ChangeId,
         /// What is published.
-        proof: Proof,
+        proof: Box<Proof>,
     },
     /// Write, CPS: the enrollment as it is to be.
     UpdateEnrollment(Box<Update>),

@@ -193,7 +193,11 @@ fn not_refused(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation]) ->
     let refused: Vec<String> = domains
         .iter()
         .filter(|domain| !domain.is_validated())
-        .filter_map(|domain| Some(format!("{}: {}", domain.domain, domain.error.as_ref()?)))
+        .filter_map(|domain| {
+            // The authority ends with a full stop, as the sentence here does.
+            let error = domain.error.as_ref()?.trim_end_matches('.');
+            Some(format!("{}: {error}", domain.domain))
+        })
         .collect();
     d.waiting(
         Progress::DomainsValidated,
@@ -227,7 +231,7 @@ fn acknowledged(
         not_refused(s, d, domains)?;
         settled(s, d)?;
         writable(s, d, account, id)?;
-        return Err(Step::Acknowledge { enrollment: id, change, proof });
+        return Err(Step::Acknowledge { enrollment: id, change, proof: Box::new(proof) });
     };
     if let Some(change) = &mut d.status.change {
         change.acknowledged = Some(Time(whole_second(at)));

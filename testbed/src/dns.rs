@@ -50,6 +50,9 @@ pub const EDGE_TSIG: Tsig = Tsig {
     secret: "dGVzdGJlZC1lZGdlLWRucy1rZXktZG8tbm90LXVzZSE=",
 };
 
+/// Where CPS serves tokens itself, for redirects.
+const DCV_HOST: &str = "dcv.akamai.com";
+
 /// Where pebble-challtestsrv answers.
 const CHALLTESTSRV: (&str, u16) = (HOST, 8053);
 
@@ -84,7 +87,9 @@ async fn challtestsrv(work: &Path, programs: &Programs) -> Result<Process> {
     ]);
     let mut dns = Process::start("challtestsrv", &work.join("logs"), command)?;
     dns.until_listening(&format!("{HOST}:8055")).await?;
-    set_address(CPS_HOST, CPS).await?;
+    for host in [CPS_HOST, DCV_HOST] {
+        set_address(host, CPS).await?;
+    }
     Ok(dns)
 }
 

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testbed::{Call, HOST, NAMESPACE, TestBed};
 
-use crate::scene::{Scene, eventually};
+use crate::scene::{ACKNOWLEDGE, Scene, eventually};
 
 crate::alone![
     a_create_whose_answer_is_lost_is_found_again_and_not_repeated,
@@ -31,7 +31,6 @@ crate::together![
 ];
 
 const CREATE: &str = "/cps/v2/enrollments";
-const ACKNOWLEDGE: &str = "/input/update/lets-encrypt-challenges-completed";
 
 /// A scene whose account is Ready, so that a fault meets a certificate and not the check of the account.
 async fn scene<'a>(bed: &'a TestBed, name: &str) -> Result<Scene<'a>> {
@@ -64,15 +63,6 @@ async fn all_faults_were_met(bed: &TestBed) -> Result<()> {
 async fn creates(bed: &TestBed) -> Result<Vec<u16>> {
     let is_create = |call: &Call| call.method == "POST" && call.pattern == CREATE;
     Ok(bed.calls().await?.into_iter().filter(is_create).map(|call| call.status).collect())
-}
-
-/// How often the challenges of a certificate were acknowledged.
-async fn acknowledgements(scene: &Scene<'_>, label: &str) -> Result<usize> {
-    let ids: Vec<_> =
-        scene.enrollments(label).await?.iter().filter_map(|found| found.enrollment_id()).collect();
-    let concerns = |call: &Call| ids.iter().any(|id| Some(id.0) == call.enrollment_id);
-    let calls = scene.bed.calls().await?;
-    Ok(calls.iter().filter(|call| call.pattern.ends_with(ACKNOWLEDGE) && concerns(call)).count())
 }
 
 /// Ready, with one enrollment in CPS, which is the recorded one.
@@ -214,10 +204,10 @@ async fn a_name_that_leads_elsewhere_holds_back_the_acknowledgement_until_it_is_
     testbed::set_address(&scene.host("www"), "10.77.0.9").await?;
     scene.apply("www", json!({})).await?;
     let message = scene.until_unreachable("www").await?;
-    let what = "www.elsewhere.example.com: the A record leads to 10.77.0.9, which ";
+    let what = "www.elsewhere.example.com: the A record leads to 10.77.0.9, which";
     ensure!(message.starts_with(what), "{message}");
     ensure!(message.contains("leads to where the name is served"), "it says what to do: {message}");
-    ensure!(acknowledgements(&scene, "www").await? == 0, "it was acknowledged all the same");
+    ensure!(scene.acknowledgements("www").await? == 0, "it was acknowledged all the same");
     let arguments = ["-n", "elsewhere", "get", "events.events.k8s.io", "-o", "jsonpath={.items[*].reason}"];
     eventually("an event about it", async || {
         Ok(bed.kubectl(&arguments).await?.contains("PreflightFailed").then_some(()))
@@ -231,7 +221,7 @@ async fn without_the_self_check_the_challenges_are_acknowledged_once_published(b
     let scene = Scene::new(bed, "unchecked").await?;
     scene.lead_away("www").await?;
     scene.apply("www", json!({"validation": {"selfCheck": "Off"}})).await?;
-    eventually("an acknowledgement", async || Ok((acknowledgements(&scene, "www").await? > 0).then_some(())))
+    eventually("an acknowledgement", async || Ok((scene.acknowledgements("www").await? > 0).then_some(())))
         .await?;
     scene.until("www", "ChallengesReachable", "True", "SelfCheckOff").await?;
     scene.lead_back("www").await?;
@@ -244,7 +234,7 @@ async fn cps_may_validate_by_itself_while_the_self_check_fails(bed: &TestBed) ->
     testbed::set_addresses(&scene.host("www"), &[HOST, "192.168.7.7"]).await?;
     scene.apply("www", json!({})).await?;
     ready_with_one_enrollment(&scene, "www").await?;
-    ensure!(acknowledgements(&scene, "www").await? == 0, "it was acknowledged all the same");
+    ensure!(scene.acknowledgements("www").await? == 0, "it was acknowledged all the same");
     Ok(())
 }
 

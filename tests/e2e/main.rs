@@ -11,12 +11,15 @@ mod failpoints;
 mod faults;
 mod gitops;
 mod handbook;
+mod healing;
 mod health;
 mod issue;
 mod leading;
 mod monitoring;
 mod outside;
 mod plugin;
+mod preflight;
+mod preflight_dns;
 mod publishing;
 mod refused;
 mod renewing;
@@ -110,6 +113,9 @@ fn main() -> Result<()> {
             chart::TOGETHER,
             plugin::TOGETHER,
             approving::TOGETHER,
+            preflight::TOGETHER,
+            preflight_dns::TOGETHER,
+            healing::TOGETHER,
         ]
         .into_iter()
         .flatten()

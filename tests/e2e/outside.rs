@@ -28,7 +28,7 @@ async fn a_renewal_that_would_fail_is_foretold_and_one_at_akamai_never(bed: &mut
     scene.until("www", "RenewalReady", "True", "RenewalReady").await?;
     testbed::set_address(&scene.host("api"), "10.77.0.9").await?;
     let message = scene.until("www", "RenewalReady", "False", "RenewalWouldFail").await?;
-    says(&message, "api.foretold.example.com: the A record leads to 10.77.0.9, which ")?;
+    says(&message, "api.foretold.example.com: the A record leads to 10.77.0.9, ")?;
     ensure!(!message.contains("www.foretold"), "{message}");
     scene.until("www", "Ready", "True", "Deployed").await?;
     scene.lead_back("api").await?;

@@ -9,6 +9,8 @@ use crate::scene::{Scene, says};
 
 crate::together![
     a_wildcard_cannot_be_validated_by_http01,
+    there_is_one_way_at_a_time,
+    a_group_of_names_lists_names_of_the_certificate_only,
     a_certificate_has_at_most_a_hundred_names_with_the_common_name,
     a_name_that_is_no_host_name_is_refused,
     a_common_name_that_is_no_host_name_is_refused,
@@ -27,7 +29,61 @@ async fn a_wildcard_cannot_be_validated_by_http01(bed: &TestBed) -> Result<()> {
     let refusal = scene.refusal("www", json!({"dnsNames": ["*.wildcard.example.com"]})).await?;
     refused(&refusal, "a wildcard name cannot be validated by HTTP-01: list the names one by one")?;
     let refusal = scene.refusal("www", json!({"commonName": "*.wildcard.example.com"})).await?;
-    refused(&refusal, "a wildcard name cannot be validated by HTTP-01: list the names one by one")
+    refused(&refusal, "a wildcard name cannot be validated by HTTP-01: list the names one by one")?;
+    let group = json!({"names": ["*.wildcard.example.com"], "http01": {"external": {}}});
+    let by_dns = json!({"http01": null, "dns01": {"manual": {}}, "domains": [group]});
+    let changes = json!({"dnsNames": ["*.wildcard.example.com"], "validation": by_dns});
+    refused(
+        &scene.refusal("www", changes).await?,
+        "a wildcard name cannot be validated by HTTP-01: its entry in validation.domains has to have dns01",
+    )?;
+    let by_dns = json!({"http01": null, "dns01": {"manual": {}}});
+    let changes = json!({"suspend": true, "dnsNames": ["*.wildcard.example.com"], "validation": by_dns});
+    scene.apply("www", changes).await
+}
+
+async fn there_is_one_way_at_a_time(bed: &TestBed) -> Result<()> {
+    let scene = Scene::without_account(bed, "one-way").await?;
+    let gateway = json!({"parentRefs": [{"name": "public"}]});
+    for (validation, field, sentence) in [
+        (
+            json!({"dns01": {"manual": {}}}),
+            "spec.validation",
+            "validation has one way: set one of edge, http01 and dns01, and list names that go another way in \
+             validation.domains",
+        ),
+        (
+            json!({"http01": {"gateway": gateway}}),
+            "spec.validation.http01",
+            "http01 has one way: set one of ingress, gateway, redirect and external",
+        ),
+        (
+            json!({"http01": null, "dns01": {"manual": {}, "edgeDns": {}}}),
+            "spec.validation.dns01",
+            "dns01 has one way: set one of edgeDns, dnsEndpoint, rfc2136 and manual",
+        ),
+        (
+            json!({"http01": {"ingress": null, "redirect": {"gateway": gateway, "ingress": {"className": "traefik"}}}}),
+            "spec.validation.http01.redirect",
+            "redirect has one way: set either ingress or gateway",
+        ),
+        (
+            json!({"domains": [{"names": [scene.host("www")]}]}),
+            "spec.validation",
+            "each of validation.domains has one way: set one of edge, http01 and dns01",
+        ),
+    ] {
+        let refusal = scene.refusal("www", json!({"validation": validation})).await?;
+        says(&refusal, &format!("{field}: Invalid value: {sentence}"))?;
+    }
+    Ok(())
+}
+
+async fn a_group_of_names_lists_names_of_the_certificate_only(bed: &TestBed) -> Result<()> {
+    let scene = Scene::without_account(bed, "foreign-name").await?;
+    let group = json!({"names": [scene.host("api")], "dns01": {"manual": {}}});
+    let refusal = scene.refusal("www", json!({"validation": {"domains": [group]}})).await?;
+    refused(&refusal, "validation.domains may list names of this certificate only: commonName and dnsNames")
 }
 
 async fn a_certificate_has_at_most_a_hundred_names_with_the_common_name(bed: &TestBed) -> Result<()> {

@@ -10,11 +10,14 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
-use testbed::{EDGE, EDGERC, HOST, NAMESPACE, SECRET, TestBed};
+use testbed::{Call, EDGE, EDGERC, HOST, NAMESPACE, SECRET, TestBed};
 use tokio::time::Instant;
 
 /// Longer than anything takes, short enough to wait for when it fails.
 pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How the path ends by which challenges are acknowledged.
+pub const ACKNOWLEDGE: &str = "/input/update/lets-encrypt-challenges-completed";
 
 /// A namespace, and a ClusterAkamaiAccount of the same name that may be used in it for names below
 /// `NAME.example.com`.
@@ -128,12 +131,13 @@ impl<'a> Scene<'a> {
         self.until_unreachable(label).await
     }
 
-    /// Waits until the preflight has found a name that does not answer; answers what is reported.
+    /// Waits until a name, or its token, was looked at in vain; answers what is reported.
     pub async fn until_unreachable(&self, label: &str) -> Result<String> {
         let host = self.host(label);
-        self.until_status(label, "a failed preflight", |status| {
+        self.until_status(label, "a failed preflight or self-check", |status| {
             let found = status::find(&status.conditions, "ChallengesReachable")?;
-            let failed = found.reason == "PreflightFailed" && found.message.contains(&host);
+            let failed = ["PreflightFailed", "SelfCheckFailed"].contains(&found.reason.as_str())
+                && found.message.contains(&host);
             failed.then(|| found.message.clone())
         })
         .await
@@ -239,6 +243,15 @@ impl<'a> Scene<'a> {
         let name = self.host(label);
         let all = self.bed.cps()?.list_enrollments(&contract).await?;
         Ok(all.into_iter().filter(|enrollment| enrollment.has_common_name(&name)).collect())
+    }
+
+    /// How often the challenges of a certificate were acknowledged.
+    pub async fn acknowledgements(&self, label: &str) -> Result<usize> {
+        let id = self.certificates().get(label).await?.status.and_then(|status| status.enrollment_id);
+        let Some(id) = id else { return Ok(0) };
+        let id = u64::try_from(id)?;
+        let concerns = |call: &Call| call.enrollment_id == Some(id) && call.pattern.ends_with(ACKNOWLEDGE);
+        Ok(self.bed.calls().await?.iter().filter(|call| concerns(call)).count())
     }
 
     /// Whether the authority fetched a token of a host through the ingress controller.

@@ -85,7 +85,7 @@ impl World {
             }
             Step::WriteRecord(record) if self.account => {
                 self.zone.extend(values(record));
-                self.known.memory.written.insert(record.clone(), self.now);
+                self.known.memory.written.insert(record.as_ref().clone(), self.now);
                 true
             }
             Step::RemoveRecord(record) if self.account => {
@@ -93,7 +93,7 @@ impl World {
                     self.zone.remove(&value);
                 }
                 self.known.memory.written.clear();
-                self.known.memory.removed.insert(record.clone());
+                self.known.memory.removed.insert(record.as_ref().clone());
                 true
             }
             Step::WriteRecord(_) | Step::RemoveRecord(_) => false,
@@ -233,7 +233,8 @@ impl World {
             }
             Step::Acknowledge { enrollment, change, proof } => {
                 cps.acknowledge(*enrollment);
-                memory.acknowledged = Some(Acknowledged { change: *change, proof: proof.clone(), at: now });
+                memory.acknowledged =
+                    Some(Acknowledged { change: *change, proof: proof.as_ref().clone(), at: now });
                 memory.enrollment = None;
                 if let Some(reading) = &mut memory.change {
                     reading.at = now;

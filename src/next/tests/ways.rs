@@ -38,35 +38,43 @@ fn go_on(scene: &mut Scene) -> Vec<String> {
             Step::Publish(write) => write.to_string().split(' ').take(2).collect::<Vec<_>>().join(" "),
             other => other.to_string(),
         });
-        match step {
-            Step::Publish(write) => play(&mut scene.published, &write),
-            Step::Preflight(targets) => {
-                let failures = Default::default();
-                scene.memory.preflight = Some(Preflight { at: scene.now, targets, failures, failed: 0 });
-            }
-            Step::Probe { tokens, elsewhere } => {
-                let tokens = [tokens, elsewhere].concat();
-                let failures = Default::default();
-                scene.memory.probe = Some(Probe { at: scene.now, tokens, failures, failed: 0 });
-            }
-            Step::WriteRecord(record) => {
-                scene.memory.written.insert(record, scene.now);
-            }
-            Step::RemoveRecord(record) => {
-                scene.memory.removed.insert(record);
-            }
-            Step::CheckRecords(records) => {
-                let missing = Default::default();
-                scene.memory.records = Some(RecordsLook { at: scene.now, records, missing, failed: 0 });
-            }
-            Step::Acknowledge { change, proof, .. } => {
-                scene.memory.acknowledged = Some(Acknowledged { change, proof, at: scene.now });
-                return done;
-            }
-            other => panic!("{other} was not expected after {done:?}"),
+        let last = matches!(step, Step::Acknowledge { .. });
+        succeed(scene, step);
+        if last {
+            return done;
         }
     }
     panic!("no end: {done:?}");
+}
+
+/// Does a step, with the best outcome.
+fn succeed(scene: &mut Scene, step: Step) {
+    match step {
+        Step::Publish(write) => play(&mut scene.published, &write),
+        Step::Preflight(targets) => {
+            let failures = Default::default();
+            scene.memory.preflight = Some(Preflight { at: scene.now, targets, failures, failed: 0 });
+        }
+        Step::Probe { tokens, elsewhere } => {
+            let tokens = [tokens, elsewhere].concat();
+            let failures = Default::default();
+            scene.memory.probe = Some(Probe { at: scene.now, tokens, failures, failed: 0 });
+        }
+        Step::WriteRecord(record) => {
+            scene.memory.written.insert(*record, scene.now);
+        }
+        Step::RemoveRecord(record) => {
+            scene.memory.removed.insert(*record);
+        }
+        Step::CheckRecords(records) => {
+            let missing = Default::default();
+            scene.memory.records = Some(RecordsLook { at: scene.now, records, missing, failed: 0 });
+        }
+        Step::Acknowledge { change, proof, .. } => {
+            scene.memory.acknowledged = Some(Acknowledged { change, proof: *proof, at: scene.now });
+        }
+        other => panic!("{other} was not expected"),
+    }
 }
 
 fn later(scene: &mut Scene, seconds: u64) {
@@ -166,6 +174,51 @@ fn a_record_that_somebody_deletes_while_cps_waits_is_written_again() {
     scene.memory.records = Some(RecordsLook { at: scene.now, records, missing, failed: 1 });
     let Step::WriteRecord(record) = scene.next().step else { panic!() };
     assert_eq!(record.name, "_acme-challenge.www.example.com");
+}
+
+#[test]
+fn a_record_that_somebody_deletes_while_a_token_cannot_be_fetched_is_written_again() {
+    let api = json!({"names": ["api.example.com"], "http01": {"external": {}}});
+    let mut scene = asked(json!({"dns01": {"edgeDns": {}}, "domains": [api]}));
+    let elsewhere = loop {
+        match scene.next().step {
+            Step::Probe { elsewhere, .. } => break elsewhere,
+            step => succeed(&mut scene, step),
+        }
+    };
+    let failures = [("api.example.com".to_owned(), "404".to_owned())].into();
+    scene.memory.probe = Some(Probe { at: scene.now, tokens: elsewhere, failures, failed: 20 });
+    let decision = scene.next();
+    assert_says(&decision, "ChallengesReachable", "False", Reason::SelfCheckFailed);
+    let Step::Wait { again: Some(again) } = decision.step else { panic!() };
+    assert!(again <= std::time::Duration::from_secs(44), "{again:?}");
+    later(&mut scene, 44);
+    assert_step(&scene.next(), "CheckRecords");
+}
+
+#[test]
+fn a_route_that_is_left_of_another_way_holds_nothing_up() {
+    let by = |gateway: &str| json!({"http01": {"gateway": {"parentRefs": [{"name": gateway}]}}});
+    let mut scene = asked(by("private"));
+    go_on(&mut scene);
+    let decision = scene.next();
+    assert_says(&decision, "ChallengesReachable", "False", Reason::RouteNotAccepted);
+    // Another way, and no Gateway has said anything of the old route yet.
+    scene.certificate.spec.validation =
+        Some(serde_json::from_value(json!({"http01": {"ingress": {"className": "traefik"}}})).unwrap());
+    assert_eq!(scene.published.http_routes.len(), 1);
+    assert_eq!(go_on(&mut scene), ["apply Ingress", "Probe", "Acknowledge"]);
+}
+
+#[test]
+fn a_gateway_that_refuses_a_redirect_is_told_ahead_of_what_follows_from_it() {
+    let mut scene =
+        asked(json!({"http01": {"redirect": {"gateway": {"parentRefs": [{"name": "private"}]}}}}));
+    assert_eq!(published_now(&mut scene), ["apply HTTPRoute"]);
+    preflight(&mut scene, &[("www.example.com", "it does not redirect")]);
+    let decision = scene.next();
+    assert_says(&decision, "PreflightPassed", "False", Reason::PreflightFailed);
+    assert_says(&decision, "ChallengesReachable", "False", Reason::RouteNotAccepted);
 }
 
 #[test]
@@ -317,9 +370,13 @@ fn what_stood_goes_only_once_what_stands_in_its_place_is_found() {
     assert_step(&decision, "Wait");
     assert_says(&decision, "RenewalReady", "False", Reason::RenewalWouldFail);
     assert_eq!(scene.published.ingresses.len(), 2);
+    scene.certificate.status = Some(decision.status);
     later(&mut scene, 60);
     preflight(&mut scene, &[]);
     assert_eq!(published_now(&mut scene), ["delete Ingress"]);
+    // That the renewal would fail was said of what is gone by now.
+    scene.outside.started = scene.now.checked_sub(std::time::Duration::from_secs(3700)).unwrap();
+    assert_step(&scene.next(), "LookOutside");
 }
 
 #[test]
