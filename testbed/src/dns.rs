@@ -15,7 +15,7 @@ use crate::network::{AUTHORITY, CPS, HOST};
 use crate::process::Process;
 use crate::programs::Programs;
 use crate::records::{self, Query};
-use crate::services::CPS_HOST;
+use crate::services::{CPS_HOST, DCV_HOST};
 
 /// A key that signs DNS messages (RFC 8945).
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,9 @@ async fn challtestsrv(work: &Path, programs: &Programs) -> Result<Process> {
     ]);
     let mut dns = Process::start("challtestsrv", &work.join("logs"), command)?;
     dns.until_listening(&format!("{HOST}:8055")).await?;
-    set_address(CPS_HOST, CPS).await?;
+    for host in [CPS_HOST, DCV_HOST] {
+        set_address(host, CPS).await?;
+    }
     Ok(dns)
 }
 
@@ -174,7 +176,7 @@ logging {{
 }
 
 impl TestBed {
-    /// What was asked of the DNS, in order; [`AUTHORITY`] is the client of what the ACME authority asked.
+    /// What was asked of the DNS, in order; [`AUTHORITY`] is the server that the ACME authority asked.
     ///
     /// # Errors
     /// The log cannot be read.
