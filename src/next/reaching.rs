@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kube::ResourceExt;
+
 use super::draft::{Draft, Progress};
 use super::snapshot::Proof;
 use super::{Snapshot, Step};
 use crate::api::reason::Reason;
 use crate::api::status::{self, condition};
 use crate::probe::Target;
-use crate::publish::{self, Record};
+use crate::publish::{self, Kind, Record, Wanted};
 
 /// From this many failed self-checks in a row on it is trouble: before, the Ingress controller is just catching up.
 const TROUBLE: u32 = 4;
@@ -82,12 +84,23 @@ fn preflight(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
 
 /// The Gateways serve our routes.
 fn routes_accepted(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
-    let Some(trouble) = s.published.http_routes.iter().find_map(|route| publish::trouble(route)) else {
-        return Ok(());
-    };
+    let Some(trouble) = route_trouble(s) else { return Ok(()) };
     d.waiting(Progress::ChallengesReachable, Reason::RouteNotAccepted, trouble);
     // What a Gateway says is in the route's status, whose change wakes this certificate.
     Err(Step::Wait { again: None })
+}
+
+/// Why a Gateway does not serve one of our routes. Those that stood and are not wanted any more may well be refused.
+fn route_trouble(s: &Snapshot<'_>) -> Option<String> {
+    let removed = publish::plan_removal(s.certificate, &Wanted::standing(), s.published, s.publishing);
+    let stood = |route: &str| {
+        removed.iter().any(|write| {
+            matches!(write.target(), (Kind::HttpRoute, _, name) if name == route)
+                && publish::is_standing(write, s.published)
+        })
+    };
+    let mut routes = s.published.http_routes.iter().filter(|route| !stood(&route.name_any()));
+    routes.find_map(|route| publish::trouble(route))
 }
 
 /// Every token was fetched as the authority would.
@@ -222,10 +235,14 @@ pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), St
     let targets = Target::all(s.spec());
     let last = s.memory.preflight.as_ref().filter(|last| last.targets == targets);
     let Some(last) = last else { return Err(Step::Preflight(targets)) };
-    let trouble = s.published.http_routes.iter().find_map(|route| publish::trouble(route));
+    let trouble = route_trouble(s);
     let failures: BTreeMap<_, _> = last.failures.iter().collect();
     let message = match (failures.is_empty(), trouble) {
-        (true, None) => return Ok(()),
+        (true, None) => {
+            let message = "Every name is as the next renewal needs it".to_owned();
+            d.beside(condition::RENEWAL_READY, true, Reason::RenewalReady, message);
+            return Ok(());
+        }
         (true, Some(trouble)) => trouble,
         (false, _) => summary(&failures),
     };
