@@ -22,8 +22,10 @@ mod refused;
 mod renewing;
 mod scene;
 mod stalled;
+mod standing;
 mod storm;
 mod updating;
+mod ways;
 
 use std::sync::Arc;
 
@@ -94,6 +96,8 @@ fn main() -> Result<()> {
             updating::ALONE,
             renewing::ALONE,
             adopting::ALONE,
+            ways::ALONE,
+            standing::ALONE,
             issue::TOGETHER,
             refused::TOGETHER,
             stalled::TOGETHER,
@@ -110,6 +114,8 @@ fn main() -> Result<()> {
             chart::TOGETHER,
             plugin::TOGETHER,
             approving::TOGETHER,
+            ways::TOGETHER,
+            standing::TOGETHER,
         ]
         .into_iter()
         .flatten()
