@@ -38,7 +38,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::accounts::{self, Account};
 use crate::api::reason::Reason;
-use crate::api::status::{CertificateStatus, condition};
+use crate::api::status::{CertificateStatus, DeploymentStatus, condition};
 use crate::{deployed, status};
 
 use draft::{Draft, Progress};
@@ -121,6 +121,9 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
         return Ok(None);
     }
     let Some(watch) = watched(s, status)? else { return Ok(None) };
+    if renewed_unseen(s, status, production)? {
+        return Ok(None);
+    }
     d.keep();
     if let Some(found) = s.memory.enrollment.as_ref().and_then(|reading| reading.value.as_deref()) {
         d.status.next_renewal_time = found.auto_renewal_start_time.map(Time);
@@ -173,6 +176,31 @@ fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Durati
         // The account wakes its certificates once it is Ready.
         (None, _) => Ok(Some(Duration::MAX)),
     }
+}
+
+/// Another certificate is in production than the recorded one, though nobody saw the change: where redirects stand CPS
+/// renews alone, while the operator is down or between two looks. That the next renewal moved tells it.
+fn renewed_unseen(
+    s: &Snapshot<'_>,
+    status: &CertificateStatus,
+    recorded: &DeploymentStatus,
+) -> Result<bool, Step> {
+    let (Some(id), Some(reading), accounts::View::Ready(_)) =
+        (s.recorded_enrollment(), &s.memory.enrollment, s.account)
+    else {
+        return Ok(false);
+    };
+    let start = reading.value.as_deref().and_then(|found| found.auto_renewal_start_time);
+    let known = status.next_renewal_time.as_ref().map(|known| following::whole_second(known.0));
+    let moved = start.zip(known).is_some_and(|(start, known)| following::whole_second(start) > known);
+    if !moved {
+        return Ok(false);
+    }
+    let deployments = s.memory.deployments.as_ref().filter(|deployments| deployments.at >= reading.at);
+    let Some(deployments) = deployments else { return Err(Step::ReadDeployments(id)) };
+    let production = deployments.value.production.as_ref();
+    let now = production.and_then(|production| deployed::describe(production).ok());
+    Ok(now.is_some_and(|now| now.fingerprint != recorded.fingerprint))
 }
 
 fn is_ready(s: &Snapshot<'_>) -> bool {

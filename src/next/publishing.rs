@@ -9,7 +9,7 @@ use super::{Snapshot, Step, is_ready};
 use crate::accounts;
 use crate::api::reason::Reason;
 use crate::api::status::condition;
-use crate::publish::{self, Blocked, Content, Wanted};
+use crate::publish::{self, Blocked, Content, Kind, Redirection, Wanted};
 
 /// A resource that is being deleted waits for so many tries to remove a TXT record.
 const TRIES: u32 = 3;
@@ -17,6 +17,20 @@ const TRIES: u32 = 3;
 /// What is published now, by the certificate's ConfigMap.
 fn content(s: &Snapshot<'_>) -> Content {
     s.published.config_map.as_deref().map(publish::published).unwrap_or_default()
+}
+
+/// What stands for the life of the certificate, and what stood and still has to.
+fn standing(s: &Snapshot<'_>) -> Wanted {
+    Wanted { kept: kept(s), ..Wanted::standing() }
+}
+
+/// What the solver redirects for an Ingress that stood, as long as that is there: it goes first.
+fn kept(s: &Snapshot<'_>) -> Vec<Redirection> {
+    let removed = publish::plan_removal(s.certificate, &Wanted::standing(), s.published, s.publishing);
+    let stands = removed
+        .iter()
+        .any(|write| write.target().0 == Kind::Ingress && publish::is_standing(write, s.published));
+    if stands { content(s).redirects.into_iter().collect() } else { Vec::new() }
 }
 
 /// Everything that the change needs is published; what rotated away stays until the change has completed.
@@ -27,6 +41,7 @@ pub(super) fn published(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Resul
     let wanted = Wanted {
         tokens: publish::keep(old.tokens, &proof.tokens),
         records: publish::keep_records(old.records.into_iter().chain(written), &proof.records),
+        kept: kept(s),
         standing: true,
     };
     match publish::plan(s.certificate, &wanted, s.published, s.publishing) {
@@ -68,9 +83,10 @@ pub(super) fn stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
     let wanted = Wanted {
         tokens: old.tokens.into_iter().collect(),
         records: old.records.into_iter().collect(),
+        kept: kept(s),
         standing: true,
     };
-    let standing = publish::plan(s.certificate, &Wanted::standing(), s.published, s.publishing);
+    let standing = publish::plan(s.certificate, &standing(s), s.published, s.publishing);
     if matches!(&standing, Ok(writes) if writes.is_empty()) {
         return Ok(());
     }
@@ -102,7 +118,7 @@ pub(super) fn only_stands(s: &Snapshot<'_>) -> bool {
 /// The change is over: what was published for it goes. What stood goes once what stands in its place is proven.
 pub(super) fn nothing_for_the_change(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
     records_removed(s)?;
-    let wanted = Wanted::standing();
+    let wanted = standing(s);
     let writes = publish::plan_removal(s.certificate, &wanted, s.published, s.publishing);
     let (standing, others): (Vec<_>, Vec<_>) =
         writes.into_iter().partition(|write| publish::is_standing(write, s.published));

@@ -236,7 +236,11 @@ pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), St
     let trouble = s.route_trouble();
     let failures: BTreeMap<_, _> = last.failures.iter().collect();
     let message = match (failures.is_empty(), trouble) {
-        (true, None) => return Ok(()),
+        (true, None) => {
+            let message = "Every name is as the next renewal needs it".to_owned();
+            d.beside(condition::RENEWAL_READY, true, Reason::RenewalReady, message);
+            return Ok(());
+        }
         (true, Some(trouble)) => trouble,
         (false, _) => summary(&failures),
     };

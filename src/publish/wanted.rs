@@ -21,6 +21,8 @@ pub struct Wanted {
     pub tokens: Vec<Token>,
     /// TXT records, whoever writes them.
     pub records: Vec<Record>,
+    /// Redirects that the solver goes on answering with, until what comes in their place is proven.
+    pub kept: Vec<Redirection>,
     /// Whether what stands for the life of the certificate is wanted: not once it is deleted.
     pub standing: bool,
 }
@@ -75,6 +77,12 @@ pub(super) fn objects(certificate: &AkamaiCertificate, wanted: &Wanted, settings
             .map(|(name, _)| name)
             .collect();
         all.snippets = (!external.is_empty()).then(|| objects::snippets(certificate, &external, DCV_HOST));
+    }
+    for kept in &wanted.kept {
+        all.leads_to_the_solver = true;
+        if !content.redirects.iter().any(|known| known.host == kept.host) {
+            content.redirects.insert(kept.clone());
+        }
     }
     all.config_map = (!content.is_empty()).then(|| objects::config_map(certificate, &content, settings));
     all

@@ -41,13 +41,25 @@ impl TestBed {
     /// # Errors
     /// It cannot be made.
     pub fn cps(&self) -> Result<akamai_cps::Cps> {
+        Ok(self.akamai()?.with(Priority::Poll, "test"))
+    }
+
+    /// Somebody else's client of Edge DNS, which knows nothing of what the operator is writing.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn edge_dns(&self) -> Result<akamai_cps::edge_dns::EdgeDns> {
+        Ok(self.akamai()?.edge_dns(Priority::Publish, "test"))
+    }
+
+    fn akamai(&self) -> Result<Client> {
         let credentials = Credentials::from_edgerc(EDGERC, "default")?;
         let client = Client::builder(credentials)
             .base_url(format!("https://{CPS_HOST}"))
             .root_certificate_pem(self.ca())
             .budget(akamai_cps::Budget::unlimited())
             .build()?;
-        Ok(client.with(Priority::Poll, "test"))
+        Ok(client)
     }
 
     /// The certificate that an enrollment has in production.

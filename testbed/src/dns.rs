@@ -15,7 +15,7 @@ use crate::network::{AUTHORITY, CPS, HOST};
 use crate::process::Process;
 use crate::programs::Programs;
 use crate::records::{self, Query};
-use crate::services::CPS_HOST;
+use crate::services::{CPS_HOST, DCV_HOST};
 
 /// A key that signs DNS messages (RFC 8945).
 #[derive(Clone, Copy, Debug)]
@@ -49,9 +49,6 @@ pub const EDGE_TSIG: Tsig = Tsig {
     algorithm: "hmac-sha256",
     secret: "dGVzdGJlZC1lZGdlLWRucy1rZXktZG8tbm90LXVzZSE=",
 };
-
-/// Where CPS serves tokens itself, for redirects.
-const DCV_HOST: &str = "dcv.akamai.com";
 
 /// Where pebble-challtestsrv answers.
 const CHALLTESTSRV: (&str, u16) = (HOST, 8053);
@@ -179,7 +176,7 @@ logging {{
 }
 
 impl TestBed {
-    /// What was asked of the DNS, in order; [`AUTHORITY`] is the client of what the ACME authority asked.
+    /// What was asked of the DNS, in order; [`AUTHORITY`] is the server that the ACME authority asked.
     ///
     /// # Errors
     /// The log cannot be read.

@@ -42,7 +42,7 @@ pub use network::{AUTHORITY, CPS, EDGE, HOST, HOST_IPV6, has_ipv6};
 pub use process::Process;
 pub use programs::{Programs, own};
 pub use records::{Access, Query, Request};
-pub use services::{CPS_HOST, EDGERC, PROMETHEUS, SimulatorOptions};
+pub use services::{CPS_HOST, DCV_HOST, EDGERC, PROMETHEUS, SimulatorOptions};
 
 /// Runs a future on a runtime of its own.
 ///

@@ -13,7 +13,7 @@ pub const HOST_IPV6: &str = "fd77::1";
 pub const CPS: &str = "10.77.0.2";
 /// The edge that the CPS simulator plays.
 pub const EDGE: &str = "10.77.0.3";
-/// Where the ACME authority asks the DNS, and, since the kernel answers from there too, where its questions come from.
+/// Where the ACME authority asks the DNS, and nobody else does.
 pub const AUTHORITY: &str = "10.77.0.4";
 
 const BRIDGE: &str = "akacert0";

@@ -48,6 +48,8 @@ pub struct Query {
     pub record_type: String,
     /// The address of who asked.
     pub client: String,
+    /// The address that was asked.
+    pub server: String,
 }
 
 /// Reads an access log of Traefik. A line that is being written is left out.
@@ -93,10 +95,11 @@ pub fn query_log(file: &Path) -> Result<Vec<Query>> {
     Ok(fs::read_to_string(file)?.lines().filter_map(query).collect())
 }
 
-/// `client @0x7f2c 10.77.0.4#41234 (www.dyn.test): query: www.dyn.test IN TXT +E(0)K (10.77.0.4)`; of a line that is
+/// `client @0x7f2c 10.77.0.1#41234 (www.dyn.test): query: www.dyn.test IN TXT +E(0)K (10.77.0.4)`; of a line that is
 /// being written the end is missing.
 fn query(line: &str) -> Option<Query> {
     let (client, question) = line.trim_end().strip_suffix(')')?.split_once(": query: ")?;
+    let (question, server) = question.rsplit_once(" (")?;
     let client = client.split_whitespace().find_map(|word| word.split_once('#'))?.0;
     let mut words = question.split_whitespace();
     let (name, _class, record_type) = (words.next()?, words.next()?, words.next()?);
@@ -104,6 +107,7 @@ fn query(line: &str) -> Option<Query> {
         name: name.to_ascii_lowercase().trim_end_matches('.').to_owned(),
         record_type: record_type.to_owned(),
         client: client.to_owned(),
+        server: server.to_owned(),
     })
 }
 
@@ -159,14 +163,15 @@ mod tests {
 
     #[test]
     fn a_line_of_the_query_log_becomes_a_query() {
-        let line = "client @0x7f2cbc0091b8 10.77.0.4#41234 (_acme-challenge.WWW.dyn.test): \
+        let line = "client @0x7f2cbc0091b8 10.77.0.1#41234 (_acme-challenge.WWW.dyn.test): \
             query: _acme-challenge.WWW.dyn.test IN TXT +E(0)TDC (10.77.0.4)";
         assert_eq!(
             query(line),
             Some(Query {
                 name: "_acme-challenge.www.dyn.test".into(),
                 record_type: "TXT".into(),
-                client: "10.77.0.4".into()
+                client: "10.77.0.1".into(),
+                server: "10.77.0.4".into()
             })
         );
         assert_eq!(query(&line[..100]), None);

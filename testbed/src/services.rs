@@ -33,6 +33,8 @@ impl Default for SimulatorOptions {
 
 /// The host in the credentials of the simulator.
 pub const CPS_HOST: &str = "cps.akamai.test";
+/// Where CPS serves tokens itself, and standing redirects lead.
+pub const DCV_HOST: &str = "dcv.akamai.com";
 
 /// The credentials that the simulator accepts, as `.edgerc`.
 pub const EDGERC: &str = "[default]

@@ -124,6 +124,7 @@ async fn each_question_is_in_the_query_log(bed: &TestBed) -> Result<()> {
         name: "_acme-challenge.asked.dyn.test".into(),
         record_type: "TXT".into(),
         client: "10.77.0.1".into(),
+        server: "10.77.0.1".into(),
     };
     ensure!(bed.dns_queries()?.contains(&asked));
     Ok(())

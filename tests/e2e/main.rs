@@ -25,8 +25,10 @@ mod refused;
 mod renewing;
 mod scene;
 mod stalled;
+mod standing;
 mod storm;
 mod updating;
+mod ways;
 
 use std::sync::Arc;
 
@@ -97,6 +99,8 @@ fn main() -> Result<()> {
             updating::ALONE,
             renewing::ALONE,
             adopting::ALONE,
+            ways::ALONE,
+            standing::ALONE,
             issue::TOGETHER,
             refused::TOGETHER,
             stalled::TOGETHER,
@@ -116,6 +120,8 @@ fn main() -> Result<()> {
             preflight::TOGETHER,
             preflight_dns::TOGETHER,
             healing::TOGETHER,
+            ways::TOGETHER,
+            standing::TOGETHER,
         ]
         .into_iter()
         .flatten()

@@ -27,7 +27,7 @@ crate::together![
 
 crate::alone![a_renewal_that_began_while_the_operator_was_down_is_found,];
 
-fn serial(status: &CertificateStatus) -> Option<&str> {
+pub fn serial(status: &CertificateStatus) -> Option<&str> {
     Some(&status.deployments.as_ref()?.production.as_ref()?.serial_number)
 }
 
@@ -42,25 +42,31 @@ async fn ready<'a>(bed: &'a TestBed, name: &str) -> Result<(Scene<'a>, String)> 
     Ok((scene, serial))
 }
 
+/// The enrollment of the certificate `www`.
+pub async fn enrollment(scene: &Scene<'_>) -> Result<u64> {
+    let status = scene.certificates().get("www").await?.status.unwrap_or_default();
+    u64::try_from(status.enrollment_id.context("no enrollment")?).context("a negative ID")
+}
+
 /// CPS begins a renewal.
-async fn renew(scene: &Scene<'_>) -> Result<()> {
-    let id = scene
-        .enrollments("www")
-        .await?
-        .first()
-        .and_then(|found| found.enrollment_id())
-        .context("no enrollment")?;
+pub async fn renew(scene: &Scene<'_>) -> Result<()> {
+    let id = enrollment(scene).await?;
     scene.bed.control("POST", &format!("/enrollments/{id}/renew"), None).await.map(drop)
 }
 
+/// Waits until the next renewal is known: where CPS renews alone, a later one tells that it did.
+pub async fn until_forecast(scene: &Scene<'_>) -> Result<()> {
+    scene.until_status("www", "the next renewal", |status| status.next_renewal_time.clone().map(drop)).await
+}
+
 /// The version from which [`until_renewed`] looks.
-async fn version(scene: &Scene<'_>) -> Result<String> {
+pub async fn version(scene: &Scene<'_>) -> Result<String> {
     let list = scene.certificates().list(&ListParams::default()).await?;
     Ok(list.metadata.resource_version.unwrap_or_default())
 }
 
 /// Every status of the certificate from a version on, until another serial number is in production.
-async fn until_renewed(scene: &Scene<'_>, before: &str, from: &str) -> Result<Vec<CertificateStatus>> {
+pub async fn until_renewed(scene: &Scene<'_>, before: &str, from: &str) -> Result<Vec<CertificateStatus>> {
     let api = scene.certificates();
     let only = WatchParams::default().fields("metadata.name=www").timeout(60);
     let mut seen = Vec::new();
@@ -81,7 +87,7 @@ async fn until_renewed(scene: &Scene<'_>, before: &str, from: &str) -> Result<Ve
 }
 
 /// Ready all the time, and never Reconciling nor Stalled: kstatus calls that Current.
-fn stayed_ready(seen: &[CertificateStatus]) -> Result<()> {
+pub fn stayed_ready(seen: &[CertificateStatus]) -> Result<()> {
     for status in seen {
         let current = status::is_true(&status.conditions, "Ready")
             && status::find(&status.conditions, "Reconciling").is_none()

@@ -1,5 +1,7 @@
 //! What CPS begins by itself while the certificate serves, and what it waits for.
 
+use std::time::Duration;
+
 use super::*;
 use crate::api::policy::{Approve, DeploymentPolicy, WarningsPolicy};
 use crate::next::snapshot::Reading;
@@ -71,6 +73,24 @@ fn another_certificate_in_production_has_another_renewal() {
     scene.certificate.metadata.generation = Some(2);
     scene.memory.generation = 2;
     assert_eq!(scene.next().status.next_renewal_time, None);
+}
+
+#[test]
+fn a_renewal_that_nobody_saw_is_told_by_the_next_one() {
+    let mut scene = Scene::ready();
+    tells_the_next_renewal(&mut scene, "2027-12-11T00:00:00Z");
+    scene.certificate.status = Some(scene.next().status);
+    let recorded = scene.certificate.status.as_mut().unwrap().deployments.as_mut().unwrap();
+    let (production, old) = (recorded.production.as_mut().unwrap(), "00:11".to_owned());
+    let now = std::mem::replace(&mut production.fingerprint, old);
+    assert_step(&scene.next(), "Wait");
+    scene.now = scene.now.checked_add(Duration::from_secs(1)).unwrap();
+    tells_the_next_renewal(&mut scene, "2028-02-09T00:00:00Z");
+    assert_step(&scene.next(), "ReadDeployments");
+    scene.deployments(crate::next::fixtures::in_production(&NAMES));
+    let status = scene.next().status;
+    assert_eq!(status.deployments.unwrap().production.unwrap().fingerprint, now);
+    assert!(status::is_true(&status.conditions, "Ready"));
 }
 
 #[test]
