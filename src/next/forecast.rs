@@ -108,7 +108,7 @@ fn renewal_ready(s: &Snapshot<'_>, d: &mut Draft, known: &Forecast) -> bool {
     if s.published.gateway_api_missing && s.spec().ways().any(|(_, way)| way.needs_gateway_api()) {
         failures.push("the cluster has no HTTPRoutes: install Gateway API, or choose another way".to_owned());
     }
-    failures.extend(s.route_trouble());
+    failures.extend(s.route_trouble().map(|trouble| trouble.message));
     if failures.is_empty() {
         d.beside(type_, true, Reason::RenewalReady, "Every name is as the next renewal needs it".to_owned());
         return true;

@@ -10,7 +10,7 @@ use super::{Snapshot, Step};
 use crate::api::reason::Reason;
 use crate::api::status::{self, condition};
 use crate::probe::Target;
-use crate::publish::{self, Record};
+use crate::publish::{By, Record};
 
 /// From this many failed self-checks in a row on it is trouble: before, the Ingress controller is just catching up.
 const TROUBLE: u32 = 4;
@@ -95,9 +95,13 @@ fn preflight(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
 /// The Gateways serve our routes.
 fn routes_accepted(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
     let Some(trouble) = s.route_trouble() else { return Ok(()) };
-    d.waiting(Progress::ChallengesReachable, Reason::RouteNotAccepted, trouble);
     // What a Gateway says is in the route's status, whose change wakes this certificate.
-    Err(Step::Wait { again: None })
+    let read_at = s.memory.challenges.as_ref().map_or(s.now, |reading| reading.at);
+    let patience = s.until(read_at, s.schedule.unchecked());
+    let patient = trouble.is_silence && !patience.is_zero();
+    let reason = if patient { Reason::ChallengesPublished } else { Reason::RouteNotAccepted };
+    d.waiting(Progress::ChallengesReachable, reason, trouble.message);
+    Err(Step::Wait { again: patient.then_some(patience) })
 }
 
 /// Every token was fetched as the authority would.
@@ -204,7 +208,11 @@ fn records_found(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Optio
             domain.error = Some((*failure).clone());
         }
     }
-    d.waiting(Progress::ChallengesReachable, Reason::RecordMissing, hint(summary(&missing), &proof.records));
+    // Name servers take some moments to follow; who has to create records himself is told at once.
+    let manual = proof.records.iter().any(|record| record.by == By::Manual);
+    let patient = !manual && look.failed < TROUBLE;
+    let reason = if patient { Reason::ChallengesPublished } else { Reason::RecordMissing };
+    d.waiting(Progress::ChallengesReachable, reason, hint(summary(&missing), &proof.records));
     // However long one is missing, another that somebody deletes is back as soon as ever.
     let again = s.until(look.at, s.schedule.self_check(look.failed).min(s.schedule.records()));
     Err(if again.is_zero() { check } else { Step::Wait { again: Some(again) } })
@@ -216,7 +224,6 @@ fn record_name(name: &str) -> String {
 
 /// Whose turn it is where we do not write the records.
 fn hint(message: String, records: &[Record]) -> String {
-    use publish::By;
     let manual = records.iter().any(|record| record.by == By::Manual);
     let external = records.iter().any(|record| matches!(record.by, By::DnsEndpoint(_)));
     match (manual, external) {
@@ -241,7 +248,7 @@ pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), St
             d.beside(condition::RENEWAL_READY, true, Reason::RenewalReady, message);
             return Ok(());
         }
-        (true, Some(trouble)) => trouble,
+        (true, Some(trouble)) => trouble.message,
         (false, _) => summary(&failures),
     };
     let message = format!("What it replaces stays until then: {message}");

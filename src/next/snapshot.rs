@@ -57,7 +57,7 @@ impl Snapshot<'_> {
 
     /// Why a Gateway does not serve a route; none when each is served. Routes that are left of another way do not count.
     #[must_use]
-    pub fn route_trouble(&self) -> Option<String> {
+    pub fn route_trouble(&self) -> Option<publish::RouteTrouble> {
         let counts = |route: &publish::HTTPRoute| {
             let mut wanted = self.spec().ways().filter_map(|(_, way)| way.gateway());
             wanted.any(|wanted| wanted.parent_refs == route.spec.parent_refs)

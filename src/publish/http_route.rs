@@ -216,9 +216,19 @@ fn http_route(
     object
 }
 
+/// Why a Gateway does not serve a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteTrouble {
+    /// What to report.
+    pub message: String,
+    /// The Gateway has not said anything yet: for some moments that is no trouble.
+    pub is_silence: bool,
+}
+
 /// Why a Gateway does not serve a route; none when each of its Gateways does.
 #[must_use]
-pub fn trouble(route: &HTTPRoute) -> Option<String> {
+pub fn trouble(route: &HTTPRoute) -> Option<RouteTrouble> {
+    let refused = |message| RouteTrouble { message, is_silence: false };
     let namespace = route.namespace().unwrap_or_default();
     route.spec.parent_refs.iter().find_map(|parent| {
         let gateway = describe(parent, &namespace);
@@ -228,17 +238,21 @@ pub fn trouble(route: &HTTPRoute) -> Option<String> {
             .flat_map(|status| &status.parents)
             .find(|said| is_same(&said.parent_ref, parent, &namespace));
         let Some(said) = said else {
-            return Some(format!(
+            let message = format!(
                 "{gateway} has not said anything of HTTPRoute {} yet: see that it exists, and that its controller runs",
                 route.name_any()
-            ));
+            );
+            return Some(RouteTrouble { message, is_silence: true });
         };
         let about = |type_: &str| said.conditions.iter().find(|condition| condition.type_ == type_);
-        if let Some(refused) = about("Accepted").filter(|accepted| accepted.status != "True") {
-            return Some(refusal(&gateway, &refused.reason, parent, &namespace));
+        if let Some(condition) = about("Accepted").filter(|accepted| accepted.status != "True") {
+            return Some(refused(refusal(&gateway, &condition.reason, parent, &namespace)));
         }
         about("ResolvedRefs").filter(|resolved| resolved.status != "True").map(|unresolved| {
-            format!("{gateway} cannot send requests to the solver ({}): look at its controller's log", unresolved.reason)
+            refused(format!(
+                "{gateway} cannot send requests to the solver ({}): look at its controller's log",
+                unresolved.reason
+            ))
         })
     })
 }
@@ -331,7 +345,7 @@ mod tests {
                  controller's log",
             ),
         ] {
-            assert_eq!(trouble(&route(&said)).as_deref(), Some(message));
+            assert_eq!(trouble(&route(&said)).unwrap().message, message);
         }
     }
 }

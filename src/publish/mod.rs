@@ -35,7 +35,7 @@ pub use content::{
     By, CHALLENGES_KEY, Content, Malformed, Record, Redirection, Token, keep, keep_records, published, read,
 };
 pub use dns_endpoint::{DNSEndpoint, TTL};
-pub use http_route::{HTTPRoute, trouble};
+pub use http_route::{HTTPRoute, RouteTrouble, trouble};
 pub use objects::{CHALLENGES_PATH, SHARED_SERVICE, config_map_name, ingress_name};
 pub use plan::{Inventory, is_standing, permitted, plan, plan_handoff, plan_removal, sweep};
 pub use publisher::{PublishError, Publisher};

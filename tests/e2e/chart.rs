@@ -131,6 +131,8 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
     let scene = Scene::new(bed, "chart").await?;
     let before = ready(&scene, "www").await?;
     let calls = bed.calls().await?.len();
+    // In mid-issue until after the upgrade. The earlier CRD does not have all fields of its status.
+    scene.apply_held("held", json!({})).await?;
 
     let earlier = earlier_chart(bed)?;
     install(bed, &earlier, &[]).await.context("in place of what kustomize installed")?;
@@ -138,8 +140,6 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
     unchanged(&scene, "www", &before).await?;
     let taken_over = ready(&scene, "taken-over").await?;
     let calls_taken_over = bed.calls().await?.len();
-    // In mid-issue over the upgrade.
-    scene.apply_held("held", json!({})).await?;
 
     let old = pods(bed).await?;
     let annotations = "operator.podAnnotations.step=next,solver.podAnnotations.step=next";
