@@ -134,6 +134,7 @@ pub(super) fn nothing_for_the_change(s: &Snapshot<'_>, d: &mut Draft) -> Result<
         reaching::successor_stands(s, d)?;
         return Err(Step::Publish(Box::new(write)));
     }
+    reaching::succeeded(s, d);
     Ok(())
 }
 

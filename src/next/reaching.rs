@@ -15,6 +15,9 @@ use crate::publish::{By, Record};
 /// From this many failed self-checks in a row on it is trouble: before, the Ingress controller is just catching up.
 const TROUBLE: u32 = 4;
 
+/// What is told while the successor of something that stands is not proven.
+const STAYS: &str = "What it replaces stays until then";
+
 /// Everything was found as the authority needs it. Answers when to look again whether it still is.
 pub(super) fn reachable(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Option<Duration>, Step> {
     if !s.spec().self_check() {
@@ -243,21 +246,30 @@ pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), St
     let trouble = s.route_trouble();
     let failures: BTreeMap<_, _> = last.failures.iter().collect();
     let message = match (failures.is_empty(), trouble) {
-        (true, None) => {
-            let message = "Every name is as the next renewal needs it".to_owned();
-            d.beside(condition::RENEWAL_READY, true, Reason::RenewalReady, message);
-            return Ok(());
-        }
+        (true, None) => return Ok(()),
         (true, Some(trouble)) => trouble.message,
         (false, _) => summary(&failures),
     };
-    let message = format!("What it replaces stays until then: {message}");
+    let message = format!("{STAYS}: {message}");
     d.beside(condition::RENEWAL_READY, false, Reason::RenewalWouldFail, message);
     // The certificate is at rest, where each look costs calls of CPS: not many, once nobody is just catching up.
     let catching_up = (1..TROUBLE).contains(&last.failed);
     let interval = if catching_up { s.schedule.self_check(last.failed) } else { s.schedule.while_stalled() };
     let again = s.until(last.at, interval);
     Err(if again.is_zero() { Step::Preflight(targets) } else { Step::Wait { again: Some(again) } })
+}
+
+/// Nothing waits for its successor any more, and that it did need not be told.
+pub(super) fn succeeded(s: &Snapshot<'_>, d: &mut Draft) {
+    let told = s
+        .certificate
+        .status
+        .as_ref()
+        .and_then(|status| crate::status::find(&status.conditions, condition::RENEWAL_READY));
+    if told.is_some_and(|told| told.message.starts_with(STAYS)) {
+        let message = "Every name is as the next renewal needs it".to_owned();
+        d.beside(condition::RENEWAL_READY, true, Reason::RenewalReady, message);
+    }
 }
 
 /// Each failure once, with the names that it is about.

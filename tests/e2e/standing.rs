@@ -1,7 +1,6 @@
 //! Redirects that stand for the life of a certificate: what they need at a renewal, what they leave alone, and how one
 //! takes the place of another.
 
-use akacert::status;
 use anyhow::{Context, Result, ensure};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
@@ -227,9 +226,7 @@ async fn an_ingress_goes_only_after_the_route_in_its_place_serves(bed: &TestBed)
     })
     .await?;
     until_redirected(&host).await?;
-    let status = scene.until_ready("www").await?;
-    let told = status::find(&status.conditions, "RenewalReady").is_none_or(|ready| ready.status != "False");
-    ensure!(told, "it is told still");
+    scene.until("www", "RenewalReady", "True", "RenewalReady").await?;
     let (from, evidence) = (version(&scene).await?, Evidence::from_now(bed)?);
     renew(&scene).await?;
     stayed_ready(&until_renewed(&scene, &before, &from).await?)?;

@@ -379,6 +379,44 @@ fn what_stood_goes_only_once_what_stands_in_its_place_is_found() {
     assert_step(&scene.next(), "LookOutside");
 }
 
+/// A Gateway takes its routes, and the others refuse theirs.
+fn accepted(scene: &mut Scene, gateway: &str) {
+    for route in &mut scene.published.http_routes {
+        let mut taken = (**route).clone();
+        let parent = taken.spec.parent_refs[0].clone();
+        let status = if parent.name == gateway { "True" } else { "False" };
+        let said = json!({"parents": [{"parentRef": parent, "conditions": [{"type": "Accepted", "status": status,
+            "reason": "Accepted", "message": "", "lastTransitionTime": "2026-11-23T12:00:00Z"}]}]});
+        taken.status = Some(serde_json::from_value(said).unwrap());
+        *route = taken.into();
+    }
+}
+
+#[test]
+fn what_an_ingress_leads_to_goes_after_it_and_a_refused_route_is_in_nobodys_way() {
+    let mut scene = redirected(json!({"ingress": {"className": "traefik"}}));
+    published_now(&mut scene);
+    scene.deployments(super::super::fixtures::IN_PRODUCTION.clone());
+    scene.change("complete", "completed", &[]);
+    scene.enrollment(&["www.example.com", "api.example.com"]);
+    for gateway in ["private", "public"] {
+        let other = json!({"http01": {"redirect": {"gateway": {"parentRefs": [{"name": gateway}]}}}});
+        scene.certificate.spec.validation = Some(serde_json::from_value(other).unwrap());
+        assert_eq!(published_now(&mut scene), ["apply HTTPRoute"]);
+        accepted(&mut scene, "nobody");
+        if scene.memory.preflight.is_none() {
+            preflight(&mut scene, &[]);
+        }
+        assert_says(&scene.next(), "RenewalReady", "False", Reason::RenewalWouldFail);
+        assert!(scene.published.config_map.is_some() && scene.published.service.is_some());
+    }
+    accepted(&mut scene, "public");
+    let mut gone = published_now(&mut scene);
+    assert_eq!(gone.remove(0), "delete Ingress");
+    gone.sort();
+    assert_eq!(gone, ["delete ConfigMap", "delete HTTPRoute", "delete Service"]);
+}
+
 #[test]
 fn a_resource_that_is_deleted_tries_to_remove_its_records_and_does_not_wait_for_ever() {
     let mut scene = asked(json!({"dns01": {"edgeDns": {}}}));
