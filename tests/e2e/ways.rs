@@ -383,6 +383,15 @@ async fn twelve_certificates_share_a_zone_of_edge_dns(bed: &mut TestBed) -> Resu
         apply(number).await?;
     }
 
+    // The operator alone never meets itself in a zone, so that this is the other kind of refusal.
+    eventually("the record that came in between is in the way", async || {
+        let calls = bed.control("GET", "/calls", None).await?;
+        let refused = |call: &&Value| call["method"] == "POST" && call["status"] == 409;
+        let ours = |call: &&Value| text(call, "path").contains(&record(2));
+        Ok(calls["calls"].as_array().and_then(|c| c.iter().filter(refused).find(ours).map(drop)))
+    })
+    .await?;
+
     let stranger = bed.edge_dns()?;
     let done = std::cell::Cell::new(false);
     let writes = async {
@@ -425,8 +434,7 @@ async fn twelve_certificates_share_a_zone_of_edge_dns(bed: &mut TestBed) -> Resu
     };
     let refused = ["POST", "PUT", "DELETE"].map(|method| of(method, 409));
     println!("12 certificates in one zone: 409 to {refused:?} of POST, PUT, DELETE");
-    let [created, replaced, deleted] = refused;
-    ensure!(created >= 1, "the record that came in between was not in the way");
+    let [_, replaced, deleted] = refused;
     ensure!(replaced + deleted >= 2, "the zone was busy only on demand");
     Ok(())
 }
