@@ -201,8 +201,10 @@ fn a_route_that_is_left_of_another_way_holds_nothing_up() {
     let by = |gateway: &str| json!({"http01": {"gateway": {"parentRefs": [{"name": gateway}]}}});
     let mut scene = asked(by("private"));
     go_on(&mut scene);
-    let decision = scene.next();
-    assert_says(&decision, "ChallengesReachable", "False", Reason::RouteNotAccepted);
+    // Gateways need some moments.
+    assert_says(&scene.next(), "ChallengesReachable", "False", Reason::ChallengesPublished);
+    later(&mut scene, 70);
+    assert_says(&scene.next(), "ChallengesReachable", "False", Reason::RouteNotAccepted);
     // Another way, and no Gateway has said anything of the old route yet.
     scene.certificate.spec.validation =
         Some(serde_json::from_value(json!({"http01": {"ingress": {"className": "traefik"}}})).unwrap());
@@ -215,6 +217,7 @@ fn a_gateway_that_refuses_a_redirect_is_told_ahead_of_what_follows_from_it() {
     let mut scene =
         asked(json!({"http01": {"redirect": {"gateway": {"parentRefs": [{"name": "private"}]}}}}));
     assert_eq!(published_now(&mut scene), ["apply HTTPRoute"]);
+    later(&mut scene, 70);
     preflight(&mut scene, &[("www.example.com", "it does not redirect")]);
     let decision = scene.next();
     assert_says(&decision, "PreflightPassed", "False", Reason::PreflightFailed);
