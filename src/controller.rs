@@ -175,8 +175,8 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
     Some(Duration::from_secs(60))
 }
 
-/// The status is written when there is nothing to do but wait, when the verdict flips, and once the tokens are published,
-/// which CPS may use before the next pause: not between two steps.
+/// The status is written when there is nothing to do but wait, when the verdict flips, once the tokens are published,
+/// which CPS may use before the next pause, and before a drift is undone: not between two steps.
 pub(crate) fn is_worth_a_write(
     certificate: &AkamaiCertificate,
     wanted: &CertificateStatus,
@@ -187,7 +187,9 @@ pub(crate) fn is_worth_a_write(
         certificate.metadata.finalizers.is_none() && certificate.metadata.deletion_timestamp.is_some();
     let published =
         |status: &CertificateStatus| status::is_true(&status.conditions, condition::CHALLENGES_PUBLISHED);
+    let drifted = |status: &CertificateStatus| status::is_true(&status.conditions, condition::DRIFTED);
     let moment = matches!(step, Step::Wait { .. })
+        || (drifted(wanted) && !drifted(&current))
         || is_ready(&current) != is_ready(wanted)
         || (published(wanted) && !published(&current));
     moment && current != *wanted && !untouched

@@ -256,7 +256,7 @@ fn their_redirect(scene: &Scene<'_>, host: &str) -> Value {
 }
 
 async fn names_that_are_served_elsewhere_wait_for_their_redirect(bed: &TestBed) -> Result<()> {
-    let scene = Scene::new(bed, "elsewhere").await?;
+    let scene = Scene::new(bed, "served-elsewhere").await?;
     let host = scene.host("www");
     let evidence = Evidence::from_now(bed)?;
     scene.apply("www", json!({"validation": {"http01": {"ingress": null, "external": {}}}})).await?;
