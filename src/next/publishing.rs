@@ -102,7 +102,8 @@ pub(super) fn stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
         }
         Err(blocked) => {
             report(d, &blocked);
-            Err(Step::Wait { again: None })
+            // A kind that the cluster gets wakes nobody.
+            Err(Step::Wait { again: Some(s.schedule.while_stalled()) })
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::api::validation::{GatewayRoute, ParentRef, Redirect};
 /// An HTTPRoute may have as many host names (Gateway API, HTTPRouteSpec).
 const MOST_HOSTS: usize = 16;
 
+/// One certificate has at most a hundred names, and so at most seven routes a redirect.
+const MOST_PARTS: usize = 10;
+
 /// A rule may have as many matches (Gateway API, HTTPRouteRule).
 const MOST_MATCHES: usize = 64;
 
@@ -177,6 +180,7 @@ pub(super) fn redirecting(
     redirect: &Redirect,
     route: &GatewayRoute,
     hosts: &[&str],
+    part: usize,
 ) -> Vec<HTTPRoute> {
     let to = RequestRedirect { scheme: "http".into(), hostname: redirect.host().into(), status_code: 302 };
     let rule = Rule {
@@ -190,7 +194,7 @@ pub(super) fn redirecting(
         .chunks(MOST_HOSTS)
         .enumerate()
         .map(|(index, hosts)| {
-            let name = objects::route_name(certificate, "redirect", redirect, index);
+            let name = objects::route_name(certificate, "redirect", route, part * MOST_PARTS + index);
             let hosts = hosts.iter().copied().collect();
             let mut route = http_route(certificate, name, route, &hosts, rule.clone());
             route.labels_mut().insert(COMPONENT_LABEL.to_owned(), REDIRECT_COMPONENT.to_owned());

@@ -26,7 +26,7 @@ use crate::api::names::{
 };
 use crate::api::policy::Handoff;
 use crate::api::status::DeploymentStatus;
-use crate::api::validation::{IngressRoute, PathType, Redirect};
+use crate::api::validation::{IngressRoute, PathType};
 
 /// Name of the Service that the certificates of a namespace share.
 pub const SHARED_SERVICE: &str = "akacert-solver";
@@ -196,16 +196,16 @@ pub(super) fn ingress(
 /// The Ingress of a standing redirect: everything below the challenges' path to the solver, which redirects.
 pub(super) fn redirecting_ingress(
     certificate: &AkamaiCertificate,
-    redirect: &Redirect,
     route: &IngressRoute,
     hosts: &[&str],
+    part: usize,
     settings: &Settings,
 ) -> Ingress {
     let path_type = match route.path_type {
         Some(PathType::ImplementationSpecific) => PathType::ImplementationSpecific,
         _ => PathType::Prefix,
     };
-    let name = route_name(certificate, "redirect", redirect, 0);
+    let name = route_name(certificate, "redirect", route, part);
     let paths = hosts.iter().map(|host| (*host, BTreeSet::from([CHALLENGES_PATH]))).collect();
     let mut ingress = ingress_of(certificate, name, route, &paths, path_type, settings);
     ingress.labels_mut().insert(COMPONENT_LABEL.to_owned(), REDIRECT_COMPONENT.to_owned());

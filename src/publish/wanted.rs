@@ -57,12 +57,17 @@ pub(super) fn objects(certificate: &AkamaiCertificate, wanted: &Wanted, settings
     let mut all = Objects::default();
     challenges(certificate, wanted, settings, &mut all);
     if wanted.standing {
-        for (redirect, hosts) in redirects(certificate) {
+        let redirects = redirects(certificate);
+        for (place, (redirect, hosts)) in redirects.iter().enumerate() {
+            // Those by the same route differ in where they lead to, and their objects in a number.
+            let by_the_same =
+                |other: &Redirect| other.gateway == redirect.gateway && other.ingress == redirect.ingress;
+            let part = redirects.iter().take(place).filter(|(other, _)| by_the_same(other)).count();
             if let Some(route) = &redirect.gateway {
-                all.http_routes.extend(http_route::redirecting(certificate, redirect, route, &hosts));
+                all.http_routes.extend(http_route::redirecting(certificate, redirect, route, hosts, part));
             }
             if let Some(route) = &redirect.ingress {
-                let ingress = objects::redirecting_ingress(certificate, redirect, route, &hosts, settings);
+                let ingress = objects::redirecting_ingress(certificate, route, hosts, part, settings);
                 all.ingresses.push(ingress);
                 all.leads_to_the_solver = true;
                 let to =

@@ -106,6 +106,15 @@ fn another_gateway_is_another_route_so_that_the_first_stands_until_the_second_do
 }
 
 #[test]
+fn another_host_is_the_same_route_since_two_for_one_path_would_be_in_each_others_way() {
+    let of_host = |host: &str| of(json!({"http01": {"redirect": {"host": host, "gateway": gateway()}}}));
+    let (observed, _) = publish(&of_host("one.example.net"), &[], nothing(), &settings());
+    let (observed, log) = publish(&of_host("two.example.net"), &[], observed, &settings());
+    assert_eq!(kinds(&log), ["HTTPRoute"]);
+    assert_eq!(observed.http_routes.len(), 1);
+}
+
+#[test]
 fn values_of_a_name_are_one_record_set_of_a_dns_endpoint() {
     let certificate = of(json!({"dns01": {"dnsEndpoint": {"labels": {"dns": "public"}}}}));
     let by = By::of(certificate.spec.way("www.example.com")).unwrap();
