@@ -9,13 +9,13 @@ use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::registry::AccountKey;
 use crate::cluster::scope::{Scope, Watch, everywhere};
 use akacert_api::account::{Credentials, Defaults, RequestBudget};
 use akacert_api::certificate::AccountKind;
 use akacert_api::names::ACCOUNT_FINALIZER;
 use akacert_api::status::AccountStatus;
 use akacert_api::{AkamaiAccount, ClusterAkamaiAccount};
+use akacert_core::account::AccountKey;
 
 /// Either kind of account.
 pub(super) trait AccountResource:

@@ -243,7 +243,7 @@ pub async fn run(
         dns,
         roots,
         lists: Lists::default(),
-        certificates: store.clone(),
+        certificates: certificates.by_common_name(),
         knowledge: Knowledge::default(),
         recorder,
         metrics,

@@ -1,7 +1,7 @@
 //! PURE: which events a change of status is worth. Not here: sending them (`crate::controller`).
 
 use akacert_api::condition_set;
-use akacert_api::reason::Reason;
+use akacert_api::reason::{self, Reason};
 use akacert_api::status::{CertificateStatus, condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -45,23 +45,6 @@ const TROUBLE: [(&str, &str, &str); 6] = [
     (condition::HANDED_OFF, "False", "HandOff"),
 ];
 
-/// Reasons for not being Ready that are waiting, not trouble.
-const PATIENCE: [Reason; 13] = [
-    Reason::Creating,
-    Reason::WaitingForChallenges,
-    Reason::ChallengesPublished,
-    Reason::WaitingForValidation,
-    Reason::WaitingForDeployment,
-    Reason::WaitingForWindow,
-    Reason::Suspended,
-    Reason::Waiting,
-    Reason::DeletionPending,
-    Reason::Throttled,
-    Reason::Updating,
-    Reason::UpdateWaits,
-    Reason::WaitingForWarnings,
-];
-
 /// The events that lead from one status to another: each step once, each new trouble once.
 #[must_use]
 pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
@@ -79,7 +62,9 @@ pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
             continue;
         };
         let known = condition_set::find(&old.conditions, type_).map(|known| known.reason.as_str());
-        let patience = PATIENCE.iter().any(|reason| reason.as_str() == trouble.reason);
+        let patience = Reason::ALL.iter().any(|reason| {
+            reason.as_str() == trouble.reason && reason.severity() == reason::Severity::Progress
+        });
         if known != Some(trouble.reason.as_str()) && !patience {
             events.push(event(Severity::Warning, &trouble.reason, action, &trouble.message));
         }

@@ -12,11 +12,12 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::Api;
 
-use super::context::Context;
+use super::{Context, fault};
+use crate::process::failpoint;
 use akacert_api::AkamaiCertificate;
-use akacert_api::reason::Reason;
 use akacert_api::validation::{EdgeDns, Rfc2136, TsigAlgorithm};
 use akacert_core::account::{AccountKey, View};
+use akacert_core::life::answer::Answer;
 use akacert_core::published::{By, Record, TTL};
 use akacert_outside::dns::{self, DnsFailure, TsigKey, UpdateError, Updater};
 
@@ -81,12 +82,6 @@ pub enum RecordError {
 }
 
 impl RecordError {
-    /// What to report, and whether a human has to do something.
-    #[must_use]
-    pub fn reason(&self) -> (Reason, bool) {
-        (Reason::DnsUpdateFailed, false)
-    }
-
     /// When to try again, if the other side says so.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -98,14 +93,22 @@ impl RecordError {
 }
 
 /// Writes a TXT record; does nothing when it is there.
-///
-/// # Errors
-/// [`RecordError`]; it may be tried again.
-pub async fn write(
-    record: &Record,
-    certificate: &AkamaiCertificate,
-    ctx: &Context,
-) -> Result<(), RecordError> {
+pub(super) async fn write(record: &Record, certificate: &AkamaiCertificate, ctx: &Context) -> Answer {
+    failpoint::reach("before writing a TXT record");
+    let answer = add(record, certificate, ctx).await;
+    failpoint::reach("after writing a TXT record");
+    answer.map_or_else(|error| Answer::Failed(fault::record(&error)), |()| Answer::Done)
+}
+
+/// Removes a TXT record; does nothing when it is not there.
+pub(super) async fn remove(record: &Record, certificate: &AkamaiCertificate, ctx: &Context) -> Answer {
+    failpoint::reach("before removing a TXT record");
+    let answer = take_away(record, certificate, ctx).await;
+    failpoint::reach("after removing a TXT record");
+    answer.map_or_else(|error| Answer::Failed(fault::record(&error)), |()| Answer::Done)
+}
+
+async fn add(record: &Record, certificate: &AkamaiCertificate, ctx: &Context) -> Result<(), RecordError> {
     let values: Vec<String> = record.values.iter().cloned().collect();
     let name = &record.name;
     match &record.by {
@@ -124,11 +127,7 @@ pub async fn write(
     }
 }
 
-/// Removes a TXT record; does nothing when it is not there.
-///
-/// # Errors
-/// [`RecordError`]; it may be tried again.
-pub async fn remove(
+async fn take_away(
     record: &Record,
     certificate: &AkamaiCertificate,
     ctx: &Context,
