@@ -1,4 +1,4 @@
-//! What certificates see of accounts: whether one may be used, and if not, why. Not here: checking credentials.
+//! What certificates see of accounts: whether one may be used, and if not, why.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -16,19 +16,19 @@ use crate::api::AkamaiCertificate;
 use crate::api::account::Defaults;
 use crate::api::certificate::{AccountKind, AccountRef};
 
-/// Names an account.
+/// Kind, namespace and name of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountKey {
-    /// Its kind.
+    /// Cluster-wide, or of a namespace.
     pub kind: AccountKind,
     /// Its namespace; none for a ClusterAkamaiAccount.
     pub namespace: Option<String>,
-    /// Its name.
+    /// The resource's name.
     pub name: String,
 }
 
 impl AccountKey {
-    /// The account that a certificate refers to.
+    /// What the `accountRef` of a certificate means.
     #[must_use]
     pub fn of(certificate: &AkamaiCertificate) -> Self {
         Self::referred_to(&certificate.spec.account_ref, certificate)
@@ -43,9 +43,17 @@ impl AccountKey {
         };
         Self { kind: reference.kind, namespace, name: reference.name.clone() }
     }
-}
 
-impl AccountKey {
+    /// Whether a certificate refers to it.
+    pub(super) fn is_of(&self, certificate: &AkamaiCertificate) -> bool {
+        let reference = &certificate.spec.account_ref;
+        let namespace = match reference.kind {
+            AccountKind::AkamaiAccount => certificate.metadata.namespace.as_ref(),
+            AccountKind::ClusterAkamaiAccount => None,
+        };
+        self.kind == reference.kind && self.name == reference.name && self.namespace.as_ref() == namespace
+    }
+
     /// `namespace/name`, or the name alone of a ClusterAkamaiAccount.
     #[must_use]
     pub fn path(&self) -> String {
@@ -65,7 +73,7 @@ impl fmt::Display for AccountKey {
 /// An account whose credentials were accepted.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Its name.
+    /// Which one.
     pub key: AccountKey,
     /// A client with its credentials.
     pub client: Client,
@@ -141,6 +149,14 @@ impl Registry {
         Self { known: RwLock::default(), namespaces }
     }
 
+    /// Certificates may not take an account for missing that is seen and not yet checked.
+    pub(super) fn announce(&self, key: &AccountKey) {
+        let being_checked =
+            || Known::NotReady { why: "its credentials are being checked".into(), transient: true };
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry(key.clone()).or_insert_with(being_checked);
+    }
+
     pub(super) fn set(&self, key: &AccountKey, known: Known) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), known);
     }
@@ -168,7 +184,7 @@ impl Registry {
         self.known.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
     }
 
-    /// The account of a certificate, as far as this certificate may use it.
+    /// The account that a certificate refers to, as far as this certificate may use it.
     #[must_use]
     pub fn view(&self, certificate: &AkamaiCertificate) -> View {
         self.view_of(&AccountKey::of(certificate), certificate, &certificate.spec.names())
