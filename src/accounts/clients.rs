@@ -8,7 +8,7 @@ use k8s_openapi::ByteString;
 
 use super::credentials::{self, Destination, Endpoints, Problem};
 use super::resource::AccountResource;
-use crate::metrics::Metrics;
+use crate::process::metrics::Metrics;
 
 /// Requests a minute and at once, unless the account says otherwise: others use the Akamai account too.
 const DEFAULT_BUDGET: (u32, u32) = (25, 10);

@@ -30,17 +30,18 @@ use tracing::Instrument;
 use super::check::{Check, Outcome, Subject, Vouched};
 use super::clients::Clients;
 use super::credentials::Endpoints;
-use super::registry::{Account, AccountKey, Known, Registry};
+use super::registry::{Known, Registry, refers_to};
 use super::report::{Failed, Writer};
 use super::resource::AccountResource;
 use super::secrets::{Place, Secrets};
 use super::slots::Slots;
-use crate::api::status::SecretVersion;
-use crate::api::{AkamaiAccount, AkamaiCertificate, ClusterAkamaiAccount};
-use crate::controller::until_drained;
-use crate::metrics::Metrics;
-use crate::next::schedule::Schedule;
-use crate::scope::Scope;
+use crate::cluster::scope::Scope;
+use crate::cluster::until_drained;
+use crate::process::metrics::Metrics;
+use akacert_api::status::SecretVersion;
+use akacert_api::{AkamaiAccount, AkamaiCertificate, ClusterAkamaiAccount};
+use akacert_core::account::{Account, AccountKey};
+use akacert_core::life::schedule::Schedule;
 
 /// Settings, from operator flags.
 #[derive(Clone, Debug)]
@@ -380,15 +381,15 @@ impl Accounts {
         let known = match &outcome.client {
             Some(client) if outcome.ready => {
                 let (allowed_namespaces, allowed_domains) = account.allowed();
-                Known::Ready(Arc::new(Account {
+                let account = Arc::new(Account {
                     key: key.clone(),
-                    client: client.clone(),
                     contracts: outcome.contracts.clone(),
                     defaults: account.defaults().cloned().unwrap_or_default(),
                     allowed_namespaces,
                     allowed_domains,
                     budget_group: account.budget_group(),
-                }))
+                });
+                Known::Ready { account, client: client.clone() }
             }
             _ => Known::NotReady { why: outcome.message.clone(), transient: outcome.is_transient() },
         };
@@ -398,7 +399,7 @@ impl Accounts {
     }
 
     fn users(&self, key: &AccountKey) -> Vec<Arc<AkamaiCertificate>> {
-        self.certificates.state_filter(|certificate| key.is_of(certificate))
+        self.certificates.state_filter(|certificate| refers_to(certificate, key))
     }
 
     fn wake_users(&self, key: &AccountKey) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use akamai_cps::Credentials;
 use k8s_openapi::ByteString;
 
-use crate::api::account::Credentials as CredentialsSpec;
+use akacert_api::account::Credentials as CredentialsSpec;
 
 /// The operator calls hosts below this domain only, unless a flag allows another endpoint. Otherwise whoever may write an
 /// account could have Secrets sent anywhere.

@@ -10,10 +10,12 @@ use serde_json::json;
 
 use super::check::{Outcome, Subject};
 use super::resource::AccountResource;
-use crate::api::names::{ACCOUNT_FINALIZER, FIELD_MANAGER};
-use crate::api::status::condition;
-use crate::metrics::Metrics;
-use crate::{failpoint, status};
+use crate::cluster::event;
+use crate::process::failpoint;
+use crate::process::metrics::Metrics;
+use akacert_api::condition_set;
+use akacert_api::names::{ACCOUNT_FINALIZER, FIELD_MANAGER};
+use akacert_api::status::condition;
 
 /// The API server refused a write to an account; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -60,9 +62,11 @@ impl Writer {
         failpoint::reach("after an account's status");
         self.metrics.api_write("report an account's status", answer.is_ok());
         answer?;
-        let known = status::find(&before.conditions, condition::READY).map(|ready| ready.reason.as_str());
+        let known =
+            condition_set::find(&before.conditions, condition::READY).map(|ready| ready.reason.as_str());
         if known != Some(outcome.reason.as_str())
-            && let Err(error) = self.recorder.publish(&outcome.event(), &account.object_ref(&())).await
+            && let Err(error) =
+                event::publish(&self.recorder, &outcome.event(), &account.object_ref(&())).await
         {
             tracing::warn!(%error, "an event could not be sent");
         }

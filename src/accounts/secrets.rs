@@ -12,7 +12,7 @@ use kube::{Client, ResourceExt};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
-use crate::api::status::SecretVersion;
+use akacert_api::status::SecretVersion;
 
 /// Reads at a time.
 const AT_A_TIME: usize = 16;

@@ -1,7 +1,8 @@
 //! What a check of an account says, as a specification.
 
 use super::*;
-use crate::next::fixtures::{account, certificate, noon};
+use crate::accounts::tests::client;
+use akacert_core::life::fixtures::{certificate, noon};
 use akamai_cps::Problem;
 use serde_json::json;
 
@@ -26,7 +27,7 @@ fn place() -> Place {
 
 fn outcome(answer: Result<&[&str], Error>) -> Outcome {
     let answer = answer.map(|contracts| contracts.iter().map(|id| (*id).to_owned()).collect());
-    Outcome::of(answer, account().client, None, &place())
+    Outcome::of(answer, client(), None, &place())
 }
 
 fn version(uid: &str, resource_version: &str) -> Option<SecretVersion> {
@@ -98,7 +99,7 @@ fn the_answer_to_one_call_tells_whether_the_account_can_be_used_and_if_not_why()
 #[test]
 fn credentials_that_may_not_list_contracts_will_do_with_a_default_contract() {
     let defaults = Defaults { contract_id: Some("1-A".into()), ..Defaults::default() };
-    let outcome = Outcome::of(Err(answered(403, "no")), account().client, Some(&defaults), &place());
+    let outcome = Outcome::of(Err(answered(403, "no")), client(), Some(&defaults), &place());
     assert_eq!((outcome.ready, outcome.reason), (true, Reason::CredentialsAccepted));
     assert_eq!(outcome.contracts, Vec::<String>::new());
 }
@@ -222,7 +223,7 @@ fn an_account_that_is_being_deleted_names_five_of_its_users_at_most() {
         "The account is marked for deletion and stays until no certificate refers to it: delete shop/c1, shop/c2, \
          shop/c3, shop/c4, shop/c5 and 2 more"
     );
-    assert!(matches!(reported.event().type_, EventType::Warning));
+    assert!(matches!(reported.event().severity, Severity::Warning));
     assert_eq!(ready.while_in_use(&[]).reason, Reason::CredentialsAccepted);
     // Why it cannot be used is the more important news.
     let rejected = outcome(Err(answered(401, "no"))).while_in_use(&users);

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
-use crate::api::ClusterAkamaiAccount;
-use crate::api::names::ACCOUNT_FINALIZER;
+use akacert_api::ClusterAkamaiAccount;
+use akacert_api::names::ACCOUNT_FINALIZER;
 
 const ACCOUNTS: &str = "/apis/akacert.io/v1alpha1/clusterakamaiaccounts";
 const SECRETS: &str = "/api/v1/namespaces/akacert-system/secrets";

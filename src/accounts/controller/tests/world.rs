@@ -18,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::cluster::Cluster;
 use super::cps::Cps;
-use crate::accounts::{Accounts, Endpoint, Endpoints, Registry, Settings, View};
-use crate::api::AkamaiCertificate;
-use crate::metrics::Metrics;
-use crate::next::fixtures::certificate;
-use crate::scope::Scope;
+use crate::accounts::{Accounts, Endpoint, Endpoints, Registry, Settings};
+use crate::cluster::scope::Scope;
+use crate::process::metrics::Metrics;
+use akacert_api::AkamaiCertificate;
+use akacert_core::account::View;
+use akacert_core::life::fixtures::certificate;
 
 /// Intervals so long that nothing is repeated within a test.
 pub const LONG: f64 = 1.0;
