@@ -43,9 +43,6 @@ use akacert_core::life::forecast::Pace;
 use akacert_core::published;
 use akacert_outside::probe::{ProbeSettings, Prober};
 
-/// How long certificates wait at the start until every account has been checked.
-const FIRST_PASS: Duration = Duration::from_secs(30);
-
 /// How often what a crash left behind is looked for. It is found in the watches, so looking costs no request.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -274,9 +271,9 @@ pub async fn run(
     let work = async {
         tokio::join!(
             async {
-                // A certificate looked at before its account was checked would report that, and take it back.
+                // A certificate that is looked at before its account would report it missing, and take that back.
                 tokio::select! {
-                    _ = tokio::time::timeout(FIRST_PASS, accounts.first_pass()) => {}
+                    () = accounts.first_look() => {}
                     () = shutdown.cancelled() => {}
                 }
                 certificates.run(ctx.clone(), wake, shutdown.clone()).await;
