@@ -286,3 +286,58 @@ fn every_link_within_the_handbook_leads_somewhere() {
         }
     }
 }
+
+/// Whether a line begins a block of its own: a heading, a row of a table, an item of a list, code, a comment.
+fn begins_a_block(line: &str) -> bool {
+    let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_numbered = number.len() < line.len() && number.starts_with(". ");
+    is_numbered || ["#", "|", "- ", "```", "<!--"].iter().any(|start| line.starts_with(start))
+}
+
+/// The lines that continue a paragraph, an item or a row, outside of code.
+fn continuations(page: &str) -> Vec<&str> {
+    let (mut in_code, mut before, mut found) = (false, "", Vec::new());
+    for line in page.lines() {
+        let text = line.trim_start();
+        let begins = text.is_empty()
+            || before.is_empty()
+            || begins_a_block(text)
+            || ["#", "```", "<!--"].iter().any(|start| before.starts_with(start));
+        if !in_code && !begins {
+            found.push(line);
+        }
+        in_code ^= text.starts_with("```");
+        before = text;
+    }
+    found
+}
+
+#[test]
+fn each_paragraph_is_one_line() {
+    // These two are being rewritten.
+    let wrapped = ["README.md", "architecture.md"];
+    let root = ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(|page| docs().join("..").join(page));
+    for path in
+        pages().into_iter().chain(root).filter(|path| !wrapped.iter().any(|page| path.ends_with(page)))
+    {
+        let page = fs::read_to_string(&path).unwrap();
+        assert_eq!(continuations(&page), Vec::<&str>::new(), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_line_that_continues_another_is_found() {
+    let page = "# One\n\nA paragraph\nin two lines.\n\n- an item\n  in two\n- another\n\n```text\ncode\ncode\n```\n<!-- a comment -->\n\n1. first\n2. second\n";
+    assert_eq!(continuations(page), ["in two lines.", "  in two"]);
+}
+
+#[test]
+fn each_decision_has_a_status() {
+    let decisions = pages().into_iter().filter(|path| path.parent().unwrap().ends_with("decisions"));
+    for path in decisions {
+        let page = fs::read_to_string(&path).unwrap();
+        let status = page.lines().nth(2).and_then(|line| line.strip_prefix("Status: ")).unwrap_or_default();
+        let known = status == "accepted" || status.starts_with("superseded by ");
+        assert!(known, "{}: the third line is no status", path.display());
+    }
+}
