@@ -69,7 +69,7 @@ fn metrics_are_the_catalog_of_the_code() {
 
 #[test]
 fn flags_are_what_the_program_says() {
-    let mut page = String::from("# Flags\n\nWhat `--help` says. This page is rendered from the program.\n");
+    let mut page = String::from("# Flags\n\nThis page is the output of `--help`.\n");
     for command in ["operator", "solver", "export", "crds"] {
         let help = help(Path::new(env!("CARGO_BIN_EXE_akacert")), &[command]);
         write!(page, "\n## akacert {command}\n\n{help}").unwrap();
@@ -79,9 +79,7 @@ fn flags_are_what_the_program_says() {
 
 #[test]
 fn flags_of_the_plugin_are_what_it_says() {
-    let mut page = String::from(
-        "# Flags of kubectl akacert\n\nWhat `--help` says. This page is rendered from the program.\n",
-    );
+    let mut page = String::from("# Flags of kubectl akacert\n\nThis page is the output of `--help`.\n");
     let plugin = testbed::own("kubectl-akacert").unwrap();
     write!(page, "\n{}", help(&plugin, &[])).unwrap();
     for command in ["status", "explain", "plan", "approve", "renew", "probe", "completion"] {
@@ -177,7 +175,7 @@ fn the_rights_of_the_operator_are_told_line_by_line() {
 fn values_of_the_chart_are_its_values_yaml() {
     let values = fs::read_to_string(docs().join("../charts/akacert/values.yaml")).unwrap();
     let page = format!(
-        "# Values of the chart\n\n`charts/akacert/values.yaml`; a schema refuses anything else.\n\n```yaml\n{}```\n",
+        "# Values of the chart\n\nThis page is `charts/akacert/values.yaml`. A schema rejects unknown values and wrong types.\n\n```yaml\n{}```\n",
         values
     );
     is_rendered("chart-values.md", &page);
@@ -196,7 +194,7 @@ fn the_solver_may_what_one_sentence_says() {
 #[test]
 fn fields_are_those_of_the_crds() {
     let mut page = String::from(
-        "# Fields\n\nEvery field of every kind, as `kubectl explain` has it. This page is rendered from the CRDs.\n",
+        "# Fields\n\nThis page has every field of every kind, as `kubectl explain` shows it. It is rendered from the CRDs.\n",
     );
     for (_, crd) in api::crds() {
         write!(page, "\n## {}\n\n| Field | Type | What it says |\n|---|---|---|\n", crd.spec.names.kind)
