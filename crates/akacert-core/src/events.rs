@@ -108,7 +108,7 @@ pub fn event(severity: Severity, reason: &str, action: &'static str, note: &str)
 #[must_use]
 pub fn handbook_page() -> String {
     let mut page = String::from(
-        "# Events\n\nEvents of `events.k8s.io/v1`, from `akacert.io/operator`, on the certificate or account that they are about: one when a fact changes, never one \
+        "# Events\n\nThe operator (`akacert.io/operator`) reports events of `events.k8s.io/v1` on the certificate or account that they are about. It reports an event when a fact changes, never \
          because time passes. This page is rendered from `crates/akacert-core/src/events.rs`.\n\n\
          | Type | Action | Reason | When |\n|---|---|---|---|\n",
     );
@@ -122,15 +122,10 @@ pub fn handbook_page() -> String {
     row("Normal", "Renew", &format!("`{started}`"), started.meaning());
     row("Normal", "Renew", &format!("`{renewed}`"), renewed.meaning());
     for (type_, status, action) in TROUBLE {
-        let when = format!("`{type_}` is {status} for another reason than before, and not only waits");
+        let when = format!("`{type_}` is {status} for a new reason that is more than waiting");
         row("Warning", action, "the condition's", &when);
     }
-    row(
-        "Normal or Warning",
-        "Check",
-        "the account's",
-        "the verdict on an account has another reason than before",
-    );
+    row("Normal or Warning", "Check", "the account's", "the account's condition has a new reason");
     page.push_str("\n[Reasons](reasons.md) explains each reason.\n");
     page
 }
