@@ -9,9 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use akacert::api::{self, conditions, reason};
-use akacert::events;
-use akacert::metrics::catalog;
+use akacert::process::metrics::catalog;
+use akacert_api::{self, conditions, reason};
+use akacert_core::events;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray,
 };
@@ -46,7 +46,7 @@ fn conditions_are_the_table_of_the_code() {
 
 #[test]
 fn every_annotation_and_label_has_its_row() {
-    let source = include_str!("../src/api/names.rs");
+    let source = include_str!("../crates/akacert-api/src/names.rs");
     let quoted = source.lines().filter_map(|line| line.strip_prefix("pub const "));
     let constants = quoted.filter_map(|line| Some((line.split(':').next()?, line.split('"').nth(1)?)));
     let page = fs::read_to_string(docs().join("annotations.md")).unwrap();
