@@ -196,7 +196,7 @@ fn fields_are_those_of_the_crds() {
     let mut page = String::from(
         "# Fields\n\nThis page has every field of every kind, as `kubectl explain` shows it. It is rendered from the CRDs.\n",
     );
-    for (_, crd) in api::crds() {
+    for (_, crd) in akacert_api::crds() {
         write!(page, "\n## {}\n\n| Field | Type | What it says |\n|---|---|---|\n", crd.spec.names.kind)
             .unwrap();
         let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
@@ -228,7 +228,7 @@ fn fields(path: &str, schema: &JSONSchemaProps, page: &mut String) {
 fn every_way_of_validation_has_its_section_and_its_row() {
     let page = fs::read_to_string(docs().join("validation.md")).unwrap();
     let (_, crd) =
-        api::crds().into_iter().find(|(_, crd)| crd.spec.names.kind == "AkamaiCertificate").unwrap();
+        akacert_api::crds().into_iter().find(|(_, crd)| crd.spec.names.kind == "AkamaiCertificate").unwrap();
     let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
     let below = |schema: &JSONSchemaProps, name: &str| schema.properties.as_ref().unwrap()[name].clone();
     let validation = below(&below(&schema, "spec"), "validation");
