@@ -39,7 +39,7 @@ use crate::reconcile::controller::Certificates;
 use crate::reconcile::knowledge::Knowledge;
 use akacert_api::AkamaiCertificate;
 use akacert_core::deployed::{Roots, RootsError};
-use akacert_core::life::forecast::Pace;
+use akacert_core::life::schedule::Pace;
 use akacert_core::published;
 use akacert_outside::probe::{ProbeSettings, Prober};
 

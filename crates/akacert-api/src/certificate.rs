@@ -4,10 +4,12 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::account_ref::{AccountKind, AccountRef};
 use super::policy::{
     AdoptionPolicy, DeletionPolicy, DeploymentPolicy, DriftPolicy, Handoff, ManagementPolicy,
     PendingChangePolicy, RecreatePolicy, RenewalWindowPolicy, ServedProbe, UpdatePolicy, WarningsPolicy,
 };
+use super::schema::without_description;
 use super::status::CertificateStatus;
 use super::validation::Validation;
 
@@ -174,41 +176,6 @@ fn dns_names(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         "type": "array",
         "items": {"type": "string", "minLength": 1, "maxLength": 253}
     })
-}
-
-/// An optional field would show the description of its enum instead of its own.
-pub(super) fn without_description(schema: &mut schemars::Schema) {
-    schema.remove("description");
-}
-
-/// A reference to an account.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub struct AccountRef {
-    /// `AkamaiAccount` (in the certificate's namespace) or `ClusterAkamaiAccount`.
-    pub kind: AccountKind,
-    /// Name of the account.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-}
-
-/// The kinds of accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub enum AccountKind {
-    /// In the certificate's namespace, with its Secret beside it.
-    AkamaiAccount,
-    /// For many namespaces, with its Secret in the operator's namespace.
-    ClusterAkamaiAccount,
-}
-
-impl AccountKind {
-    /// The kind's name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            AccountKind::AkamaiAccount => "AkamaiAccount",
-            AccountKind::ClusterAkamaiAccount => "ClusterAkamaiAccount",
-        }
-    }
 }
 
 /// Where and how Akamai serves the certificate. Absent fields are left to CPS and never compared.

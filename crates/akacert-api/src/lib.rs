@@ -5,12 +5,14 @@
 #![allow(clippy::duplicated_attributes, reason = "each printer column has its own type and path")]
 
 pub mod account;
+pub mod account_ref;
 pub mod certificate;
 pub mod condition_set;
 pub mod conditions;
 pub mod names;
 pub mod policy;
 pub mod reason;
+mod render;
 mod schema;
 pub mod status;
 pub mod validation;
@@ -19,4 +21,4 @@ pub mod way;
 pub use account::{AkamaiAccount, ClusterAkamaiAccount};
 pub use certificate::AkamaiCertificate;
 pub use reason::Reason;
-pub use schema::crds;
+pub use render::crds;

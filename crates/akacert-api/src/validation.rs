@@ -7,7 +7,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::certificate::{AccountRef, without_description};
+use super::account_ref::AccountRef;
+use super::schema::without_description;
 
 /// How the names are proven to the certificate authority: one way for all, and others for some names. Without any way,
 /// CPS validates names that are CNAMEd to Akamai by itself.

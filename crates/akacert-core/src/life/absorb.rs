@@ -9,9 +9,9 @@ use akamai_cps_types::{Change, ChangeId, DeploymentSchedule};
 use jiff::Timestamp;
 
 use super::answer::{Answer, Fault, FaultKind};
-use super::forecast::Forecast;
 use super::memory::{
-    Acknowledged, Attempt, DeploymentsReading, Failure, Look, Memory, OfChange, OfStop, Reading, Taken,
+    Acknowledged, Attempt, DeploymentsReading, Failure, Forecast, Look, Memory, OfChange, OfStop, Reading,
+    Taken,
 };
 use super::schedule::Schedule;
 use super::step::Step;

@@ -4,7 +4,7 @@
 use akamai_cps_types::{Enrollment, EnrollmentId, RegistrationAuthority, ValidationType};
 
 use super::draft::{Draft, Progress};
-use super::following::{enrollment, reread, writable};
+use super::ours::{enrollment, reread, writable};
 use super::{Next, Snapshot, Step};
 use crate::account::Account;
 use akacert_api::policy::AdoptionPolicy;

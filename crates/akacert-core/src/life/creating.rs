@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::adopting::{self, Claim};
 use super::draft::{Draft, Progress};
-use super::following::undisputed;
 use super::intent::Intent;
+use super::ours::{has_finalizer, undisputed};
 use super::{Next, Pause, Snapshot, Step};
 use crate::account::Account;
 use crate::{desired, published};
@@ -230,9 +230,4 @@ fn again_by_list_age(s: &Snapshot<'_>, contract: &str, interval: std::time::Dura
 
 fn is_recorded(s: &Snapshot<'_>) -> bool {
     has_finalizer(s) && s.annotation(ENROLLMENT_ID_ANNOTATION).is_some_and(|id| !id.is_empty())
-}
-
-/// Whether our finalizer is there: nothing is made outside the resource before.
-pub fn has_finalizer(s: &Snapshot<'_>) -> bool {
-    s.certificate.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == CERTIFICATE_FINALIZER)
 }

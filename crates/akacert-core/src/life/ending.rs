@@ -3,9 +3,8 @@
 
 use akamai_cps_types::{AllowedInputType, EnrollmentId};
 
-use super::creating::has_finalizer;
 use super::draft::Draft;
-use super::following::{reread, writable};
+use super::ours::{has_finalizer, reread, writable};
 use super::step::Warnings;
 use super::{Next, Pause, Snapshot, Step, account_problem, inputs, publishing};
 use crate::account::{self, Account};

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use super::absorb::Moment;
 use super::answer::Answer;
-use super::forecast::Pace;
 use super::intent::Intent;
 use super::memory::{DeploymentsReading, Failure, Memory, OfChange, Quiet, Reading, Taken};
+use super::schedule::Pace;
 use super::{Decision, Next, Snapshot, Step, next, schedule::Schedule};
 use crate::account::{Account, AccountKey, View};
 use crate::deployed::Roots;

@@ -8,46 +8,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::draft::Draft;
+use super::memory::Forecast;
 use super::{Next, Pause, Snapshot, Step};
-use crate::outside::{Outlook, Target};
+use crate::outside::Target;
 use akacert_api::certificate::SecureNetwork;
 use akacert_api::reason::Reason;
 use akacert_api::status::{DeploymentStatus, condition};
 
 /// What fails is looked at again after this share of the interval.
 const AGAIN: u32 = 24;
-
-/// When certificates at rest are looked at from outside.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// From one look to the next.
-    pub interval: Duration,
-    /// When the operator started.
-    pub started: Timestamp,
-}
-
-impl Pace {
-    /// The next look after one at a time. Each certificate has moments of its own, spread over the interval, so that a
-    /// restart of the operator neither repeats a look nor forgets one.
-    #[must_use]
-    pub fn after(&self, last: Timestamp, seed: u64) -> Timestamp {
-        let interval = i128::try_from(self.interval.as_nanos().max(1_000_000)).unwrap_or(i128::MAX);
-        let own = i128::from(seed) % interval;
-        let moment = ((last.as_nanosecond() - own).div_euclid(interval) + 1) * interval + own;
-        Timestamp::from_nanosecond(moment).unwrap_or(Timestamp::MAX)
-    }
-}
-
-/// What was found outside.
-#[derive(Clone, Debug)]
-pub struct Forecast {
-    /// When.
-    pub at: Timestamp,
-    /// Fingerprint of the certificate that should be served.
-    pub fingerprint: String,
-    /// What each name showed.
-    pub outlook: BTreeMap<String, Outlook>,
-}
 
 /// The condition `RenewalReady`, and `Served` where it is asked for. Answers when to look again.
 pub fn looked_outside(s: &Snapshot<'_>, d: &mut Draft, production: &DeploymentStatus) -> Result<Pause, Next> {
@@ -139,19 +108,4 @@ fn served(d: &mut Draft, known: &Forecast) -> bool {
     };
     d.beside(condition::SERVED, status, reason, message);
     status
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_certificate_is_looked_at_once_a_day_at_its_own_moment() {
-        let pace = Pace { interval: Duration::from_secs(24 * 3600), started: Timestamp::UNIX_EPOCH };
-        let of = |seed, last: &str| pace.after(last.parse().unwrap(), seed).to_string();
-        let hour = 3_600_000_000_000;
-        assert_eq!(of(hour, "2026-11-23T00:30:00Z"), "2026-11-23T01:00:00Z");
-        assert_eq!(of(hour, "2026-11-23T01:00:00Z"), "2026-11-24T01:00:00Z");
-        assert_eq!(of(2 * hour, "2026-11-23T01:00:00Z"), "2026-11-23T02:00:00Z");
-    }
 }

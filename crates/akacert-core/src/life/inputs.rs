@@ -7,8 +7,9 @@ use akamai_cps_types::EnrollmentId;
 use jiff::Timestamp;
 
 use super::draft::{Draft, Progress};
-use super::following::{since, validated, writable};
 use super::memory::{DeploymentsReading, OfChange};
+use super::ours::writable;
+use super::stages::{since, validated};
 use super::step::Warnings;
 use super::{Next, Snapshot, Step};
 use crate::account::Account;

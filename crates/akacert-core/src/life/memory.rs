@@ -8,10 +8,9 @@ use akacert_api::reason::Reason;
 use akamai_cps_types::{Change, ChangeId, Deployments, DomainValidation, Enrollment, EnrollmentId, Warnings};
 use jiff::Timestamp;
 
-use super::forecast::Forecast;
 use super::proof::Proof;
 use super::step::Step;
-use crate::outside::Target;
+use crate::outside::{Outlook, Target};
 use crate::published::{Record, Token};
 
 /// What is remembered of one certificate.
@@ -242,6 +241,17 @@ impl<T: PartialEq> Look<T> {
         let failed = if failures.is_empty() { 0 } else { before.saturating_add(1) };
         Self { at, at_what, failures, failed }
     }
+}
+
+/// What was found outside.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    /// When.
+    pub at: Timestamp,
+    /// Fingerprint of the certificate that should be served.
+    pub fingerprint: String,
+    /// What each name showed.
+    pub outlook: BTreeMap<String, Outlook>,
 }
 
 /// What was done to TXT records since the operator started.

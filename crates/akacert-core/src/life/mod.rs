@@ -24,6 +24,7 @@ pub mod memory;
 #[cfg(test)]
 mod model;
 mod offered;
+mod ours;
 pub mod pause;
 pub mod proof;
 mod publishing;
@@ -32,6 +33,7 @@ pub mod report;
 pub mod schedule;
 mod scheduling;
 pub mod snapshot;
+mod stages;
 pub mod step;
 #[cfg(test)]
 mod tests;
@@ -201,8 +203,8 @@ fn renewed_unseen(
         return Ok(false);
     };
     let start = reading.value.as_deref().and_then(|found| found.auto_renewal_start_time);
-    let known = status.next_renewal_time.as_ref().map(|known| following::whole_second(known.0));
-    let moved = start.zip(known).is_some_and(|(start, known)| following::whole_second(start) > known);
+    let known = status.next_renewal_time.as_ref().map(|known| stages::whole_second(known.0));
+    let moved = start.zip(known).is_some_and(|(start, known)| stages::whole_second(start) > known);
     if !moved {
         return Ok(false);
     }

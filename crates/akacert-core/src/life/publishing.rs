@@ -1,8 +1,8 @@
 //! PURE: what is published for a certificate and when it goes: what the pending change needs, and what stands for the life
 //! of the certificate. Not here: which requests that takes (`crate::published`), whether it can be reached (`reaching`).
 
-use super::creating::has_finalizer;
 use super::draft::{Draft, Progress};
+use super::ours::has_finalizer;
 use super::proof::Proof;
 use super::reaching;
 use super::{Next, Pause, Snapshot, Step, is_ready};

@@ -156,6 +156,27 @@ impl Schedule {
     }
 }
 
+/// When certificates at rest are looked at from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// From one look to the next.
+    pub interval: Duration,
+    /// When the operator started.
+    pub started: Timestamp,
+}
+
+impl Pace {
+    /// The next look after one at a time. Each certificate has moments of its own, spread over the interval, so that a
+    /// restart of the operator neither repeats a look nor forgets one.
+    #[must_use]
+    pub fn after(&self, last: Timestamp, seed: u64) -> Timestamp {
+        let interval = i128::try_from(self.interval.as_nanos().max(1_000_000)).unwrap_or(i128::MAX);
+        let own = i128::from(seed) % interval;
+        let moment = ((last.as_nanosecond() - own).div_euclid(interval) + 1) * interval + own;
+        Timestamp::from_nanosecond(moment).unwrap_or(Timestamp::MAX)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,5 +212,15 @@ mod tests {
     fn two_certificates_do_not_poll_in_step() {
         let of = |seed| Schedule { scale: 1.0, seed }.while_deploying(0);
         assert_ne!(of(1), of(2));
+    }
+
+    #[test]
+    fn each_certificate_is_looked_at_once_a_day_at_its_own_moment() {
+        let pace = Pace { interval: Duration::from_secs(24 * 3600), started: Timestamp::UNIX_EPOCH };
+        let of = |seed, last: &str| pace.after(last.parse().unwrap(), seed).to_string();
+        let hour = 3_600_000_000_000;
+        assert_eq!(of(hour, "2026-11-23T00:30:00Z"), "2026-11-23T01:00:00Z");
+        assert_eq!(of(hour, "2026-11-23T01:00:00Z"), "2026-11-24T01:00:00Z");
+        assert_eq!(of(2 * hour, "2026-11-23T01:00:00Z"), "2026-11-23T02:00:00Z");
     }
 }

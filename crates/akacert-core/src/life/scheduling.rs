@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::draft::{Draft, Progress};
 use super::expiry;
-use super::following::writable;
 use super::memory::OfChange;
+use super::ours::writable;
 use super::{Next, Pause, Snapshot, Step};
 use crate::account::Account;
 use crate::window;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use akamai_cps_types::EnrollmentId;
 use jiff::Timestamp;
 
-use super::forecast::Pace;
 use super::intent::{Intent, Renewal};
 use super::memory::Memory;
 use super::pause::{Next, Pause};
+use super::schedule::Pace;
 use super::schedule::Schedule;
 use crate::account;
 use crate::deployed;

@@ -8,8 +8,8 @@ use akamai_cps_types::{Enrollment, EnrollmentId};
 use jiff::Timestamp;
 
 use super::draft::Draft;
-use super::following::{enrollment, reread, writable};
 use super::intent::Renewal;
+use super::ours::{enrollment, reread, writable};
 use super::step::Update;
 use super::{Next, Snapshot, Step};
 use crate::account::Account;

@@ -9,9 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::draft::{Draft, Progress};
-use super::following::{whole_second, writable};
 use super::memory::OfChange;
+use super::ours::writable;
 use super::proof::Proof;
+use super::stages::whole_second;
 use super::{Next, Pause, Snapshot, Step, offered, publishing, reaching};
 use crate::account::Account;
 use akacert_api::certificate::SecureNetwork;

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use akacert_api::validation::{DnsEndpoint, EdgeDns, Rfc2136};
 use akacert_api::way::Way;
 
+/// Where the authority looks for tokens (RFC 8555, section 8.3).
+pub const CHALLENGES_PATH: &str = "/.well-known/acme-challenge";
+
 /// Key under which the tokens are.
 pub const CHALLENGES_KEY: &str = "challenges.json";
 

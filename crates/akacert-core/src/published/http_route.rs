@@ -185,7 +185,7 @@ pub(super) fn redirecting(
     let to = RequestRedirect { scheme: "http".into(), hostname: redirect.host().into(), status_code: 302 };
     let rule = Rule {
         matches: vec![Match {
-            path: PathMatch { kind: "PathPrefix".into(), value: objects::CHALLENGES_PATH.into() },
+            path: PathMatch { kind: "PathPrefix".into(), value: super::content::CHALLENGES_PATH.into() },
         }],
         filters: vec![Filter { kind: "RequestRedirect".into(), request_redirect: Some(to) }],
         backend_refs: Vec::new(),

@@ -29,13 +29,14 @@ use akacert_api::reason::Reason;
 
 pub use compare::satisfies;
 pub use content::{
-    By, CHALLENGES_KEY, Content, Malformed, Record, Redirection, Token, keep, keep_records, published, read,
+    By, CHALLENGES_KEY, CHALLENGES_PATH, Content, Malformed, Record, Redirection, Token, keep, keep_records,
+    published, read,
 };
 pub use dns_endpoint::{DNSEndpoint, TTL};
 pub use http_route::{HTTPRoute, RouteTrouble, trouble};
 pub use objects::{
-    CERTIFICATE_NAME_ANNOTATION, CERTIFICATE_NAMESPACE_ANNOTATION, CHALLENGES_PATH, SHARED_SERVICE,
-    config_map_name, ingress_name,
+    CERTIFICATE_NAME_ANNOTATION, CERTIFICATE_NAMESPACE_ANNOTATION, SHARED_SERVICE, config_map_name,
+    ingress_name,
 };
 pub use plan::{
     Inventory, is_ours, is_owned, is_standing, name_taken, permitted, plan, plan_handoff, plan_removal, sweep,

@@ -16,7 +16,8 @@ use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::content::{self, Content};
+use super::content::{self, CHALLENGES_PATH, Content};
+use super::snippets;
 use super::{Rules, SolverEndpoint, Token};
 use akacert_api::AkamaiCertificate;
 use akacert_api::names::{
@@ -45,9 +46,6 @@ const SHARED_PORT: u16 = 80;
 
 /// Port of the solver's own Service, as chart and manifests have it. An HTTPRoute needs the number.
 const OWN_PORT: u16 = 8080;
-
-/// Where the authority looks for tokens (RFC 8555, section 8.3).
-pub const CHALLENGES_PATH: &str = "/.well-known/acme-challenge";
 
 /// Longest name of an object.
 const LONGEST_NAME: usize = 253;
@@ -135,7 +133,11 @@ pub(super) fn config_map(certificate: &AkamaiCertificate, content: &Content, rul
 }
 
 /// The ConfigMap that shows how to redirect to CPS where names are served elsewhere. It holds no token.
-pub(super) fn snippets(certificate: &AkamaiCertificate, hosts: &[&str], dcv_host: &str) -> ConfigMap {
+pub(super) fn redirect_snippets(
+    certificate: &AkamaiCertificate,
+    hosts: &[&str],
+    dcv_host: &str,
+) -> ConfigMap {
     let mut metadata = owned(certificate, bounded(certificate, "-redirect"), None);
     metadata.labels.get_or_insert_default().insert(COMPONENT_LABEL.to_owned(), SNIPPETS_COMPONENT.to_owned());
     ConfigMap { metadata, data: Some(super::snippets::texts(hosts, dcv_host)), ..ConfigMap::default() }

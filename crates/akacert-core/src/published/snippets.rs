@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::objects::CHALLENGES_PATH;
+use super::content::CHALLENGES_PATH;
 
 /// The texts by their keys: nginx, Apache, and a rule for Akamai Property Manager.
 pub(super) fn texts(hosts: &[&str], dcv_host: &str) -> BTreeMap<String, String> {

@@ -81,7 +81,8 @@ pub(super) fn objects(certificate: &AkamaiCertificate, wanted: &Wanted, rules: &
             .filter(|(_, way)| matches!(way, Way::External))
             .map(|(name, _)| name)
             .collect();
-        all.snippets = (!external.is_empty()).then(|| objects::snippets(certificate, &external, DCV_HOST));
+        all.snippets =
+            (!external.is_empty()).then(|| objects::redirect_snippets(certificate, &external, DCV_HOST));
     }
     for kept in &wanted.kept {
         all.leads_to_the_solver = true;

@@ -23,7 +23,7 @@ pub use txt::TxtView;
 pub use update::{TsigAlgorithm, TsigKey, UpdateError, Updater};
 pub use zone::{NameServer, ZoneServers};
 
-use crate::probe::{LookupFailure, ProbeSetupError};
+use crate::resolve::{LookupFailure, ProbeSetupError};
 
 #[cfg(test)]
 mod tests;
@@ -58,7 +58,7 @@ impl Dns {
     /// # Errors
     /// The system's configuration cannot be read.
     pub fn new(resolvers: &[SocketAddr], allowed: Vec<IpNet>) -> Result<Self, ProbeSetupError> {
-        Ok(Self { resolver: crate::probe::resolver(resolvers)?, allowed, port: 53 })
+        Ok(Self { resolver: crate::resolve::resolver(resolvers)?, allowed, port: 53 })
     }
 
     /// The same, with name servers that listen on another port. For tests.

@@ -6,7 +6,8 @@ use futures::{StreamExt, future, stream};
 use hickory_proto::rr::{Name, RData, RecordType};
 
 use super::{CLIMBING, Dns, DnsFailure, Server, absolute, base, climb, written};
-use crate::probe::{LookupFailure, refusal};
+use crate::address::refusal;
+use crate::resolve::LookupFailure;
 
 /// Most name servers of a zone that are asked.
 const MOST_SERVERS: usize = 6;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::address::Refusal;
+use crate::address::Refusal;
 
 /// Why a token could not be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,13 +4,11 @@
 //! and never contains what a remote side sent: tenants choose the hosts, and must not look around with the operator.
 //! Not here: when a check is made, and what follows from it (`akacert_core::life`).
 
-mod address;
 mod failure;
 mod fetch;
 mod interference;
 mod outlook;
 mod preflight;
-mod resolve;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,15 +18,13 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, future, stream};
 use ipnet::IpNet;
 
-pub use address::Refusal;
-pub(crate) use address::refusal;
 pub use failure::{Cause, ProbeFailure, RedirectProblem};
 pub use interference::interfering;
 pub use preflight::PreflightFailure;
-pub(crate) use resolve::resolver;
-pub use resolve::{DnsResolver, Family, LookupFailure, ProbeSetupError, Resolve};
 
+use crate::address::{Refusal, refusal};
 use crate::dns::Dns;
+use crate::resolve::{DnsResolver, Family, LookupFailure, ProbeSetupError, Resolve, resolver};
 use akacert_core::published::{SolverEndpoint, Token};
 use fetch::{Answer, Fetcher, Location};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{assert_step, says};
 use crate::life::Decision;
 use crate::life::fixtures::Scene;
-use crate::life::forecast::Forecast;
+use crate::life::memory::Forecast;
 use crate::outside::{Outlook, Served};
 use akacert_api::policy::ServedProbe;
 

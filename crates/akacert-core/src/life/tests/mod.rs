@@ -1,5 +1,6 @@
 //! The decision, as a specification: what is seen, what is done next, what is reported.
 
+mod absorbing;
 mod adopting;
 mod creating;
 mod ending;

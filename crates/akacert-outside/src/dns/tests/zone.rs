@@ -5,7 +5,7 @@ use hickory_proto::op::ResponseCode;
 use super::super::fake::{aaaa, cname};
 use super::super::{DnsFailure, NameServer, Server, ZoneServers};
 use super::*;
-use crate::probe::Refusal;
+use crate::address::Refusal;
 
 fn server(name: &str, addresses: &[&str]) -> NameServer {
     let addresses = addresses.iter().map(|address| format!("{address}:53").parse().unwrap()).collect();

@@ -1,7 +1,7 @@
 //! Which addresses are connected to.
 
-use super::super::address::refusal;
 use super::*;
+use crate::address::refusal;
 
 #[test]
 fn only_public_addresses_are_connected_to() {
