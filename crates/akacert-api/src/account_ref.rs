@@ -1,6 +1,5 @@
 //! How a certificate names an account. Not here: the accounts (`account`).
 
-use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

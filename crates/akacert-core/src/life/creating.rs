@@ -11,7 +11,7 @@ use super::ours::{has_finalizer, undisputed};
 use super::{Next, Pause, Snapshot, Step};
 use crate::account::Account;
 use crate::{desired, published};
-use akacert_api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION};
+use akacert_api::names::ENROLLMENT_ID_ANNOTATION;
 use akacert_api::reason::Reason;
 
 /// A list this young serves for a create: CPS itself refuses a common name that was taken in between.

@@ -1,4 +1,5 @@
 //! Certificates, accounts and readings for the tests of the decision. Compiled for tests only.
+#![allow(missing_docs, reason = "what a fixture is shows where it is used")]
 
 use std::sync::{Arc, LazyLock};
 

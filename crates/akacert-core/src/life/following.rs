@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use akamai_cps_types::{AllowedInputType, Change, ChangeId, Enrollment, EnrollmentId};
+use akamai_cps_types::{AllowedInputType, Change, ChangeId, EnrollmentId};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -14,10 +14,9 @@ use super::stages::{published, since, validated, whole_second};
 use super::step::Warnings;
 use super::{Next, Pause, Snapshot, Step, inputs, scheduling, validating};
 use crate::account::Account;
-use crate::{allowed, deployed as verified};
-use akacert_api::policy::RecreatePolicy;
+use crate::deployed as verified;
 use akacert_api::reason::Reason;
-use akacert_api::status::{ChangeStatus, DeploymentsStatus, condition};
+use akacert_api::status::{ChangeStatus, DeploymentsStatus};
 
 /// No change is pending any more.
 pub fn change_completed(

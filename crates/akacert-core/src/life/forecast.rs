@@ -1,11 +1,8 @@
 //! PURE: what is looked at from outside while a certificate is at rest: whether the next renewal would find its names as
 //! it needs them, and whether they are served with what is deployed. Neither changes the verdict.
-//! Not here: the looking (`crate::outside`).
+//! Not here: the looking (`akacert_outside`).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
-
-use jiff::Timestamp;
 
 use super::draft::Draft;
 use super::memory::Forecast;

@@ -140,7 +140,7 @@ pub(super) fn redirect_snippets(
 ) -> ConfigMap {
     let mut metadata = owned(certificate, bounded(certificate, "-redirect"), None);
     metadata.labels.get_or_insert_default().insert(COMPONENT_LABEL.to_owned(), SNIPPETS_COMPONENT.to_owned());
-    ConfigMap { metadata, data: Some(super::snippets::texts(hosts, dcv_host)), ..ConfigMap::default() }
+    ConfigMap { metadata, data: Some(snippets::texts(hosts, dcv_host)), ..ConfigMap::default() }
 }
 
 /// The ConfigMap that tells pipelines what is deployed.

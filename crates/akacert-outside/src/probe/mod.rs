@@ -22,9 +22,8 @@ pub use failure::{Cause, ProbeFailure, RedirectProblem};
 pub use interference::interfering;
 pub use preflight::PreflightFailure;
 
-use crate::address::{Refusal, refusal};
 use crate::dns::Dns;
-use crate::resolve::{DnsResolver, Family, LookupFailure, ProbeSetupError, Resolve, resolver};
+use crate::resolve::{DnsResolver, Family, LookupFailure, ProbeSetupError, Resolve};
 use akacert_core::published::{SolverEndpoint, Token};
 use fetch::{Answer, Fetcher, Location};
 
@@ -248,7 +247,7 @@ impl Prober {
         addresses.dedup();
         addresses.truncate(self.settings.max_addresses);
         for address in &addresses {
-            if let Some(why) = address::refusal(*address, &self.settings.allowed) {
+            if let Some(why) = crate::address::refusal(*address, &self.settings.allowed) {
                 return Err(ProbeFailure::AddressRefused { address: *address, why });
             }
         }

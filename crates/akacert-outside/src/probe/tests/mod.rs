@@ -18,7 +18,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::address::Refusal;
 use crate::dns::fake;
+use akacert_core::outside::{Need, Target};
 
 const BODY: &str = "aaa.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI";
 const PATH: &str = "/.well-known/acme-challenge/aaa";

@@ -9,10 +9,9 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
-use super::super::outlook::{Outlook, Served};
-use super::{
-    Dns, Names, Need, Prober, Reply, Target, at, dns_of, fake, names, no_dns, prober, serve, settings,
-};
+use akacert_core::outside::{Need, Outlook, Served, Target};
+
+use super::{Dns, Names, Prober, Reply, at, dns_of, fake, names, no_dns, prober, serve, settings};
 
 async fn look(prober: &Prober, name: &str, fingerprint: Option<&str>) -> Outlook {
     look_at(prober, &no_dns().await, name, Need::Http, fingerprint).await
