@@ -4,7 +4,6 @@ use akacert_api::reason::Reason;
 use akacert_core::life::answer::{Answer, Fault, FaultKind};
 use akamai_cps::Error as CpsError;
 
-use super::records::RecordError;
 use crate::cluster::PublishError;
 
 /// A fault that has its reason, and is tried again by the usual back-off.
@@ -59,9 +58,4 @@ pub(super) fn publish(error: &PublishError) -> Fault {
         }
     };
     other(reason, error.to_string())
-}
-
-/// Why a TXT record could not be written or removed.
-pub(super) fn record(error: &RecordError) -> Fault {
-    Fault { retry_after: error.retry_after(), ..other(Reason::DnsUpdateFailed, error.to_string()) }
 }

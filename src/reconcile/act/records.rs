@@ -15,9 +15,10 @@ use kube::api::Api;
 use super::{Context, fault};
 use crate::process::failpoint;
 use akacert_api::AkamaiCertificate;
+use akacert_api::reason::Reason;
 use akacert_api::validation::{EdgeDns, Rfc2136, TsigAlgorithm};
 use akacert_core::account::{AccountKey, View};
-use akacert_core::life::answer::Answer;
+use akacert_core::life::answer::{Answer, Fault};
 use akacert_core::published::{By, Record, TTL};
 use akacert_outside::dns::{self, DnsFailure, TsigKey, UpdateError, Updater};
 
@@ -92,12 +93,16 @@ impl RecordError {
     }
 }
 
+fn failed(error: &RecordError) -> Fault {
+    Fault { retry_after: error.retry_after(), ..fault::other(Reason::DnsUpdateFailed, error.to_string()) }
+}
+
 /// Writes a TXT record; does nothing when it is there.
 pub(super) async fn write(record: &Record, certificate: &AkamaiCertificate, ctx: &Context) -> Answer {
     failpoint::reach("before writing a TXT record");
     let answer = add(record, certificate, ctx).await;
     failpoint::reach("after writing a TXT record");
-    answer.map_or_else(|error| Answer::Failed(fault::record(&error)), |()| Answer::Done)
+    answer.map_or_else(|error| Answer::Failed(failed(&error)), |()| Answer::Done)
 }
 
 /// Removes a TXT record; does nothing when it is not there.
@@ -105,7 +110,7 @@ pub(super) async fn remove(record: &Record, certificate: &AkamaiCertificate, ctx
     failpoint::reach("before removing a TXT record");
     let answer = take_away(record, certificate, ctx).await;
     failpoint::reach("after removing a TXT record");
-    answer.map_or_else(|error| Answer::Failed(fault::record(&error)), |()| Answer::Done)
+    answer.map_or_else(|error| Answer::Failed(failed(&error)), |()| Answer::Done)
 }
 
 async fn add(record: &Record, certificate: &AkamaiCertificate, ctx: &Context) -> Result<(), RecordError> {

@@ -17,6 +17,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::content::{self, CHALLENGES_PATH, Content};
+use super::replicas::PORT_NAME;
 use super::snippets;
 use super::{Rules, SolverEndpoint, Token};
 use akacert_api::AkamaiCertificate;
@@ -37,9 +38,6 @@ pub const CERTIFICATE_NAMESPACE_ANNOTATION: &str = "akacert.io/certificate-names
 
 /// Annotation on a ConfigMap: the certificate's name.
 pub const CERTIFICATE_NAME_ANNOTATION: &str = "akacert.io/certificate-name";
-
-/// Name of the port, in the Service, its EndpointSlices and the solver's own Service.
-pub const PORT_NAME: &str = "http";
 
 /// Port of the Service that the certificates of a namespace share.
 const SHARED_PORT: u16 = 80;

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-use super::objects::PORT_NAME;
+/// Name of the port, in the Service, its EndpointSlices and the solver's own Service.
+pub const PORT_NAME: &str = "http";
 
 /// Where one ready replica of the solver answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
