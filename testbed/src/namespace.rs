@@ -46,15 +46,18 @@ pub fn enter_with(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let end = runtime.block_on(contained::run(command));
     // Kept on demand, to look at the logs of a failure.
-    if env::var_os("AKACERT_TESTBED_KEEP").is_none() {
-        fs::remove_dir_all(&files).with_context(|| format!("cannot remove {}", files.display()))?;
-    } else {
+    if env::var_os("AKACERT_TESTBED_KEEP").is_some() {
         eprintln!("the test bed's files are kept in {}", files.display());
+    } else if let Err(error) = fs::remove_dir_all(&files) {
+        eprintln!("cannot remove {}: {error}", files.display());
     }
     process::exit(match end? {
         End::Exited(status) => status.code().unwrap_or(1),
-        // As a shell tells it.
-        End::Asked(signal) => 128 + signal as i32,
+        End::Asked(signal) => {
+            eprintln!("{signal} has ended the test bed and everything in it");
+            // As a shell tells it.
+            128 + signal as i32
+        }
     })
 }
 

@@ -37,11 +37,12 @@ fn a_build_that_fails_is_told_in_sentences_with_what_it_said() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     let log = fs::read_dir(directory.join("cache/akacert/testbed")).unwrap().next().unwrap().unwrap().path();
+    let duration = said.lines().nth(1).unwrap().rsplit_once(' ').unwrap().1.to_owned();
     assert_eq!(
         said,
         format!(
             "[1/6] building control-plane (Kubernetes and etcd) …
-[1/6] building control-plane (Kubernetes and etcd) failed after 0s
+[1/6] building control-plane (Kubernetes and etcd) failed after {duration}
 testbed: control-plane (Kubernetes and etcd) cannot be built
   because: build.sh said, at the end of {}:
 go: no network
