@@ -10,14 +10,14 @@ use std::time::Duration;
 use akamai_cps::{Client, Error};
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::events::{Event, EventType};
 
-use crate::api::AkamaiCertificate;
-use crate::api::account::Defaults;
-use crate::api::reason::Reason;
-use crate::api::status::{AccountStatus, condition};
-use crate::next::schedule::Schedule;
-use crate::{events, status};
+use akacert_api::AkamaiCertificate;
+use akacert_api::account::Defaults;
+use akacert_api::condition_set;
+use akacert_api::reason::Reason;
+use akacert_api::status::{AccountStatus, condition};
+use akacert_core::events::{self, Event, Severity};
+use akacert_core::life::schedule::Schedule;
 
 /// How many certificates a message names.
 const SHOWN: usize = 5;
@@ -185,7 +185,7 @@ impl Outcome {
     /// The status to report.
     pub fn status(&self, before: &AccountStatus, generation: i64, now: Timestamp) -> AccountStatus {
         let condition = |type_, status| {
-            status::condition(type_, status, self.reason.as_str(), &self.message, generation, now)
+            condition_set::condition(type_, status, self.reason.as_str(), &self.message, generation, now)
         };
         let mut wanted = vec![condition(condition::READY, if self.ready { "True" } else { "False" })];
         if !self.ready && !self.is_transient() {
@@ -195,14 +195,14 @@ impl Outcome {
             observed_generation: generation,
             // An outage does not take them away.
             contracts: if self.is_transient() { before.contracts.clone() } else { self.contracts.clone() },
-            conditions: status::merged(&before.conditions, wanted),
+            conditions: condition_set::merged(&before.conditions, wanted),
         }
     }
 
     /// The event to send when the reason has changed.
     pub fn event(&self) -> Event {
         let fine = self.ready && self.reason != Reason::AccountInUse;
-        let type_ = if fine { EventType::Normal } else { EventType::Warning };
-        events::event(type_, self.reason.as_str(), "Check", &self.message)
+        let severity = if fine { Severity::Normal } else { Severity::Warning };
+        events::event(severity, self.reason.as_str(), "Check", &self.message)
     }
 }

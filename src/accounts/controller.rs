@@ -27,17 +27,20 @@ use tracing::Instrument;
 
 use super::check::{Check, Outcome, Subject};
 use super::credentials::{self, Destination, Endpoints, Problem};
-use super::registry::{Account, AccountKey, Known, Registry};
+use super::registry::{Known, Registry};
 use super::resource::AccountResource;
-use crate::api::names::{ACCOUNT_FINALIZER, FIELD_MANAGER};
-use crate::api::reason::Reason;
-use crate::api::status::condition;
-use crate::api::{AkamaiAccount, AkamaiCertificate, ClusterAkamaiAccount};
-use crate::controller::until_drained;
-use crate::metrics::Metrics;
-use crate::next::schedule::Schedule;
-use crate::scope::Scope;
-use crate::{failpoint, status};
+use crate::cluster::event;
+use crate::cluster::scope::Scope;
+use crate::cluster::until_drained;
+use crate::process::failpoint;
+use crate::process::metrics::Metrics;
+use akacert_api::condition_set;
+use akacert_api::names::{ACCOUNT_FINALIZER, FIELD_MANAGER};
+use akacert_api::reason::Reason;
+use akacert_api::status::condition;
+use akacert_api::{AkamaiAccount, AkamaiCertificate, ClusterAkamaiAccount};
+use akacert_core::account::{Account, AccountKey};
+use akacert_core::life::schedule::Schedule;
 
 /// After the API server refused a request.
 const RETRY: Duration = Duration::from_secs(60);
@@ -343,15 +346,15 @@ impl Accounts {
         let known = match &outcome.client {
             Some(client) if outcome.ready => {
                 let (allowed_namespaces, allowed_domains) = account.allowed();
-                Known::Ready(Arc::new(Account {
+                let account = Arc::new(Account {
                     key: key.clone(),
-                    client: client.clone(),
                     contracts: outcome.contracts.clone(),
                     defaults: account.defaults().cloned().unwrap_or_default(),
                     allowed_namespaces,
                     allowed_domains,
                     budget_group: account.budget_group(),
-                }))
+                });
+                Known::Ready { account, client: client.clone() }
             }
             _ => Known::NotReady { why: outcome.message.clone(), transient: outcome.is_transient() },
         };
@@ -391,9 +394,11 @@ impl Accounts {
         failpoint::reach("after an account's status");
         self.metrics.api_write("report an account's status", answer.is_ok());
         answer?;
-        let known = status::find(&before.conditions, condition::READY).map(|ready| ready.reason.as_str());
+        let known =
+            condition_set::find(&before.conditions, condition::READY).map(|ready| ready.reason.as_str());
         if known != Some(outcome.reason.as_str())
-            && let Err(error) = self.recorder.publish(&outcome.event(), &account.object_ref(&())).await
+            && let Err(error) =
+                event::publish(&self.recorder, &outcome.event(), &account.object_ref(&())).await
         {
             tracing::warn!(%error, "an event could not be sent");
         }

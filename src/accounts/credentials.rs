@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use akamai_cps::Credentials;
 use k8s_openapi::ByteString;
 
-use crate::api::account::Credentials as CredentialsSpec;
+use akacert_api::account::Credentials as CredentialsSpec;
 
 /// Only hosts below this domain are ever called, unless an operator flag allows another endpoint: whoever may write an
 /// account could otherwise send Secrets where he likes.

@@ -13,4 +13,4 @@ mod tests;
 
 pub use controller::{Accounts, Settings};
 pub use credentials::{Endpoint, Endpoints, EndpointsError};
-pub use registry::{Account, AccountKey, Registry, View};
+pub use registry::Registry;

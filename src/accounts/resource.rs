@@ -10,12 +10,12 @@ use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::registry::AccountKey;
-use crate::api::account::{Credentials, Defaults, RequestBudget};
-use crate::api::certificate::AccountKind;
-use crate::api::names::ACCOUNT_FINALIZER;
-use crate::api::status::AccountStatus;
-use crate::api::{AkamaiAccount, ClusterAkamaiAccount};
-use crate::scope::{Scope, Watch, everywhere};
+use crate::cluster::scope::{Scope, Watch, everywhere};
+use akacert_api::account::{Credentials, Defaults, RequestBudget};
+use akacert_api::certificate::AccountKind;
+use akacert_api::names::ACCOUNT_FINALIZER;
+use akacert_api::status::AccountStatus;
+use akacert_api::{AkamaiAccount, ClusterAkamaiAccount};
 
 /// Either kind of account.
 pub(super) trait AccountResource:

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::registry::Known;
 use super::{Account, AccountKey, Registry, View};
-use crate::api::AkamaiCertificate;
-use crate::api::certificate::AccountKind;
-use crate::next::fixtures::{account, certificate};
+use akacert_api::AkamaiCertificate;
+use akacert_api::certificate::AccountKind;
+use akacert_core::life::fixtures::{account, certificate};
 
 /// A registry in a cluster with namespace `shop`, which has these labels.
 fn registry(labels: Value) -> Registry {

@@ -1,5 +1,5 @@
 //! Which URL has which answer: host and path to body, and host to redirect, kept in step with the ConfigMaps.
-//! Not here: the format of a ConfigMap (`crate::publish`), HTTP (`server`).
+//! Not here: the format of a ConfigMap (`akacert_core::published`), HTTP (`server`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
-use crate::publish::{Redirection, Token, read};
+use akacert_core::published::{Redirection, Token, read};
 
 /// The answers, shared between the watch and the server.
 #[derive(Clone, Default)]

@@ -1,7 +1,7 @@
 //! `akacert solver`: answers the certificate authority's HTTP-01 requests (RFC 8555, section 8.3) with the tokens that the
 //! operator publishes as ConfigMaps. Stateless; any number of replicas.
 //!
-//! `index` knows the answers, `server` speaks HTTP. Not here: writing the ConfigMaps (`crate::publish`).
+//! `index` knows the answers, `server` speaks HTTP. Not here: writing the ConfigMaps (`akacert_core::published`).
 
 mod index;
 mod metrics;
@@ -18,10 +18,10 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Readiness};
-use crate::api::names::{CHALLENGES_COMPONENT, COMPONENT_LABEL};
-use crate::metrics::register_build;
-use crate::telemetry::LogFilter;
+use crate::process::admin::{self, Readiness};
+use crate::process::metrics::register_build;
+use crate::process::telemetry::LogFilter;
+use akacert_api::names::{CHALLENGES_COMPONENT, COMPONENT_LABEL};
 
 pub use index::Challenges;
 #[cfg(test)]

@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::index::{Challenges, normalised};
 use super::metrics::{Outcome, SolverMetrics};
-use crate::admin::Readiness;
-use crate::publish::CHALLENGES_PATH;
+use crate::process::admin::Readiness;
+use akacert_core::published::CHALLENGES_PATH;
 
 /// Bounds of the server.
 #[derive(Clone, Debug)]

@@ -42,8 +42,8 @@ pub mod edgegrid;
 mod error;
 mod operation;
 mod problem;
-pub mod types;
 
+pub use akamai_cps_types as types;
 pub use budget::{Budget, Budgets, Priority};
 pub use client::{BuildError, CallRecord, Client, ClientBuilder, Observer, Permit};
 pub use cps::{Cps, CreateParams, DeleteParams, Network, Removal, UpdateParams};

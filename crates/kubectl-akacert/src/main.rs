@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use akacert::api::AkamaiCertificate;
+use akacert_api::AkamaiCertificate;
 use anyhow::{Context, Result, bail};
 use approval::{Approval, Subject};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use akacert::api::AkamaiCertificate;
-use akacert::probe::{Need, Outlook, ProbeSettings, Prober, Target};
+use akacert_api::AkamaiCertificate;
+use akacert_outside::probe::{ProbeSettings, Prober};
 use anyhow::{Context, Result};
 use futures::future::join_all;
 use serde::Serialize;
@@ -123,7 +123,7 @@ fn outside(outlook: &Outlook, need: &Need) -> Vec<Look> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use akacert::probe::Served;
+    use akacert_core::outside::Served;
 
     #[test]
     fn what_a_name_shows_is_said_in_words_and_judged() {

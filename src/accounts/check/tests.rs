@@ -1,7 +1,7 @@
 //! What a check of an account says, as a specification.
 
 use super::*;
-use crate::next::fixtures::{account, certificate, noon};
+use akacert_core::life::fixtures::{account, certificate, noon};
 use akamai_cps::Problem;
 use serde_json::json;
 

@@ -1,0 +1,494 @@
+//! PURE: from an enrollment to a certificate in production: follow the pending change, then verify what is deployed.
+//! Not here: the challenges (`super::validating`).
+
+use std::time::Duration;
+
+use akamai_cps_types::{AllowedInputType, Change, ChangeId, Enrollment, EnrollmentId};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::draft::{Draft, Progress};
+use super::snapshot::ChangeReading;
+use super::step::Warnings;
+use super::{Snapshot, Step, inputs, scheduling, validating};
+use crate::account::Account;
+use crate::{allowed, deployed as verified};
+use akacert_api::policy::RecreatePolicy;
+use akacert_api::reason::Reason;
+use akacert_api::status::{ChangeStatus, DeploymentsStatus, condition};
+
+/// Our enrollment as CPS has it, or the step that reads it.
+pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<&'a Enrollment, Step> {
+    let Some(reading) = &s.memory.enrollment else { return Err(Step::ReadEnrollment(id)) };
+    if let Some(watch) = outdated(s, reading.at, id) {
+        return Err(watch);
+    }
+    let Some(enrollment) = reading.value.as_deref() else {
+        if s.spec().recreate_policy == Some(RecreatePolicy::Recreate) && is_asked_for(s) {
+            return Err(Step::ForgetEnrollment);
+        }
+        d.stalled(
+            Progress::EnrollmentCreated,
+            Reason::EnrollmentGone,
+            format!(
+                "Enrollment {id} is not in CPS any more, and nobody has asked for another one: set recreatePolicy: Recreate, \
+                 or delete this resource"
+            ),
+        );
+        return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.schedule.while_stalled()));
+    };
+    if !enrollment.has_common_name(&s.spec().common_name) {
+        d.stalled(
+            Progress::EnrollmentCreated,
+            Reason::Conflict,
+            format!(
+                "Enrollment {id} has the common name {}, so it is not the one of this certificate: remove the annotation \
+                 akacert.io/enrollment-id if it was copied from another resource",
+                enrollment.csr.cn
+            ),
+        );
+        return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.schedule.while_stalled()));
+    }
+    Ok(enrollment)
+}
+
+/// Whoever waits for a human sees what CPS does meanwhile: the contract's list shows it to all.
+fn outdated(s: &Snapshot<'_>, read_at: Timestamp, id: EnrollmentId) -> Option<Step> {
+    let contract = s.certificate.status.as_ref()?.contract_id.clone()?;
+    let after = s.schedule.watch_before(s.now, false);
+    (read_at < after).then_some(Step::Watch { contract, enrollment: id, after })
+}
+
+/// A resource that is being deleted needs no enrollment.
+fn is_asked_for(s: &Snapshot<'_>) -> bool {
+    s.certificate.metadata.deletion_timestamp.is_none()
+}
+
+/// No other resource has the enrollment.
+pub fn undisputed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<(), Step> {
+    let Some(rival) = (s.rival)(id).filter(|_| !s.spec().observes()) else { return Ok(()) };
+    d.stalled(
+        Progress::EnrollmentCreated,
+        Reason::Conflict,
+        format!("Enrollment {id} belongs to AkamaiCertificate {rival}: delete one of the two resources"),
+    );
+    Err(Step::Wait { again: Some(s.schedule.while_stalled()) })
+}
+
+/// Whether we may write to the enrollment: its common name is ours, and the account allows all of its present names.
+pub fn writable<'a>(
+    s: &'a Snapshot<'_>,
+    d: &mut Draft,
+    account: &Account,
+    id: EnrollmentId,
+) -> Result<&'a Enrollment, Step> {
+    undisputed(s, d, id)?;
+    let enrollment = enrollment(s, d, id)?;
+    let names: Vec<String> = enrollment.csr.names().into_iter().collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let foreign = account
+        .allowed_domains
+        .as_deref()
+        .map(|allowed| allowed::disallowed(allowed, &names))
+        .unwrap_or_default();
+    if foreign.is_empty() {
+        return Ok(enrollment);
+    }
+    d.stalled(
+        Progress::DomainsValidated,
+        Reason::ForeignNames,
+        format!(
+            "Enrollment {id} carries names that the account does not allow ({}), so it is not written to: remove them in \
+             Akamai Control Center, or allow them in the account",
+            foreign.join(", ")
+        ),
+    );
+    let read_at = s.memory.enrollment.as_ref().map_or(s.now, |reading| reading.at);
+    Err(reread(s, read_at, Step::ReadEnrollment(id), s.schedule.while_stalled()))
+}
+
+/// No change is pending any more.
+pub fn change_completed(
+    s: &Snapshot<'_>,
+    d: &mut Draft,
+    account: &Account,
+    id: EnrollmentId,
+) -> Result<(), Step> {
+    let Some(change_id) = pending_change(s, d, id)? else {
+        d.status.change = None;
+        return Ok(());
+    };
+    let Some(reading) = s.memory.change.as_ref().filter(|reading| reading.id == change_id) else {
+        return Err(first_look(s, d, id, change_id));
+    };
+    let Some(change) = &reading.change else {
+        // CPS still counts it as pending, though it does not show it.
+        return Err(reread(
+            s,
+            reading.at,
+            Step::ReadChange(id, change_id),
+            s.schedule.while_deploying(reading.unchanged),
+        ));
+    };
+    record(s, d, reading, change);
+    if change.status_info.is_complete() {
+        d.status.change = None;
+        return Ok(());
+    }
+    scheduling::scheduled(s, d, account, id, reading, change)?;
+    let (progress, interval) = judge(s, change, reading.unchanged);
+    let progress = if s.spec().observes() { progress.seen_from_afar() } else { progress };
+    if s.is_due(reading.at, interval) {
+        return Err(Step::ReadChange(id, change_id));
+    }
+    let next_look = s.until(reading.at, interval);
+    match progress {
+        Phase::Challenges => Err(validating::validated(s, d, account, id, reading, next_look)),
+        Phase::Warnings(which) => {
+            Err(inputs::warnings_approved(s, d, account, id, reading, which, next_look))
+        }
+        Phase::Staged => Err(inputs::deployment_approved(s, d, account, id, reading, next_look)),
+        Phase::Validating => {
+            report(d, &Phase::Validating, change);
+            Err(validating::still_published(s, d, account, next_look))
+        }
+        other => {
+            report(d, &other, change);
+            Err(Step::Wait { again: Some(next_look) })
+        }
+    }
+}
+
+/// The change to follow: the recorded one, else the one that the enrollment shows as pending.
+fn pending_change(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Option<ChangeId>, Step> {
+    let recorded = d.status.change.as_ref().and_then(|change| u64::try_from(change.id).ok()).map(ChangeId);
+    let created = s.memory.created.as_ref().and_then(|created| created.change);
+    let followed = s.memory.change.as_ref().filter(|reading| !is_over(reading)).map(|reading| reading.id);
+    // What we began last is newer than what was reported last.
+    if let Some(known) = followed.or(created).or(recorded) {
+        let over = s.memory.change.as_ref().filter(|reading| reading.id == known && is_over(reading));
+        let Some(over) = over else { return Ok(Some(known)) };
+        if let Some(next) = begun_since(s, over) {
+            return Ok(Some(next));
+        }
+        let complete = over.change.as_ref().is_some_and(|change| change.status_info.is_complete());
+        // Its end was reported before, in the status that says Ready and names no change.
+        let reported = recorded.is_none() && super::is_ready(s);
+        if complete || reported || newly_deployed(s, d, id)? {
+            return Ok(None);
+        }
+    }
+    let enrollment = enrollment(s, d, id)?;
+    Ok(enrollment.pending_change().and_then(|pending| pending.change_id()))
+}
+
+/// The change that the enrollment has shown since another one was over.
+fn begun_since(s: &Snapshot<'_>, over: &ChangeReading) -> Option<ChangeId> {
+    let reading = s.memory.enrollment.as_ref().filter(|reading| reading.at > over.at)?;
+    let pending = reading.value.as_ref()?.pending_change()?.change_id()?;
+    (pending != over.id).then_some(pending)
+}
+
+/// CPS forgets a change soon after it is complete. A new certificate in production that has all names says that this is
+/// what happened; otherwise the enrollment has to be asked.
+fn newly_deployed(s: &Snapshot<'_>, d: &Draft, id: EnrollmentId) -> Result<bool, Step> {
+    let Some(reading) = &s.memory.deployments else { return Err(Step::ReadDeployments(id)) };
+    let before = d.status.deployments.as_ref().and_then(|known| known.production.as_ref());
+    let Some(production) = &reading.value.production else { return Ok(false) };
+    let now = verified::verify(production, &s.spec().names(), s.roots, s.now);
+    Ok(now.is_ok_and(|now| before.is_none_or(|before| before.serial_number != now.serial_number)))
+}
+
+/// The change is over, or CPS does not show it any more: then the enrollment has to be asked.
+pub fn is_over(reading: &ChangeReading) -> bool {
+    reading
+        .change
+        .as_ref()
+        .is_none_or(|change| change.status_info.is_complete() || change.status_info.is_cancelled())
+}
+
+fn first_look(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, change: ChangeId) -> Step {
+    let created_at =
+        s.memory.created.as_ref().filter(|created| created.change == Some(change)).map(|created| created.at);
+    let again = created_at.map_or(Duration::ZERO, |at| s.until(at, s.schedule.after_create()));
+    if again.is_zero() {
+        return Step::ReadChange(id, change);
+    }
+    let since = created_at.map(|at| format!(" since {at:.0}")).unwrap_or_default();
+    d.waiting(
+        Progress::ChallengesPublished,
+        Reason::WaitingForChallenges,
+        format!("CPS has been preparing change {change}{since}; it takes some two minutes"),
+    );
+    Step::Wait { again: Some(again) }
+}
+
+enum Phase {
+    Preparing,
+    Challenges,
+    Validating,
+    Deploying,
+    Scheduled(Timestamp),
+    Warnings(Warnings),
+    Staged,
+    Input(String),
+    Failed,
+}
+
+impl Phase {
+    /// As somebody sees it who only looks on: what is asked for, others give.
+    fn seen_from_afar(self) -> Self {
+        match self {
+            Phase::Challenges => Phase::Validating,
+            Phase::Warnings(_) | Phase::Staged | Phase::Input(_) => Phase::Deploying,
+            other => other,
+        }
+    }
+}
+
+/// What the change waits for, and how long until it is worth another look.
+fn judge(s: &Snapshot<'_>, change: &Change, unchanged: u32) -> (Phase, Duration) {
+    use AllowedInputType::{
+        ChangeManagement, LetsEncryptChallenges, PostVerificationWarnings, PreVerificationWarnings,
+    };
+    if change.status_info.is_failed() {
+        return (Phase::Failed, s.schedule.while_stalled());
+    }
+    let handled =
+        [LetsEncryptChallenges, PreVerificationWarnings, PostVerificationWarnings, ChangeManagement];
+    match change.input_to_handle(&handled).map(|input| &input.input_type) {
+        Some(LetsEncryptChallenges) => return (Phase::Challenges, s.schedule.while_validating(unchanged)),
+        Some(PreVerificationWarnings) => {
+            return (Phase::Warnings(Warnings::PreVerification), s.schedule.while_deploying(unchanged));
+        }
+        Some(PostVerificationWarnings) => {
+            return (Phase::Warnings(Warnings::PostVerification), s.schedule.while_deploying(unchanged));
+        }
+        Some(ChangeManagement) => return (Phase::Staged, s.schedule.while_deploying(unchanged)),
+        Some(other) => return (Phase::Input(other.to_string()), s.schedule.while_deploying(unchanged)),
+        None => {}
+    }
+    if is_past_validation(&change.status_info.status)
+        && let Some(opens) = scheduling::opens(change, s.now)
+    {
+        // Nothing happens before; but somebody may take the schedule away.
+        let until = s.until(opens, Duration::ZERO).min(s.schedule.while_stalled());
+        return (Phase::Scheduled(opens), until.max(s.schedule.while_deploying(unchanged)));
+    }
+    if change.status_info.is_domain_validation() {
+        (Phase::Validating, s.schedule.while_validating(unchanged))
+    } else if is_past_validation(&change.status_info.status) {
+        (Phase::Deploying, s.schedule.while_deploying(unchanged))
+    } else {
+        (Phase::Preparing, s.schedule.while_validating(unchanged))
+    }
+}
+
+/// Statuses that CPS shows only after the authority has validated every name. The list is open: a status that is not
+/// here means that CPS is still working, and nothing more.
+fn is_past_validation(status: &str) -> bool {
+    matches!(
+        status,
+        "check-for-cert"
+            | "check-for-cert-error"
+            | "wait-review-cert-warning"
+            | "deploy-cert-to-staging"
+            | "deploy-changes-to-staging"
+            | "wait-ack-change-management"
+            | "live-check-action"
+            | "forward-live-check-action"
+            | "deploy-cert-to-production"
+    )
+}
+
+fn report(d: &mut Draft, phase: &Phase, change: &Change) {
+    let info = &change.status_info;
+    let since = since(d);
+    match phase {
+        Phase::Preparing => {
+            if d.is_done(Progress::DomainsValidated) {
+                validated(d);
+                d.waiting(
+                    Progress::Deployed,
+                    Reason::WaitingForDeployment,
+                    format!("CPS is working on `{}` {since}", info.status),
+                );
+            } else {
+                d.waiting(
+                    Progress::ChallengesPublished,
+                    Reason::WaitingForChallenges,
+                    format!("CPS is preparing the change: `{}` {since}", info.status),
+                );
+            }
+        }
+        Phase::Validating => {
+            published(d);
+            d.waiting(
+                Progress::DomainsValidated,
+                Reason::WaitingForValidation,
+                format!("CPS and the certificate authority are validating the names {since}"),
+            );
+        }
+        Phase::Input(kind) => {
+            validated(d);
+            d.stalled(
+                Progress::Deployed,
+                Reason::InputNeeded,
+                format!("CPS waits for the input `{kind}` {since}, which this version does not give: give it in Akamai Control Center"),
+            );
+        }
+        Phase::Failed => {
+            let error = info
+                .error
+                .as_ref()
+                .and_then(|error| error.description.as_deref())
+                .unwrap_or(&info.description);
+            d.stalled(
+                Progress::DomainsValidated,
+                Reason::ChangeFailed,
+                format!("CPS reports an error on the change at `{}`: {error}. Cancel the change in Akamai Control Center, or call Akamai support", info.status),
+            );
+        }
+        Phase::Scheduled(opens) => {
+            validated(d);
+            d.waiting(
+                Progress::Deployed,
+                Reason::WaitingForWindow,
+                format!("The certificate is issued; CPS deploys it to production not before {opens:.0}"),
+            );
+        }
+        Phase::Deploying | Phase::Challenges | Phase::Warnings(_) | Phase::Staged => {
+            validated(d);
+            d.waiting(
+                Progress::Deployed,
+                Reason::WaitingForDeployment,
+                format!("CPS is deploying the certificate: `{}` {since}", info.status),
+            );
+        }
+    }
+}
+
+/// The steps before validation are done.
+fn published(d: &mut Draft) {
+    d.done(Progress::ChallengesPublished, Reason::ChallengesPublished, "Every token is published");
+    if d.is_done(Progress::ChallengesReachable) {
+        d.done(Progress::ChallengesReachable, Reason::ChallengesReachable, "Every token was fetched");
+    } else {
+        d.done(Progress::ChallengesReachable, Reason::SelfCheckOff, "CPS went on without our check");
+    }
+}
+
+/// The authority has validated every name.
+pub fn validated(d: &mut Draft) {
+    published(d);
+    d.status.domains.clear();
+    d.status.failures = None;
+    if d.has_failed(condition::PREFLIGHT_PASSED) {
+        // It is mended, or CPS went on without it.
+        d.without(condition::PREFLIGHT_PASSED);
+    }
+    d.done(
+        Progress::DomainsValidated,
+        Reason::DomainsValidated,
+        "The certificate authority has validated every name; this is not deployment yet",
+    );
+}
+
+fn record(s: &Snapshot<'_>, d: &mut Draft, reading: &ChangeReading, change: &Change) {
+    let info = &change.status_info;
+    let old = d.status.change.take().filter(|old| u64::try_from(old.id) == Ok(reading.id.0));
+    if old.is_none() {
+        d.starts_anew();
+    }
+    let same = old.as_ref().filter(|old| old.status == info.status);
+    let kind =
+        s.memory.enrollment.as_ref().and_then(|reading| reading.value.as_deref()).and_then(|enrollment| {
+            enrollment.pending_change()?.change_type.as_ref().map(ToString::to_string)
+        });
+    d.status.change = Some(ChangeStatus {
+        id: i64::try_from(reading.id.0).unwrap_or_default(),
+        change_type: kind.or_else(|| old.as_ref().and_then(|old| old.change_type.clone())),
+        state: info.state.to_string(),
+        status: info.status.clone(),
+        description: Some(info.description.clone()).filter(|text| !text.is_empty()),
+        since: same.and_then(|old| old.since.clone()).or_else(|| Some(Time(whole_second(reading.at)))),
+        acknowledged: old.and_then(|old| old.acknowledged),
+        warnings: vec![],
+        warnings_hash: None,
+    });
+}
+
+/// Kubernetes times have no fractions.
+pub fn whole_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// "since <time>", for messages.
+pub fn since(d: &Draft) -> String {
+    let since = d.status.change.as_ref().and_then(|change| change.since.as_ref());
+    since.map(|since| format!("since {:.0}", since.0)).unwrap_or_default()
+}
+
+/// The certificate is in production, chains, covers every name and has not expired. Answers when to look again.
+pub fn deployed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Duration, Step> {
+    let Some(reading) = &s.memory.deployments else {
+        return Err(Step::ReadDeployments(id));
+    };
+    validated(d);
+    let mut again = reread(
+        s,
+        reading.at,
+        Step::ReadDeployments(id),
+        s.schedule.while_deploying(s.memory.deployment_reads.saturating_sub(1)),
+    );
+    let looked_at = s
+        .memory
+        .enrollment
+        .as_ref()
+        .map(|enrollment| enrollment.at)
+        .max(s.memory.change.as_ref().map(|change| change.at));
+    if looked_at.is_none_or(|at| s.is_due(at, s.schedule.while_stalled())) {
+        // CPS or somebody else may have begun another change meanwhile.
+        again = Step::ReadEnrollment(id);
+    }
+    let Some(production) = &reading.value.production else {
+        d.waiting(
+            Progress::Deployed,
+            Reason::WaitingForDeployment,
+            "CPS does not show a certificate in production yet",
+        );
+        return Err(again);
+    };
+    let staging = reading.value.staging.as_ref().and_then(|staging| verified::describe(staging).ok());
+    match verified::verify(production, &s.spec().names(), s.roots, s.now) {
+        Ok(certificate) => {
+            let (expiry, message) = (certificate.not_after.0, in_production(&certificate));
+            let known = d.status.deployments.as_ref().and_then(|known| known.production.as_ref());
+            if known.is_none_or(|known| known.fingerprint != certificate.fingerprint) {
+                // That was the renewal of another certificate.
+                d.status.next_renewal_time = None;
+            }
+            d.status.deployments = Some(DeploymentsStatus { staging, production: Some(certificate) });
+            d.done(Progress::ChallengesPublished, Reason::ChallengesRemoved, "Nothing needs to be published");
+            d.done(Progress::ChallengesReachable, Reason::ChallengesRemoved, "Nothing needs to be reachable");
+            d.done(Progress::Deployed, Reason::Deployed, message);
+            Ok(s.until(expiry, Duration::ZERO))
+        }
+        Err(invalid) => {
+            let production = verified::describe(production).ok();
+            d.status.deployments = Some(DeploymentsStatus { staging, production });
+            d.waiting(Progress::Deployed, Reason::CertificateInvalid, invalid.to_string());
+            Err(again)
+        }
+    }
+}
+
+fn in_production(certificate: &akacert_api::status::DeploymentStatus) -> String {
+    format!("The certificate is in production and valid until {:.0}", certificate.not_after.0)
+}
+
+/// Reads again once a reading is old enough, and waits until then.
+pub fn reread(s: &Snapshot<'_>, read_at: Timestamp, step: Step, interval: Duration) -> Step {
+    let again = s.until(read_at, interval);
+    if again.is_zero() { step } else { Step::Wait { again: Some(again) } }
+}
