@@ -34,7 +34,7 @@ enum Command {
     Export(export::Settings),
     /// Prints the CustomResourceDefinitions, or writes each into a file of a directory.
     Crds {
-        /// The directory.
+        /// The directory to write the files into. Standard output when absent.
         #[arg(long)]
         output: Option<PathBuf>,
     },

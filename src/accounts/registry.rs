@@ -1,4 +1,4 @@
-//! What certificates see of accounts: whether one may be used, and if not, why. Not here: checking credentials.
+//! What certificates see of accounts: whether one may be used, and if not, why.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -32,6 +32,14 @@ impl Registry {
         Self { known: RwLock::default(), namespaces }
     }
 
+    /// Certificates may not take an account for missing that is seen and not yet checked.
+    pub(super) fn announce(&self, key: &AccountKey) {
+        let being_checked =
+            || Known::NotReady { why: "its credentials are being checked".into(), transient: true };
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry(key.clone()).or_insert_with(being_checked);
+    }
+
     pub(super) fn set(&self, key: &AccountKey, known: Known) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), known);
     }
@@ -59,7 +67,7 @@ impl Registry {
         self.known.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
     }
 
-    /// The account of a certificate, as far as this certificate may use it.
+    /// The account that a certificate refers to, as far as this certificate may use it.
     #[must_use]
     pub fn view(&self, certificate: &AkamaiCertificate) -> View {
         self.view_of(&AccountKey::of(certificate), certificate, &certificate.spec.names())
@@ -96,4 +104,14 @@ impl Registry {
         let namespace = self.namespaces.get(&ObjectRef::new(namespace));
         namespace.and_then(|namespace| namespace.metadata.labels.clone()).unwrap_or_default()
     }
+}
+
+/// As comparing with [`AccountKey::of`], without making a key for each of ten thousand certificates.
+pub(super) fn refers_to(certificate: &AkamaiCertificate, key: &AccountKey) -> bool {
+    let reference = &certificate.spec.account_ref;
+    let namespace = match reference.kind {
+        AccountKind::AkamaiAccount => certificate.metadata.namespace.as_ref(),
+        AccountKind::ClusterAkamaiAccount => None,
+    };
+    key.kind == reference.kind && key.name == reference.name && key.namespace.as_ref() == namespace
 }

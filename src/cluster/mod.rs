@@ -3,6 +3,7 @@
 
 mod drain;
 pub mod event;
+pub mod index;
 pub mod leader;
 pub mod optional;
 mod publisher;

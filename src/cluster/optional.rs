@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use kube::runtime::reflector::Store;
 use kube::runtime::watcher::{self, Event};
 use kube::{Client, Resource};
 
@@ -16,31 +15,21 @@ use crate::cluster::scope::Watch;
 /// How often a kind that is missing is looked for. It costs one request for the kinds of its group.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// The objects of a kind that may be missing.
-pub struct Optional<K: Resource<DynamicType = ()> + 'static> {
-    /// The objects; none while the kind is missing.
-    pub store: Store<K>,
-    /// Whether the API server serves the kind.
-    pub served: Arc<AtomicBool>,
-}
+/// Whether the API server serves a kind.
+#[derive(Clone, Default)]
+pub struct Served(Arc<AtomicBool>);
 
-impl<K: Resource<DynamicType = ()> + 'static> Optional<K> {
-    /// Whether the API server serves the kind.
+impl Served {
+    /// Whether it does by now.
     #[must_use]
-    pub fn is_served(&self) -> bool {
-        self.served.load(Ordering::Relaxed)
-    }
-}
-
-impl<K: Resource<DynamicType = ()> + 'static> Clone for Optional<K> {
-    fn clone(&self) -> Self {
-        Self { store: self.store.clone(), served: self.served.clone() }
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
 /// A watch that begins once the API server serves the kind, and shows an empty list until then. Where the operator's role
 /// does not have the kind, as that of an older chart, the list stays empty.
-pub fn when_served<K>(client: Client, watch: Watch<K>) -> (Watch<K>, Arc<AtomicBool>)
+pub fn when_served<K>(client: Client, watch: Watch<K>) -> (Watch<K>, Served)
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
 {
@@ -73,7 +62,7 @@ where
         let none = if refused && !listed { vec![Ok(Event::Init), Ok(Event::InitDone)] } else { vec![] };
         stream::iter(none.into_iter().chain([event]))
     });
-    (stream.chain(watch).boxed(), served)
+    (stream.chain(watch).boxed(), Served(served))
 }
 
 fn is_forbidden(error: &watcher::Error) -> bool {

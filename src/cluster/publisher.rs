@@ -3,7 +3,7 @@
 //! After a write it waits until the watch shows it, so that the next look rests on it. Requests for one object go one
 //! after the other, and one that another certificate has already made is left out.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,6 @@ use std::time::Duration;
 use futures::FutureExt;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 use kube::core::{PartialObjectMeta, Status};
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -21,14 +20,14 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::scope::Scope;
-use super::watches::{Wake, Watches};
+use super::watches::{Key, Wake, Watches};
 use akacert_api::AkamaiCertificate;
 use akacert_api::certificate::CertificateSpec;
 use akacert_api::names::{CERTIFICATE_UID_LABEL, FIELD_MANAGER, SERVICE_NAME_LABEL};
 use akacert_api::way::Way;
 use akacert_core::published::{
     Blocked, Inventory, Kind, Object, Observed, Rules, SHARED_SERVICE, Write, config_map_name, is_ours,
-    is_owned, name_taken, publishing_namespaces, satisfies, sweep,
+    name_taken, satisfies, sweep,
 };
 
 /// How long a write waits for its echo in the watch. A watch that is slower costs a superfluous request, no harm.
@@ -127,31 +126,30 @@ impl Publisher {
     pub fn observe(&self, certificate: &AkamaiCertificate) -> Observed {
         let namespace = certificate.namespace().unwrap_or_default();
         let uid = certificate.uid().unwrap_or_default();
-        let ours = |slice: &Arc<EndpointSlice>| {
-            slice.namespace().as_deref() == Some(namespace.as_str())
-                && slice.labels().get(SERVICE_NAME_LABEL).is_some_and(|service| service == SHARED_SERVICE)
-        };
-        let mut endpoint_slices = self.watches.endpoint_slices.state();
-        endpoint_slices.retain(ours);
-        endpoint_slices.sort_by_key(|slice| slice.name_any());
+        let mut endpoint_slices = self.watches.endpoint_slices.by.get(&Key::Namespace(namespace.clone()));
+        endpoint_slices.retain(|slice| {
+            slice.labels().get(SERVICE_NAME_LABEL).is_some_and(|name| name == SHARED_SERVICE)
+        });
+        let owner = Key::owner(certificate);
         let own = &self.rules.operator_namespace;
         Observed {
-            handoffs: of_certificate(&self.watches.handoffs, certificate),
+            handoffs: self.watches.handoffs.by.get(&owner),
             config_map: self
                 .watches
                 .config_maps
+                .store
                 .get(&ObjectRef::new(&config_map_name(certificate)).within(own)),
-            ingresses: of_certificate(&self.watches.ingresses, certificate),
-            http_routes: of_certificate(&self.watches.http_routes.store, certificate),
-            dns_endpoints: of_certificate(&self.watches.dns_endpoints.store, certificate),
-            snippets: of_certificate(&self.watches.snippets, certificate),
+            ingresses: self.watches.ingresses.by.get(&owner),
+            http_routes: self.watches.http_routes.by.get(&owner),
+            dns_endpoints: self.watches.dns_endpoints.by.get(&owner),
+            snippets: self.watches.snippets.by.get(&owner),
             service: self.watches.services.get(&ObjectRef::new(SHARED_SERVICE).within(&namespace)),
             endpoint_slices,
             solver: self.watches.solver_endpoints(),
             namespace_terminating: self.is_terminating(&namespace),
             missing_ingress_classes: self.missing_ingress_classes(&certificate.spec),
-            gateway_api_missing: !self.watches.http_routes.is_served(),
-            external_dns_missing: !self.watches.dns_endpoints.is_served(),
+            gateway_api_missing: !self.watches.gateway_api.get(),
+            external_dns_missing: !self.watches.external_dns.get(),
             shared_in_use: self.publishes_in(&namespace, |other| other != uid),
         }
     }
@@ -204,30 +202,30 @@ impl Publisher {
     async fn perform_alone(&self, write: &Write) -> Result<(), PublishError> {
         match write {
             Write::Apply { object, .. } => match object {
-                Object::ConfigMap(object) => self.apply(&self.watches.config_maps, object, write).await,
+                Object::ConfigMap(object) => self.apply(&self.watches.config_maps.store, object, write).await,
                 Object::EndpointSlice(object) => {
-                    self.apply(&self.watches.endpoint_slices, object, write).await
+                    self.apply(&self.watches.endpoint_slices.store, object, write).await
                 }
                 Object::Service(object) => self.apply(&self.watches.services, object, write).await,
-                Object::Ingress(object) => self.apply(&self.watches.ingresses, object, write).await,
+                Object::Ingress(object) => self.apply(&self.watches.ingresses.store, object, write).await,
                 Object::HttpRoute(object) => self.apply(&self.watches.http_routes.store, object, write).await,
                 Object::DnsEndpoint(object) => {
                     self.apply(&self.watches.dns_endpoints.store, object, write).await
                 }
-                Object::Snippets(object) => self.apply(&self.watches.snippets, object, write).await,
-                Object::Handoff(object) => self.apply(&self.watches.handoffs, object, write).await,
+                Object::Snippets(object) => self.apply(&self.watches.snippets.store, object, write).await,
+                Object::Handoff(object) => self.apply(&self.watches.handoffs.store, object, write).await,
             },
             Write::Delete { kind, namespace, uid, .. } => match kind {
                 // Another certificate of the namespace may have begun to publish since this was planned.
                 Kind::Service if self.publishes_in(namespace, |_| true) => Ok(()),
                 Kind::Service => self.delete(&self.watches.services, write, uid).await,
-                Kind::ConfigMap => self.delete(&self.watches.config_maps, write, uid).await,
-                Kind::EndpointSlice => self.delete(&self.watches.endpoint_slices, write, uid).await,
-                Kind::Ingress => self.delete(&self.watches.ingresses, write, uid).await,
+                Kind::ConfigMap => self.delete(&self.watches.config_maps.store, write, uid).await,
+                Kind::EndpointSlice => self.delete(&self.watches.endpoint_slices.store, write, uid).await,
+                Kind::Ingress => self.delete(&self.watches.ingresses.store, write, uid).await,
                 Kind::HttpRoute => self.delete(&self.watches.http_routes.store, write, uid).await,
                 Kind::DnsEndpoint => self.delete(&self.watches.dns_endpoints.store, write, uid).await,
-                Kind::Snippets => self.delete(&self.watches.snippets, write, uid).await,
-                Kind::Handoff => self.delete(&self.watches.handoffs, write, uid).await,
+                Kind::Snippets => self.delete(&self.watches.snippets.store, write, uid).await,
+                Kind::Handoff => self.delete(&self.watches.handoffs.store, write, uid).await,
             },
         }
     }
@@ -323,21 +321,22 @@ impl Publisher {
 
     fn inventory(&self) -> Inventory {
         Inventory {
-            config_maps: self.watches.config_maps.state(),
-            ingresses: self.watches.ingresses.state(),
+            config_maps: self.watches.config_maps.store.state(),
+            ingresses: self.watches.ingresses.store.state(),
             http_routes: self.watches.http_routes.store.state(),
             services: self.watches.services.state(),
-            endpoint_slices: self.watches.endpoint_slices.state(),
+            endpoint_slices: self.watches.endpoint_slices.store.state(),
         }
     }
 
     /// Whether anything is published in a namespace for certificates whose UID counts.
     fn publishes_in(&self, namespace: &str, counts: impl Fn(&str) -> bool) -> bool {
-        let inventory = Inventory { services: Vec::new(), endpoint_slices: Vec::new(), ..self.inventory() };
-        publishing_namespaces(&inventory, |labels| {
+        let counts = |labels: &BTreeMap<String, String>| {
             labels.get(CERTIFICATE_UID_LABEL).is_some_and(|uid| counts(uid))
-        })
-        .contains(namespace)
+        };
+        let key = Key::Namespace(namespace.to_owned());
+        self.watches.config_maps.by.any(&key, |found| counts(found.labels()))
+            || self.watches.ingresses.by.any(&key, |found| counts(found.labels()))
     }
 
     fn is_terminating(&self, namespace: &str) -> bool {
@@ -348,16 +347,6 @@ impl Publisher {
     fn locks(&self) -> MutexGuard<'_, Locks> {
         self.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The objects in a certificate's namespace that are its.
-fn of_certificate<K>(store: &Store<K>, certificate: &AkamaiCertificate) -> Vec<Arc<K>>
-where
-    K: Resource<DynamicType = ()> + Clone + 'static,
-{
-    let mut objects = store.state_filter(|found| is_owned(certificate, found));
-    objects.sort_by_key(|found| found.name_any());
-    objects
 }
 
 fn with_uid<K: Resource + Clone>(desired: &K, found: &K) -> K {

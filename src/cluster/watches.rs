@@ -1,7 +1,6 @@
 //! The watches behind [`super::Publisher`]: one a kind, bounded by labels. They fill stores, and wake the certificates
 //! that an event is about. Not here: what the stores mean (`publisher`).
 
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -15,7 +14,8 @@ use kube::{Client, Resource, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::optional::{Optional, when_served};
+use super::index::Index;
+use super::optional::{Served, when_served};
 use crate::cluster::scope::{Scope, Watch, everywhere};
 use akacert_api::AkamaiCertificate;
 use akacert_api::names::{
@@ -23,8 +23,8 @@ use akacert_api::names::{
     MANAGED_BY_LABEL, SERVICE_NAME_LABEL, SNIPPETS_COMPONENT, SOLVER_COMPONENT,
 };
 use akacert_core::published::{
-    CERTIFICATE_NAME_ANNOTATION, CERTIFICATE_NAMESPACE_ANNOTATION, DNSEndpoint, HTTPRoute, PORT_NAME, Rules,
-    SolverEndpoint,
+    CERTIFICATE_NAME_ANNOTATION, CERTIFICATE_NAMESPACE_ANNOTATION, DNSEndpoint, HTTPRoute, Rules,
+    SolverEndpoint, ready_endpoints,
 };
 
 /// The certificates that something happened to: to be fed to the controller.
@@ -38,19 +38,81 @@ impl Stream for Wake {
     }
 }
 
+/// What objects are found by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// The certificate that owns it.
+    Owner {
+        /// The certificate's namespace.
+        namespace: String,
+        /// The certificate's name.
+        name: String,
+    },
+    /// The namespace of the certificate that it is about.
+    Namespace(String),
+}
+
+impl Key {
+    /// What a certificate owns. By its name: what a former one of the same name has left is garbage that is still to be
+    /// collected, and stands in the way.
+    pub(super) fn owner(certificate: &AkamaiCertificate) -> Self {
+        Key::Owner { namespace: certificate.namespace().unwrap_or_default(), name: certificate.name_any() }
+    }
+}
+
+/// By owner.
+fn owned<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
+    let owner = owning_certificate(object);
+    owner
+        .map(|owner| Key::Owner { namespace: owner.namespace.unwrap_or_default(), name: owner.name })
+        .into_iter()
+        .collect()
+}
+
+/// By owner, and by namespace.
+fn owned_in_namespace<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
+    let namespace = object.namespace().map(Key::Namespace);
+    owned(object).into_iter().chain(namespace).collect()
+}
+
+/// By namespace.
+fn in_namespace<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
+    object.namespace().map(Key::Namespace).into_iter().collect()
+}
+
+/// By the namespace of the certificate.
+fn about_namespace(config_map: &ConfigMap) -> Vec<Key> {
+    certificate_of(config_map)
+        .and_then(|certificate| certificate.namespace)
+        .map(Key::Namespace)
+        .into_iter()
+        .collect()
+}
+
+/// A store, and its index.
+#[derive(Clone)]
+pub(super) struct Indexed<K: Resource<DynamicType = ()> + 'static> {
+    pub(super) store: Store<K>,
+    pub(super) by: Index<K, Key>,
+}
+
 /// The stores.
 #[derive(Clone)]
 pub(super) struct Watches {
-    pub(super) config_maps: Store<ConfigMap>,
-    pub(super) ingresses: Store<Ingress>,
-    pub(super) http_routes: Optional<HTTPRoute>,
-    pub(super) dns_endpoints: Optional<DNSEndpoint>,
-    pub(super) snippets: Store<ConfigMap>,
+    pub(super) config_maps: Indexed<ConfigMap>,
+    pub(super) ingresses: Indexed<Ingress>,
+    pub(super) http_routes: Indexed<HTTPRoute>,
+    /// Whether the API server serves HTTPRoutes.
+    pub(super) gateway_api: Served,
+    pub(super) dns_endpoints: Indexed<DNSEndpoint>,
+    /// Whether the API server serves DNSEndpoints.
+    pub(super) external_dns: Served,
+    pub(super) snippets: Indexed<ConfigMap>,
     pub(super) services: Store<Service>,
-    pub(super) endpoint_slices: Store<EndpointSlice>,
+    pub(super) endpoint_slices: Indexed<EndpointSlice>,
     pub(super) solver: Store<EndpointSlice>,
     pub(super) ingress_classes: Store<IngressClass>,
-    pub(super) handoffs: Store<ConfigMap>,
+    pub(super) handoffs: Indexed<ConfigMap>,
     /// Counts events, so that one can wait for the next.
     pub(super) events: watch::Receiver<u64>,
 }
@@ -69,66 +131,64 @@ impl Watches {
         let runner = Runner { counter, wake, shutdown: shutdown.clone() };
         let ours = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
 
-        let (config_maps, run_config_maps) = reflector::store();
-        let config_maps_in_namespaces = config_maps.clone();
-        let publishing = move |namespace: Option<&str>| published_in(&config_maps_in_namespaces, namespace);
-        let shared_object = {
-            let publishing = publishing.clone();
-            move |namespace: Option<String>| publishing(namespace.as_deref())
-        };
-
         let labelled = |labels: &str| watcher::Config::default().labels(labels);
         let tokens = labelled(&format!("{ours},{COMPONENT_LABEL}={CHALLENGES_COMPONENT}"));
-        runner.run(own.watch(client, &tokens, &config_maps), run_config_maps, |config_map: &ConfigMap| {
-            certificate_of(config_map).into_iter().collect()
-        });
+        let config_maps = runner.indexed(
+            |seen| own.watch(client, &tokens, seen),
+            about_namespace,
+            |config_map: &ConfigMap| certificate_of(config_map).into_iter().collect(),
+        );
+        // What a namespace shares concerns every certificate for which something is published in it.
+        let of_namespace = {
+            let config_maps = config_maps.clone();
+            move |namespace: Option<String>| {
+                let found = namespace.map(|namespace| config_maps.by.get(&Key::Namespace(namespace)));
+                found.into_iter().flatten().filter_map(|found| certificate_of(&found)).collect()
+            }
+        };
+        let of_all = {
+            let config_maps = config_maps.store.clone();
+            move || config_maps.state().iter().filter_map(|found| certificate_of(found)).collect()
+        };
         let of_certificates = labelled(&format!("{ours},{CERTIFICATE_UID_LABEL}"));
-        let ingresses = runner.store(
+        let ingresses = runner.indexed(
             |seen| scope.watch(client, &of_certificates, seen),
-            |ingress: &Ingress| owning_certificate(ingress).into_iter().collect(),
+            owned_in_namespace,
+            owner_of::<Ingress>,
         );
-        let http_routes = runner.optional(
-            client,
-            |seen| scope.watch(client, &of_certificates, seen),
-            |route: &HTTPRoute| owning_certificate(route).into_iter().collect(),
-        );
-        let dns_endpoints = runner.optional(
-            client,
-            |seen| scope.watch(client, &of_certificates, seen),
-            |endpoint: &DNSEndpoint| owning_certificate(endpoint).into_iter().collect(),
-        );
+        let (http_routes, gateway_api) =
+            runner.optional(client, |seen| scope.watch(client, &of_certificates, seen));
+        let (dns_endpoints, external_dns) =
+            runner.optional(client, |seen| scope.watch(client, &of_certificates, seen));
         let shown = labelled(&format!("{ours},{COMPONENT_LABEL}={SNIPPETS_COMPONENT}"));
-        let snippets = runner.store(
-            |seen| scope.watch(client, &shown, seen),
-            |snippets: &ConfigMap| owning_certificate(snippets).into_iter().collect(),
-        );
+        let snippets = runner.indexed(|seen| scope.watch(client, &shown, seen), owned, owner_of::<ConfigMap>);
         let shared = labelled(&format!("{ours},{COMPONENT_LABEL}={SOLVER_COMPONENT}"));
-        let of_namespace = shared_object.clone();
+        let concerned = of_namespace.clone();
         let services = runner.store(
             |seen| scope.watch(client, &shared, seen),
-            move |service: &Service| of_namespace(service.namespace()),
+            move |service: &Service| concerned(service.namespace()),
         );
-        let of_namespace = shared_object;
-        let endpoint_slices = runner.store(
+        let endpoint_slices = runner.indexed(
             |seen| scope.watch(client, &shared, seen),
+            in_namespace,
             move |slice: &EndpointSlice| of_namespace(slice.namespace()),
         );
         let of_the_solver = labelled(&format!("{SERVICE_NAME_LABEL}={}", rules.solver_service));
-        let solver = runner
-            .store(|seen| own.watch(client, &of_the_solver, seen), move |_: &EndpointSlice| publishing(None));
+        let solver =
+            runner.store(|seen| own.watch(client, &of_the_solver, seen), move |_: &EndpointSlice| of_all());
         // A class that comes or goes is seen when a certificate is looked at for another reason.
         let ingress_classes =
             runner.store(|_| everywhere(client, &watcher::Config::default()), |_: &IngressClass| vec![]);
         let handed_off = labelled(&format!("{ours},{COMPONENT_LABEL}={HANDOFF_COMPONENT}"));
-        let handoffs = runner.store(
-            |seen| scope.watch(client, &handed_off, seen),
-            |handoff: &ConfigMap| owning_certificate(handoff).into_iter().collect(),
-        );
+        let handoffs =
+            runner.indexed(|seen| scope.watch(client, &handed_off, seen), owned, owner_of::<ConfigMap>);
         let stores = Self {
             config_maps,
             ingresses,
             http_routes,
+            gateway_api,
             dns_endpoints,
+            external_dns,
             snippets,
             services,
             endpoint_slices,
@@ -142,12 +202,12 @@ impl Watches {
 
     /// Waits until every store has been filled once.
     pub(super) async fn synced(&self) -> Result<(), reflector::store::WriterDropped> {
-        self.config_maps.wait_until_ready().await?;
-        self.ingresses.wait_until_ready().await?;
+        self.config_maps.store.wait_until_ready().await?;
+        self.ingresses.store.wait_until_ready().await?;
         self.http_routes.store.wait_until_ready().await?;
         self.dns_endpoints.store.wait_until_ready().await?;
         self.services.wait_until_ready().await?;
-        self.endpoint_slices.wait_until_ready().await?;
+        self.endpoint_slices.store.wait_until_ready().await?;
         self.ingress_classes.wait_until_ready().await?;
         self.solver.wait_until_ready().await
     }
@@ -160,22 +220,6 @@ impl Watches {
         endpoints.dedup();
         endpoints
     }
-}
-
-/// Ready endpoints of one EndpointSlice, on its port for challenges.
-pub(super) fn ready_endpoints(slice: &EndpointSlice) -> Vec<SolverEndpoint> {
-    let ports = slice.ports.as_deref().unwrap_or_default();
-    let named = ports.iter().find(|port| port.name.as_deref() == Some(PORT_NAME)).or_else(|| ports.first());
-    let Some(port) = named.and_then(|port| u16::try_from(port.port?).ok()) else { return Vec::new() };
-    // An absent condition means ready (discovery/v1).
-    let ready = slice.endpoints.iter().filter(|endpoint| {
-        endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true)
-    });
-    // All addresses of an endpoint mean the same replica; the first stands for it (discovery/v1).
-    ready
-        .filter_map(|endpoint| endpoint.addresses.first()?.parse::<IpAddr>().ok())
-        .map(|ip| SolverEndpoint { ip, port })
-        .collect()
 }
 
 /// The certificate that a ConfigMap is about.
@@ -195,15 +239,9 @@ fn owning_certificate<K: Resource>(object: &K) -> Option<ObjectRef<AkamaiCertifi
     Some(ObjectRef::new(&owner.name).within(&object.namespace()?))
 }
 
-/// The certificates for which something is published, in one namespace or in all.
-fn published_in(
-    config_maps: &Store<ConfigMap>,
-    namespace: Option<&str>,
-) -> Vec<ObjectRef<AkamaiCertificate>> {
-    let certificates = config_maps.state().into_iter().filter_map(|config_map| certificate_of(&config_map));
-    certificates
-        .filter(|found| namespace.is_none_or(|wanted| found.namespace.as_deref() == Some(wanted)))
-        .collect()
+/// The certificate that owns an object, to be woken.
+fn owner_of<K: Resource>(object: &K) -> Vec<ObjectRef<AkamaiCertificate>> {
+    owning_certificate(object).into_iter().collect()
 }
 
 struct Runner {
@@ -222,30 +260,50 @@ impl Runner {
         K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
     {
         let (store, writer) = reflector::store();
-        self.run(watch(&store), writer, concerned);
+        self.run(watch(&store), writer, |_| {}, concerned);
         store
     }
 
-    /// Of a kind that the cluster may not have.
-    fn optional<K>(
+    /// With an index.
+    fn indexed<K>(
         &self,
-        client: &Client,
         watch: impl FnOnce(&Store<K>) -> Watch<K>,
+        keys_of: fn(&K) -> Vec<Key>,
         concerned: impl Fn(&K) -> Vec<ObjectRef<AkamaiCertificate>> + Send + 'static,
-    ) -> Optional<K>
+    ) -> Indexed<K>
     where
         K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
     {
         let (store, writer) = reflector::store();
-        let (watch, served) = when_served(client.clone(), watch(&store));
-        self.run(watch, writer, concerned);
-        Optional { store, served }
+        let by = Index::new(store.clone(), keys_of);
+        let index = by.clone();
+        self.run(watch(&store), writer, move |event| index.follow(event), concerned);
+        Indexed { store, by }
+    }
+
+    /// Of a kind that the cluster may not have.
+    fn optional<K>(&self, client: &Client, watch: impl FnOnce(&Store<K>) -> Watch<K>) -> (Indexed<K>, Served)
+    where
+        K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
+    {
+        let mut served = None;
+        let indexed = self.indexed(
+            |seen| {
+                let (watch, flag) = when_served(client.clone(), watch(seen));
+                served = Some(flag);
+                watch
+            },
+            owned,
+            owner_of::<K>,
+        );
+        (indexed, served.unwrap_or_default())
     }
 
     fn run<K>(
         &self,
         watch: Watch<K>,
         writer: reflector::store::Writer<K>,
+        mut follow: impl FnMut(&watcher::Event<K>) + Send + 'static,
         concerned: impl Fn(&K) -> Vec<ObjectRef<AkamaiCertificate>> + Send + 'static,
     ) where
         K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
@@ -256,6 +314,9 @@ impl Runner {
             let mut stream = std::pin::pin!(stream.take_until(shutdown.cancelled_owned()));
             let mut synced = false;
             while let Some(event) = stream.next().await {
+                if let Ok(event) = &event {
+                    follow(event);
+                }
                 counter.send_modify(|count| *count = count.wrapping_add(1));
                 let changed = match event {
                     Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => Some(object),

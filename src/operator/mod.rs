@@ -43,28 +43,25 @@ use akacert_core::life::forecast::Pace;
 use akacert_core::published;
 use akacert_outside::probe::{ProbeSettings, Prober};
 
-/// How long certificates wait at the start until every account has been checked.
-const FIRST_PASS: Duration = Duration::from_secs(30);
-
 /// How often what a crash left behind is looked for. It is found in the watches, so looking costs no request.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// Flags of the operator.
 #[derive(Args, Debug)]
 pub struct Settings {
-    /// The operator's own namespace: the tokens are published there, and Secrets of ClusterAkamaiAccounts lie there.
+    /// The operator's own namespace: it holds the tokens, and the Secrets of ClusterAkamaiAccounts.
     #[arg(long, env = "POD_NAMESPACE")]
     pub operator_namespace: String,
 
-    /// The pod's name: who leads, in the Lease and in events. A random one when absent.
+    /// The pod's name, which identifies this operator in the Lease and in events. Random when absent.
     #[arg(long, env = "POD_NAME")]
     pub pod_name: Option<String>,
 
-    /// How long the other operators wait for a sign of life of the one that leads before one of them takes over.
+    /// How long the other operators wait without a sign of life from the leader before one of them takes over.
     #[arg(long, default_value = "12s", value_name = "DURATION")]
     pub lease_duration: SignedDuration,
 
-    /// A namespace whose certificates and accounts are looked after; all when none is given.
+    /// A namespace to watch for certificates and accounts. All when none is given.
     #[arg(long = "watch-namespace", value_name = "NAMESPACE")]
     pub watch_namespaces: Vec<String>,
 
@@ -72,17 +69,17 @@ pub struct Settings {
     #[arg(long, default_value = "akacert-solver")]
     pub solver_service: String,
 
-    /// An endpoint that may be called beside Akamai's own, such as a simulator or a proxy: https://HOST[:PORT] or
-    /// http://HOST[:PORT]. Credentials are sent to it when a Secret's host is that HOST[:PORT].
+    /// An endpoint that the operator may call beside Akamai's own, such as a simulator or a proxy: https://HOST[:PORT]
+    /// or http://HOST[:PORT]. It gets the credentials of the Secrets whose host is that HOST[:PORT].
     #[arg(long = "allow-endpoint", value_name = "URL")]
     pub allow_endpoints: Vec<String>,
 
-    /// A file with certificates, PEM, of the authority that signed the allowed endpoints'.
+    /// A PEM file with certificates of the authority that signed those of the allowed endpoints.
     #[arg(long, value_name = "FILE")]
     pub endpoint_ca_file: Option<PathBuf>,
 
-    /// A bundle of certificates, PEM, of the authorities that deployed certificates may come from; those that the machine
-    /// trusts when it is absent (SSL_CERT_FILE names others).
+    /// A PEM bundle of the authorities that deployed certificates may come from. When absent, those that the machine
+    /// trusts (SSL_CERT_FILE names others).
     #[arg(long, value_name = "FILE")]
     pub trusted_roots: Option<PathBuf>,
 
@@ -94,19 +91,20 @@ pub struct Settings {
     #[arg(long = "probe-allow", value_name = "CIDR")]
     pub probe_allow: Vec<IpNet>,
 
-    /// A certificate authority that CAA records have to allow, as they name it: one of those that are given is enough.
+    /// A certificate authority that CAA records have to allow, spelt as the records spell it. If several are given, one is
+    /// enough.
     #[arg(long = "caa-issuer", value_name = "DOMAIN", default_value = "letsencrypt.org")]
     pub caa_issuers: Vec<String>,
 
-    /// A name server that certificates may have updated (dns01.rfc2136), HOST or HOST:PORT as they name it.
+    /// A name server to which certificates may send updates (dns01.rfc2136), HOST or HOST:PORT, spelt as certificates spell it.
     #[arg(long = "allow-dns-server", value_name = "SERVER")]
     pub allow_dns_servers: Vec<String>,
 
-    /// Where served certificates are looked at, ADDRESS:PORT, instead of where names resolve to. For test networks.
+    /// Where to check served certificates, ADDRESS:PORT, instead of where names resolve to. For test networks.
     #[arg(long, value_name = "ADDRESS")]
     pub probe_edge: Option<SocketAddr>,
 
-    /// Between looks from outside at a certificate at rest (RenewalReady, Served), such as 24h.
+    /// How often to check a certificate at rest from outside (RenewalReady, Served), such as 24h.
     #[arg(long, default_value = "24h", value_name = "DURATION")]
     pub forecast_interval: SignedDuration,
 
@@ -114,7 +112,7 @@ pub struct Settings {
     #[arg(long = "allow-ingress-annotation", value_name = "KEY")]
     pub allow_ingress_annotations: Vec<String>,
 
-    /// Scale of all waiting intervals. 1 suits CPS; smaller is for simulators.
+    /// Scale of all waiting intervals. 1 suits CPS; smaller values are for simulators.
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     pub interval_scale: f64,
 
@@ -243,7 +241,7 @@ pub async fn run(
         dns,
         roots,
         lists: Lists::default(),
-        certificates: store.clone(),
+        certificates: certificates.by_common_name(),
         knowledge: Knowledge::default(),
         recorder,
         metrics,
@@ -274,9 +272,9 @@ pub async fn run(
     let work = async {
         tokio::join!(
             async {
-                // A certificate looked at before its account was checked would report that, and take it back.
+                // A certificate that is looked at before its account would report it missing, and take that back.
                 tokio::select! {
-                    _ = tokio::time::timeout(FIRST_PASS, accounts.first_pass()) => {}
+                    () = accounts.first_look() => {}
                     () = shutdown.cancelled() => {}
                 }
                 certificates.run(ctx.clone(), wake, shutdown.clone()).await;

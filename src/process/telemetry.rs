@@ -12,7 +12,7 @@ use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 pub enum LogFormat {
     /// For humans.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

@@ -10,13 +10,16 @@ use akacert_outside::dns::Dns;
 use akacert_outside::probe::Prober;
 use kube::Client;
 use kube::runtime::events::Recorder;
-use kube::runtime::reflector::Store;
 
 use super::knowledge::Knowledge;
 use crate::accounts;
 use crate::cluster::Publisher;
+use crate::cluster::index::Index;
 use crate::cps::lists::Lists;
 use crate::process::metrics::Metrics;
+
+/// Certificates by their common names, in lower case.
+pub type ByCommonName = Index<AkamaiCertificate, String>;
 
 /// What a reconcile works with.
 pub struct Context {
@@ -36,8 +39,8 @@ pub struct Context {
     pub roots: Roots,
     /// Lists of enrollments, shared.
     pub lists: Lists,
-    /// All certificates, as watched.
-    pub certificates: Store<AkamaiCertificate>,
+    /// All certificates, by their common names.
+    pub certificates: ByCommonName,
     /// What is known of each certificate.
     pub knowledge: Knowledge,
     /// Sends events.

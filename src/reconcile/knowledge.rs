@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kube::ResourceExt;
 
 use akacert_api::AkamaiCertificate;
-use akacert_core::life::Step;
-use akacert_core::life::snapshot::Memory;
+use akacert_core::life::memory::Memory;
 
 /// What is known of one certificate.
 #[derive(Default)]
@@ -27,35 +26,6 @@ impl Known {
         match &self.written {
             Some(written) if version(written) > version(&watched) => written.clone(),
             _ => watched,
-        }
-    }
-
-    /// Forgets everything that the next look would not use anyway.
-    pub fn rest(&mut self) {
-        let (generation, watched) = (self.memory.generation, self.memory.last_look());
-        // The next look from outside is a day away.
-        let forecast = self.memory.forecast.take();
-        // What could not be handed off is not tried at every look.
-        let failure = self.memory.failure.take().filter(|failure| failure.step == Step::HAND_OFF);
-        // Nor is a name that is not as its new way needs it looked at again at once.
-        let preflight = self.memory.preflight.take().filter(|preflight| preflight.failed > 0);
-        self.memory = Memory { generation, watched, forecast, failure, preflight, ..Memory::default() };
-    }
-
-    /// Forgets what was read for another generation of `spec`.
-    pub fn for_generation(&mut self, generation: i64) {
-        let memory = &mut self.memory;
-        if memory.generation != generation {
-            memory.generation = generation;
-            memory.list = None;
-            memory.duplicate = None;
-            memory.enrollment = None;
-            memory.deployments = None;
-            memory.failure = None;
-            memory.preflight = None;
-            memory.probe = None;
-            memory.records = None;
-            memory.updates.clear();
         }
     }
 }

@@ -6,7 +6,6 @@ pub mod act;
 pub mod context;
 pub mod controller;
 pub mod knowledge;
-mod records;
 mod vanished;
 
 use std::convert::Infallible;
@@ -15,11 +14,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use akacert_api::names::{ENROLLMENT_ID_ANNOTATION, FIELD_MANAGER};
+use akacert_api::reason::Reason;
 use akacert_api::status::{CertificateStatus, condition};
 use akacert_api::{AkamaiCertificate, condition_set};
+use akacert_core::account::View;
+use akacert_core::life::absorb::Moment;
+use akacert_core::life::memory::Memory;
+use akacert_core::life::report::{is_at_rest, is_worth_a_write};
 use akacert_core::life::schedule::Schedule;
-use akacert_core::life::snapshot::Failure;
-use akacert_core::life::{Decision, Snapshot, Step, next};
+use akacert_core::life::{Decision, Next, Pause, Snapshot, Step, next};
+use akacert_core::published::Observed;
 use akacert_core::{events, rivals};
 use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
@@ -30,7 +34,7 @@ use tracing::Instrument;
 
 use crate::cluster::event;
 use crate::process::failpoint;
-use act::{Subject, Trouble};
+use act::{Gone, Subject, cluster_fault};
 use context::Context;
 use knowledge::Known;
 
@@ -51,133 +55,132 @@ pub async fn reconcile(certificate: Arc<AkamaiCertificate>, ctx: Arc<Context>) -
     async {
         let begun = Instant::now();
         let mut known = ctx.knowledge.take(&uid);
-        let again = look(certificate, &mut known, &ctx).await;
-        ctx.metrics.reconciled(known.memory.failure.is_none(), begun.elapsed());
+        let pause = look(certificate, &mut known, &ctx).await;
+        ctx.metrics.reconciled(known.memory.failures.is_empty(), begun.elapsed());
         ctx.knowledge.put(&uid, known);
-        Ok(again.map_or_else(Action::await_change, Action::requeue))
+        Ok(pause.length(Timestamp::now()).map_or_else(Action::await_change, Action::requeue))
     }
     .instrument(span)
     .await
 }
 
-/// Observe, decide, report, act; again and again, until the decision is to wait. Answers for how long.
-async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context) -> Option<Duration> {
+/// Observe, decide, report, act; again and again, until the decision is to pause. Answers until when.
+async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context) -> Pause {
     let mut certificate = known.newest(watched);
     for _ in 0..MOST_STEPS {
-        known.for_generation(certificate.metadata.generation.unwrap_or_default());
+        known.memory.for_generation(certificate.metadata.generation.unwrap_or_default());
         if let Some(id) = certificate.annotations().get(ENROLLMENT_ID_ANNOTATION) {
             tracing::Span::current().record("enrollment", id);
         }
         let account = ctx.accounts.view(&certificate);
-        let client = account.ready().and_then(|account| ctx.accounts.client(&account.key));
         let published = ctx.publisher.observe(&certificate);
-        let rival = |id| {
-            let all = ctx.certificates.state();
-            rivals::rival(&certificate, id, all.iter().map(AsRef::as_ref))
-        };
-        let Decision { step, status } = next(&Snapshot {
-            certificate: &certificate,
-            account: &account,
-            published: &published,
-            memory: &known.memory,
-            publishing: &ctx.rules,
-            roots: &ctx.roots,
-            rival: &rival,
-            schedule: schedule(&certificate, ctx.interval_scale),
-            outside: ctx.outside,
-            now: Timestamp::now(),
-        });
-        if is_worth_a_write(&certificate, &status, &step) {
+        let Decision { next, status } = decide(&certificate, &account, &published, &known.memory, ctx);
+        let client = account.ready().and_then(|account| ctx.accounts.client(&account.key));
+        if is_worth_a_write(&certificate, &status, &next) {
             match report(&certificate, status, ctx).await {
                 Ok(reported) => certificate = reported,
-                Err(trouble) if trouble.gone => {
-                    vanished::clean_up(&Subject {
-                        certificate: &mut certificate,
-                        account: account.ready(),
-                        client: client.as_ref(),
-                        solver: &published.solver,
-                        memory: &mut known.memory,
-                    })
-                    .await;
-                    return None;
+                Err(error) if is_gone(&error) => {
+                    vanished::clean_up(&certificate, client.as_ref(), &known.memory).await;
+                    return Pause::UntilEvent;
                 }
-                Err(trouble) => return Some(postpone(&step, &trouble, known, ctx)),
+                Err(error) => return not_reported(next, &error, known, ctx),
             }
             known.written = Some(certificate.clone());
         }
-        if let Step::Wait { again } = step {
-            if certificate.status.as_ref().is_some_and(is_at_rest) {
-                // Ten thousand certificates at rest need no memory of how they got there.
-                known.rest();
+        let step = match next {
+            Next::Do(step) => step,
+            Next::Pause(pause) => {
+                if certificate.status.as_ref().is_some_and(is_at_rest) {
+                    known.memory.rest(Timestamp::now());
+                }
+                return pause;
             }
-            return again;
-        }
-        tracing::debug!(%step, "step");
+        };
         let mut subject = Subject {
             certificate: &mut certificate,
             account: account.ready(),
             client: client.as_ref(),
             solver: &published.solver,
-            memory: &mut known.memory,
         };
-        match act::perform(&step, &mut subject, ctx).await {
-            Ok(()) => {
-                if step.is_side_effect() {
-                    tracing::info!(%step, "done");
-                }
-                if known.memory.failure.as_ref().is_some_and(|failure| failure.step == step.name()) {
-                    known.memory.failure = None;
-                }
-            }
-            Err(trouble) if trouble.gone => {
-                vanished::clean_up(&subject).await;
-                return None;
-            }
-            Err(trouble) => {
-                postpone(&step, &trouble, known, ctx);
-            }
+        if let Err(Gone) = take(&step, &mut subject, known, ctx).await {
+            vanished::clean_up(&certificate, client.as_ref(), &known.memory).await;
+            return Pause::UntilEvent;
         }
         known.written = Some(certificate.clone());
     }
     tracing::error!("the certificate does not settle; this is a bug of the operator");
-    Some(Duration::from_secs(60))
+    Pause::Until(Timestamp::now().checked_add(Duration::from_secs(60)).unwrap_or(Timestamp::MAX))
 }
 
-/// The status is written when there is nothing to do but wait, when the verdict flips, once the tokens are published,
-/// which CPS may use before the next pause, and before a drift is undone: not between two steps.
-pub(crate) fn is_worth_a_write(
+fn decide(
     certificate: &AkamaiCertificate,
-    wanted: &CertificateStatus,
-    step: &Step,
-) -> bool {
-    let current = certificate.status.clone().unwrap_or_default();
-    let untouched =
-        certificate.metadata.finalizers.is_none() && certificate.metadata.deletion_timestamp.is_some();
-    let published = |status: &CertificateStatus| {
-        condition_set::is_true(&status.conditions, condition::CHALLENGES_PUBLISHED)
+    account: &View,
+    published: &Observed,
+    memory: &Memory,
+    ctx: &Context,
+) -> Decision {
+    let rival = |id| {
+        let same_name = ctx.certificates.get(&certificate.spec.common_name.to_ascii_lowercase());
+        rivals::rival(certificate, id, same_name.iter().map(AsRef::as_ref))
     };
-    let drifted = |status: &CertificateStatus| condition_set::is_true(&status.conditions, condition::DRIFTED);
-    let moment = matches!(step, Step::Wait { .. })
-        || (drifted(wanted) && !drifted(&current))
-        || is_ready(&current) != is_ready(wanted)
-        || (published(wanted) && !published(&current));
-    moment && current != *wanted && !untouched
+    next(&Snapshot {
+        certificate,
+        account,
+        published,
+        memory,
+        publishing: &ctx.rules,
+        roots: &ctx.roots,
+        rival: &rival,
+        schedule: schedule(certificate, ctx.interval_scale),
+        outside: ctx.outside,
+        now: Timestamp::now(),
+    })
 }
 
-/// Ready, and nothing is under way.
-pub(crate) fn is_at_rest(status: &CertificateStatus) -> bool {
-    is_ready(status) && status.change.is_none() && status.plan.is_none()
+/// Does a step, and remembers what came of it.
+async fn take(step: &Step, subject: &mut Subject<'_>, known: &mut Known, ctx: &Context) -> Result<(), Gone> {
+    tracing::debug!(%step, "step");
+    let begun = Timestamp::now();
+    let answer = act::perform(step, subject, ctx).await?;
+    let moment = Moment { begun, ended: Timestamp::now(), scale: ctx.interval_scale };
+    known.memory.absorb(step, answer, moment);
+    match known.memory.failure(step) {
+        Some(failure) => {
+            tracing::warn!(%step, reason = %failure.reason, until = %failure.retry_at, "{}", failure.message);
+        }
+        None if step.is_side_effect() => tracing::info!(%step, "done"),
+        None => {}
+    }
+    Ok(())
 }
 
-fn is_ready(status: &CertificateStatus) -> bool {
-    condition_set::is_true(&status.conditions, condition::READY)
+/// The status could not be written, so that nothing is done before it can be.
+fn not_reported(next: Next, error: &kube::Error, known: &mut Known, ctx: &Context) -> Pause {
+    let fault = cluster_fault(error);
+    tracing::warn!(reason = %Reason::ClusterError, "{}", fault.message);
+    let now = Timestamp::now();
+    let moment = Moment { begun: now, ended: now, scale: ctx.interval_scale };
+    match next {
+        Next::Do(step) => {
+            known.memory.failed(&step, Reason::ClusterError, fault, moment);
+            known.memory.failure(&step).map_or(Pause::UntilEvent, |failure| Pause::Until(failure.retry_at))
+        }
+        Next::Pause(_) => {
+            let schedule = Schedule { scale: ctx.interval_scale, seed: 0 };
+            Pause::Until(now.checked_add(schedule.after_failure(1)).unwrap_or(Timestamp::MAX))
+        }
+    }
+}
+
+fn is_gone(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
 }
 
 async fn report(
     certificate: &Arc<AkamaiCertificate>,
     status: CertificateStatus,
     ctx: &Context,
-) -> Result<Arc<AkamaiCertificate>, Trouble> {
+) -> kube::Result<Arc<AkamaiCertificate>> {
     let name = certificate.name_any();
     let api: Api<AkamaiCertificate> =
         Api::namespaced(ctx.client.clone(), &certificate.namespace().unwrap_or_default());
@@ -204,24 +207,6 @@ async fn report(
         tracing::info!(ready = ready.status, reason = ready.reason, because = ready.message, "status");
     }
     Ok(Arc::new(reported))
-}
-
-/// Remembers a failure; the next decision reports it and waits.
-fn postpone(step: &Step, trouble: &Trouble, known: &mut Known, ctx: &Context) -> Duration {
-    let before = known.memory.failure.as_ref().filter(|failure| failure.step == step.name());
-    let count = before.map_or(0, |failure| failure.count) + 1;
-    let schedule = Schedule { scale: ctx.interval_scale, seed: u64::from(count) };
-    let delay = trouble.retry_after.unwrap_or_else(|| schedule.after_failure(count));
-    tracing::warn!(%step, reason = %trouble.reason, retry_in = ?delay, "{}", trouble.message);
-    known.memory.failure = Some(Failure {
-        step: step.name(),
-        reason: trouble.reason,
-        message: trouble.message.clone(),
-        stalled: trouble.stalled,
-        count,
-        retry_at: Timestamp::now().checked_add(delay).unwrap_or(Timestamp::MAX),
-    });
-    delay
 }
 
 fn schedule(certificate: &AkamaiCertificate, scale: f64) -> Schedule {

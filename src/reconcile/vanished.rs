@@ -3,28 +3,28 @@
 //! The API server removes an object at once when it had no finalizer at the beginning of the deletion, even if it has got
 //! one meanwhile. A create can fall into that moment. Not here: how a resource ends otherwise (`akacert_core::life`).
 
-use akamai_cps::{DeleteParams, Priority};
+use akamai_cps::{Client, DeleteParams, Priority};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::act::Subject;
 use akacert_api::AkamaiCertificate;
 use akacert_api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
-use akacert_core::life::snapshot::Intent;
+use akacert_core::life::intent::Intent;
+use akacert_core::life::memory::Memory;
 
 /// A deletion takes so long at most. One that began before there was a finalizer can end after the enrollment was recorded.
 const DELETION: SignedDuration = SignedDuration::from_secs(10);
 
 /// Removes the enrollment that was made for a resource that is gone, if it was to be removed with the resource. An
 /// enrollment that was recorded is left alone otherwise: then somebody has taken the finalizer away, and may want it kept.
-pub async fn clean_up(subject: &Subject<'_>) {
-    let (certificate, Some(created)) = (&subject.certificate, &subject.memory.created) else { return };
-    let id = created.enrollment;
+pub async fn clean_up(certificate: &AkamaiCertificate, client: Option<&Client>, memory: &Memory) {
+    let Some(taken) = &memory.enrollment.taken else { return };
+    let id = taken.enrollment;
     let is_recorded = certificate.annotations().contains_key(ENROLLMENT_ID_ANNOTATION);
     if is_recorded && !vanished_at_once(certificate) {
         return;
     }
-    let Some(client) = subject.client.filter(|_| certificate.spec.deletes_enrollment()) else {
+    let Some(client) = client.filter(|_| certificate.spec.deletes_enrollment()) else {
         tracing::warn!(enrollment = %id, "the resource was deleted during the create; its enrollment stays in CPS");
         return;
     };

@@ -116,8 +116,8 @@ pub struct CertificateSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub enrollment_id: Option<i64>,
-    /// What an enrollment with our common name means that is there already: the name is taken (`CreateOnly`, as when
-    /// absent), or it is taken over (`AdoptOnly`, `AdoptOrCreate`).
+    /// What to do with an existing enrollment of the same common name: report that the name is taken (`CreateOnly`, as when
+    /// absent), or adopt the enrollment (`AdoptOnly`, `AdoptOrCreate`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adoption_policy: Option<AdoptionPolicy>,
     /// `Manage` (as when absent), or `Observe`: status and events for an enrollment that others manage; nothing is ever
@@ -137,16 +137,16 @@ pub struct CertificateSpec {
     /// (`Replace`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_change_policy: Option<PendingChangePolicy>,
-    /// Whether a new certificate may be ordered while CPS is about to renew (`Override`), or waits for the renewal
-    /// (`Wait`, as when absent).
+    /// What to do if a change of `spec` needs another certificate while CPS is about to renew: wait for the renewal (`Wait`,
+    /// as when absent), or order it at once (`Override`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewal_window_policy: Option<RenewalWindowPolicy>,
-    /// What becomes of a difference that somebody else made in CPS: it is undone (`Correct`, as when absent) or only
-    /// reported (`Report`).
+    /// What to do about a change that somebody else made in CPS: undo it (`Correct`, as when absent), or only report it
+    /// (`Report`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift_policy: Option<DriftPolicy>,
-    /// Whether an enrollment that was removed from CPS by somebody else is created anew (`Recreate`) or missed until a
-    /// human acts (`Never`, as when absent).
+    /// What to do if somebody else removed the enrollment from CPS: create another (`Recreate`), or wait until a human acts
+    /// (`Never`, as when absent).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recreate_policy: Option<RecreatePolicy>,
     /// Which warnings of CPS are acknowledged without asking. Absent: none.
@@ -155,8 +155,8 @@ pub struct CertificateSpec {
     /// How and when a certificate goes from staging to production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<DeploymentPolicy>,
-    /// Whether the certificate that the names are served with is compared with the deployed one. Absent: it is not. `{}`
-    /// is all there is to set.
+    /// Compares the certificate that the names are served with to the deployed one. Absent: no comparison. It has no
+    /// options: set it to `{}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ServedProbe>,
     /// A ConfigMap with enrollment ID, common name, names, fingerprint and expiry of what is deployed, for pipelines that

@@ -92,10 +92,24 @@ pub struct AccountStatus {
     /// The contracts that the credentials can see, without the `ctr_` prefix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contracts: Vec<String>,
+    /// The Secret that this status is about. While it has this version, an account that was Ready is used at once after a
+    /// restart of the operator, and checked again later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_secret: Option<SecretVersion>,
     /// `Ready`: the credentials were checked with one cheap call. `Stalled` only while True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// A version of a Secret. It tells nothing about the Secret's content.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretVersion {
+    /// UID of the Secret.
+    pub uid: String,
+    /// `metadata.resourceVersion` of the Secret.
+    pub resource_version: String,
 }
 
 fn not_observed() -> i64 {

@@ -1,7 +1,7 @@
 //! PURE: which events a change of status is worth. Not here: sending them (`crate::controller`).
 
 use akacert_api::condition_set;
-use akacert_api::reason::Reason;
+use akacert_api::reason::{self, Reason};
 use akacert_api::status::{CertificateStatus, condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
@@ -45,23 +45,6 @@ const TROUBLE: [(&str, &str, &str); 6] = [
     (condition::HANDED_OFF, "False", "HandOff"),
 ];
 
-/// Reasons for not being Ready that are waiting, not trouble.
-const PATIENCE: [Reason; 13] = [
-    Reason::Creating,
-    Reason::WaitingForChallenges,
-    Reason::ChallengesPublished,
-    Reason::WaitingForValidation,
-    Reason::WaitingForDeployment,
-    Reason::WaitingForWindow,
-    Reason::Suspended,
-    Reason::Waiting,
-    Reason::DeletionPending,
-    Reason::Throttled,
-    Reason::Updating,
-    Reason::UpdateWaits,
-    Reason::WaitingForWarnings,
-];
-
 /// The events that lead from one status to another: each step once, each new trouble once.
 #[must_use]
 pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
@@ -79,7 +62,9 @@ pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
             continue;
         };
         let known = condition_set::find(&old.conditions, type_).map(|known| known.reason.as_str());
-        let patience = PATIENCE.iter().any(|reason| reason.as_str() == trouble.reason);
+        let patience = Reason::ALL.iter().any(|reason| {
+            reason.as_str() == trouble.reason && reason.severity() == reason::Severity::Progress
+        });
         if known != Some(trouble.reason.as_str()) && !patience {
             events.push(event(Severity::Warning, &trouble.reason, action, &trouble.message));
         }
@@ -123,7 +108,7 @@ pub fn event(severity: Severity, reason: &str, action: &'static str, note: &str)
 #[must_use]
 pub fn handbook_page() -> String {
     let mut page = String::from(
-        "# Events\n\nEvents of `events.k8s.io/v1`, from `akacert.io/operator`, on the certificate or account that they are about: one when a fact changes, never one \
+        "# Events\n\nThe operator (`akacert.io/operator`) reports events of `events.k8s.io/v1` on the certificate or account that they are about. It reports an event when a fact changes, never \
          because time passes. This page is rendered from `crates/akacert-core/src/events.rs`.\n\n\
          | Type | Action | Reason | When |\n|---|---|---|---|\n",
     );
@@ -137,15 +122,10 @@ pub fn handbook_page() -> String {
     row("Normal", "Renew", &format!("`{started}`"), started.meaning());
     row("Normal", "Renew", &format!("`{renewed}`"), renewed.meaning());
     for (type_, status, action) in TROUBLE {
-        let when = format!("`{type_}` is {status} for another reason than before, and not only waits");
+        let when = format!("`{type_}` is {status} for a new reason that is more than waiting");
         row("Warning", action, "the condition's", &when);
     }
-    row(
-        "Normal or Warning",
-        "Check",
-        "the account's",
-        "the verdict on an account has another reason than before",
-    );
+    row("Normal or Warning", "Check", "the account's", "the account's condition has a new reason");
     page.push_str("\n[Reasons](reasons.md) explains each reason.\n");
     page
 }

@@ -1,10 +1,11 @@
 //! What a certificate's names show from where the user sits: each challenge path that CPS waits for, port 80, and the
-//! certificate that is served. Not here: what the operator itself sees of them (`akacert::probe`).
+//! certificate that is served. Not here: what the operator itself sees of them (`akacert_outside::probe`).
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use akacert_api::AkamaiCertificate;
+use akacert_core::outside::{Need, Outlook, Target};
 use akacert_outside::probe::{ProbeSettings, Prober};
 use anyhow::{Context, Result};
 use futures::future::join_all;

@@ -6,7 +6,7 @@
 
 pub mod difference;
 pub mod intent;
-pub(crate) mod spelling;
+pub mod spelling;
 #[cfg(test)]
 mod tests;
 pub mod update;

@@ -5,7 +5,7 @@ use std::fmt;
 use akacert_api::certificate::{Geography, OcspStapling, SecureNetwork, TlsVersion};
 
 /// A value of the API that CPS spells its own way.
-pub(crate) trait Spelled: Copy + fmt::Debug + 'static {
+pub trait Spelled: Copy + fmt::Debug + 'static {
     /// All values.
     const ALL: &'static [Self];
 

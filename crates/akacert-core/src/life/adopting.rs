@@ -5,7 +5,7 @@ use akamai_cps_types::{Enrollment, EnrollmentId, RegistrationAuthority, Validati
 
 use super::draft::{Draft, Progress};
 use super::following::{enrollment, reread, writable};
-use super::{Snapshot, Step};
+use super::{Next, Snapshot, Step};
 use crate::account::Account;
 use akacert_api::policy::AdoptionPolicy;
 use akacert_api::reason::Reason;
@@ -19,20 +19,20 @@ pub enum Claim {
 }
 
 /// The enrollment that `spec` names, may be taken up, and then is recorded.
-pub fn adopted(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId) -> Step {
+pub fn adopted(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId) -> Next {
     match adoptable(s, d, account, id) {
-        Ok(()) => Step::RecordEnrollment(id),
+        Ok(()) => Step::RecordEnrollment(id).into(),
         Err(step) => step,
     }
 }
 
-fn adoptable(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId) -> Result<(), Step> {
+fn adoptable(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId) -> Result<(), Next> {
     // An enrollment that is only looked at need not be the account's to write to.
     let found = if s.spec().observes() { enrollment(s, d, id)? } else { writable(s, d, account, id)? };
     if is_domain_validated(found) {
         return Ok(());
     }
-    d.stalled(
+    d.not_done(
         Progress::EnrollmentCreated,
         Reason::NotAdoptable,
         format!(
@@ -40,7 +40,7 @@ fn adoptable(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentI
             found.validation_type, found.ra
         ),
     );
-    let read_at = s.memory.enrollment.as_ref().map_or(s.now, |reading| reading.at);
+    let read_at = s.memory.enrollment.reading.as_ref().map_or(s.now, |reading| reading.at);
     Err(reread(s, read_at, Step::ReadEnrollment(id), s.schedule.while_stalled()))
 }
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::adopting::{self, Claim};
 use super::draft::{Draft, Progress};
 use super::following::undisputed;
-use super::snapshot::Intent;
-use super::{Snapshot, Step};
+use super::intent::Intent;
+use super::{Next, Pause, Snapshot, Step};
 use crate::account::Account;
 use crate::{desired, published};
 use akacert_api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION};
@@ -21,11 +21,12 @@ const FRESH_LIST: std::time::Duration = std::time::Duration::from_secs(10);
 const OLD_LIST: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// CPS holds our enrollment, and its ID is recorded.
-pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<EnrollmentId, Step> {
-    if let Some(id) = s.recorded_enrollment().or(s.memory.created.as_ref().map(|created| created.enrollment))
+pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<EnrollmentId, Next> {
+    if let Some(id) =
+        s.recorded_enrollment().or(s.memory.enrollment.taken.as_ref().map(|created| created.enrollment))
     {
         if !is_recorded(s) {
-            return Err(Step::RecordEnrollment(id));
+            return Err(Next::Do(Step::RecordEnrollment(id)));
         }
         undisputed(s, d, id)?;
         d.status.enrollment_id = i64::try_from(id.0).ok();
@@ -45,7 +46,7 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
     (d.status.change, d.status.deployments) = (None, None);
     let (contract, body) = wanted(s, d, account)?;
     let hash = desired::body_hash(&body);
-    d.waiting(
+    d.not_done(
         Progress::EnrollmentCreated,
         Reason::Creating,
         format!("The enrollment is about to be created under contract {contract}"),
@@ -60,7 +61,7 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
     if let Some(found) =
         intent.as_ref().and_then(|intent| intended(list, intent, &body, intent.body_hash == hash))
     {
-        return Err(Step::RecordEnrollment(found));
+        return Err(Next::Do(Step::RecordEnrollment(found)));
     }
     match adopting::claim(s, list) {
         Ok(Claim::Create) => {}
@@ -69,13 +70,13 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
             return Err(adopting::adopted(s, d, account, id));
         }
         Err(message) => {
-            d.stalled(Progress::EnrollmentCreated, Reason::NotAdoptable, message);
+            d.not_done(Progress::EnrollmentCreated, Reason::NotAdoptable, message);
             return Err(list_again(s, &contract));
         }
     }
     if let Some(foreign) = list.first() {
         let id = foreign.enrollment_id().map_or("without an ID".into(), |id| id.to_string());
-        d.stalled(
+        d.not_done(
             Progress::EnrollmentCreated,
             Reason::CommonNameTaken,
             format!(
@@ -89,7 +90,7 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
     let recorded =
         intent.as_ref().is_some_and(|intent| intent.body_hash == hash && intent.contract_id == contract);
     if !recorded || !has_finalizer(s) {
-        return Err(Step::RecordIntent(Box::new(Intent {
+        return Err(Next::Do(Step::RecordIntent(Box::new(Intent {
             contract_id: contract,
             common_name: s.spec().common_name.clone(),
             body_hash: hash,
@@ -97,44 +98,56 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
             earlier_names: intent.as_ref().map(Intent::names_so_far).unwrap_or_default(),
             time: s.now,
             existing: list.iter().filter_map(Enrollment::enrollment_id).collect(),
-        })));
+        }))));
     }
     certain(s, d, &contract)?;
     if is_outdated(s) {
-        return Err(Step::ListEnrollments { contract, after: s.now });
+        return Err(Next::Do(Step::ListEnrollments {
+            contract,
+            common_name: s.spec().common_name.clone(),
+            after: s.now,
+        }));
     }
-    Err(Step::CreateEnrollment { contract, body: Box::new(body) })
+    Err(Next::Do(Step::CreateEnrollment { contract, body: Box::new(body) }))
 }
 
 /// Contract and body of the create, from the certificate and the account's defaults as they are now.
-fn wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<(String, Enrollment), Step> {
+fn wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<(String, Enrollment), Next> {
     // What could not be published is refused before anything is made in CPS.
     published::permitted(s.certificate, s.publishing).map_err(|blocked| {
-        d.stalled(Progress::EnrollmentCreated, blocked.reason().0, blocked.to_string());
-        Step::Wait { again: None }
+        d.not_done(Progress::EnrollmentCreated, blocked.reason(), blocked.to_string());
+        Next::Pause(Pause::UntilEvent)
     })?;
     let contract = desired::contract(s.spec(), &account.defaults, &account.contracts).map_err(|problem| {
-        d.stalled(Progress::EnrollmentCreated, Reason::ContractUnknown, problem.to_string());
-        Step::Wait { again: None }
+        d.not_done(Progress::EnrollmentCreated, Reason::ContractUnknown, problem.to_string());
+        Next::Pause(Pause::UntilEvent)
     })?;
     let body = desired::enrollment(s.spec(), &account.defaults).map_err(|missing| {
-        d.stalled(Progress::EnrollmentCreated, Reason::ContactsMissing, missing.to_string());
-        Step::Wait { again: None }
+        d.not_done(Progress::EnrollmentCreated, Reason::ContactsMissing, missing.to_string());
+        Next::Pause(Pause::UntilEvent)
     })?;
     Ok((contract, body))
 }
 
 /// The contract's enrollments with our common name. After a create whose answer was lost, only a list begun later counts.
-fn listed<'a>(s: &'a Snapshot<'_>, contract: &str) -> Result<&'a [Enrollment], Step> {
-    match &s.memory.list {
+fn listed<'a>(s: &'a Snapshot<'_>, contract: &str) -> Result<&'a [Enrollment], Next> {
+    match &s.memory.create.list {
         Some(list) => Ok(&list.value),
-        None => Err(Step::ListEnrollments { contract: contract.to_owned(), after: fresh_enough(s) }),
+        None => Err(Next::Do(Step::ListEnrollments {
+            contract: contract.to_owned(),
+            common_name: s.spec().common_name.clone(),
+            after: fresh_enough(s),
+        })),
     }
 }
 
 fn fresh_enough(s: &Snapshot<'_>) -> Timestamp {
     let recent = s.now.checked_sub(FRESH_LIST).unwrap_or(s.now);
-    if s.memory.uncertain_create.is_some() || s.memory.duplicate.is_some() { s.now } else { recent }
+    if s.memory.create.answer_lost().is_some() || s.memory.create.name_taken().is_some() {
+        s.now
+    } else {
+        recent
+    }
 }
 
 /// The enrollment that an earlier create of ours made: it was not there before, and it is what we intended.
@@ -155,11 +168,11 @@ fn intended(
 }
 
 /// Nothing is in flight: a create whose answer was lost would have shown in the list by now.
-fn certain(s: &Snapshot<'_>, d: &mut Draft, contract: &str) -> Result<(), Step> {
+fn certain(s: &Snapshot<'_>, d: &mut Draft, contract: &str) -> Result<(), Next> {
     if let Some(lost) =
-        s.memory.uncertain_create.filter(|lost| !s.is_due(*lost, s.schedule.uncertain_create()))
+        s.memory.create.answer_lost().filter(|lost| !s.is_due(*lost, s.schedule.uncertain_create()))
     {
-        d.waiting(
+        d.not_done(
             Progress::EnrollmentCreated,
             Reason::UncertainCreate,
             format!("The answer to the create was lost at {lost:.0}; looking for the enrollment before anything else"),
@@ -168,9 +181,9 @@ fn certain(s: &Snapshot<'_>, d: &mut Draft, contract: &str) -> Result<(), Step> 
         return Err(again_by_list_age(s, contract, interval));
     }
     if let Some(refused) =
-        s.memory.duplicate.filter(|refused| !s.is_due(*refused, s.schedule.while_stalled()))
+        s.memory.create.name_taken().filter(|refused| !s.is_due(*refused, s.schedule.while_stalled()))
     {
-        d.stalled(
+        d.not_done(
             Progress::EnrollmentCreated,
             Reason::CommonNameElsewhere,
             format!(
@@ -179,7 +192,7 @@ fn certain(s: &Snapshot<'_>, d: &mut Draft, contract: &str) -> Result<(), Step> 
                 s.spec().common_name
             ),
         );
-        return Err(Step::Wait { again: Some(s.until(refused, s.schedule.while_stalled())) });
+        return Err(s.pause(s.until(refused, s.schedule.while_stalled())));
     }
     Ok(())
 }
@@ -189,24 +202,29 @@ fn is_outdated(s: &Snapshot<'_>) -> bool {
     let shows = |time: Option<Timestamp>, after| time.and_then(|time| time.checked_add(after).ok());
     let oldest = [
         s.now.checked_sub(OLD_LIST).ok(),
-        shows(s.memory.uncertain_create, s.schedule.uncertain_create()),
-        shows(s.memory.duplicate, s.schedule.while_stalled()),
+        shows(s.memory.create.answer_lost(), s.schedule.uncertain_create()),
+        shows(s.memory.create.name_taken(), s.schedule.while_stalled()),
     ];
-    let read_at = s.memory.list.as_ref().map(|list| list.at);
+    let read_at = s.memory.create.list.as_ref().map(|list| list.at);
     oldest.iter().flatten().any(|oldest| read_at.is_none_or(|read_at| read_at < *oldest))
 }
 
-fn list_again(s: &Snapshot<'_>, contract: &str) -> Step {
+fn list_again(s: &Snapshot<'_>, contract: &str) -> Next {
     again_by_list_age(s, contract, s.schedule.while_stalled())
 }
 
-fn again_by_list_age(s: &Snapshot<'_>, contract: &str, interval: std::time::Duration) -> Step {
-    let read_at = s.memory.list.as_ref().map_or(s.now, |list| list.at);
+fn again_by_list_age(s: &Snapshot<'_>, contract: &str, interval: std::time::Duration) -> Next {
+    let read_at = s.memory.create.list.as_ref().map_or(s.now, |list| list.at);
     let again = s.until(read_at, interval);
     if again.is_zero() {
-        Step::ListEnrollments { contract: contract.to_owned(), after: s.now }
+        Step::ListEnrollments {
+            contract: contract.to_owned(),
+            common_name: s.spec().common_name.clone(),
+            after: s.now,
+        }
+        .into()
     } else {
-        Step::Wait { again: Some(again) }
+        s.pause(again)
     }
 }
 

@@ -73,7 +73,6 @@ pub struct Draft {
 struct Obstacle {
     /// The step it is at; none when `spec` itself cannot be followed.
     step: Option<Progress>,
-    stalled: bool,
     reason: Reason,
     message: String,
 }
@@ -142,20 +141,9 @@ impl Draft {
         self.gone.push(type_);
     }
 
-    /// What the user wants is not there yet, whatever the steps say.
-    pub fn postponed(&mut self, reason: Reason, message: String) {
-        self.kept = false;
-        self.obstacle = Some(Obstacle { step: None, stalled: false, reason, message });
-    }
-
     /// A step is done.
     pub fn done(&mut self, step: Progress, reason: Reason, message: impl Into<String>) {
         self.reports[step as usize] = Some(Report { done: true, reason, message: message.into() });
-    }
-
-    /// A step waits for CPS, the cluster or the network.
-    pub fn waiting(&mut self, step: Progress, reason: Reason, message: impl Into<String>) {
-        self.not_done(step, reason, message.into(), false);
     }
 
     /// A step is not done any more, which does not change the verdict on the whole.
@@ -163,43 +151,37 @@ impl Draft {
         self.reports[step as usize] = Some(Report { done: false, reason, message: message.into() });
     }
 
-    /// A step waits for a human.
-    pub fn stalled(&mut self, step: Progress, reason: Reason, message: impl Into<String>) {
-        self.not_done(step, reason, message.into(), true);
-    }
-
-    /// `spec` cannot be followed, whatever the steps say.
-    pub fn refused(&mut self, reason: Reason, message: String) {
-        debug_assert!(Reason::STALLED.contains(&reason), "{reason} has no section in the runbook");
+    /// What the user wants is not there, whatever the steps say.
+    pub fn withheld(&mut self, reason: Reason, message: String) {
         self.kept = false;
-        self.obstacle = Some(Obstacle { step: None, stalled: true, reason, message });
+        self.obstacle = Some(Obstacle { step: None, reason, message });
     }
 
-    fn not_done(&mut self, step: Progress, reason: Reason, message: String, stalled: bool) {
-        debug_assert!(
-            !stalled || Reason::STALLED.contains(&reason),
-            "{reason} has no section in the runbook"
-        );
+    /// A step is not done, for a reason that says who has to act.
+    pub fn not_done(&mut self, step: Progress, reason: Reason, message: impl Into<String>) {
+        let message = message.into();
         self.kept = false;
         self.reports[step as usize] = Some(Report { done: false, reason, message: message.clone() });
         // The first obstacle is the one to report, unless a later one needs a human, or says more of the same step.
         let replaced = |first: &Obstacle| {
-            (stalled && !first.stalled) || (first.step == Some(step) && stalled == first.stalled)
+            let severer = reason.severity() > first.reason.severity();
+            (severer && reason.is_stalled())
+                || (first.step == Some(step) && reason.is_stalled() == first.reason.is_stalled())
         };
         if self.obstacle.as_ref().is_none_or(replaced) {
-            self.obstacle = Some(Obstacle { step: Some(step), stalled, reason, message });
+            self.obstacle = Some(Obstacle { step: Some(step), reason, message });
         }
     }
 
     /// What was tried failed: it is reported at the first step that is not done.
-    pub fn blocked(&mut self, reason: Reason, message: &str, stalled: bool) {
+    pub fn blocked(&mut self, reason: Reason, message: &str) {
         let step = STEPS
             .iter()
             .map(|(step, _)| *step)
             .find(|step| !self.is_done(*step))
             .unwrap_or(Progress::Deployed);
         self.obstacle = None;
-        self.not_done(step, reason, message.to_owned(), stalled);
+        self.not_done(step, reason, message);
     }
 
     /// Steps reported as done so far, or as done by the recorded status when this draft has not looked at them.
@@ -238,7 +220,8 @@ impl Draft {
             (Some(obstacle), false) if self.is_behind(obstacle) => self.behind(obstacle, &mut wanted),
             (Some(obstacle), false) => {
                 wanted.push(self.condition(condition::READY, "False", obstacle.reason, &obstacle.message));
-                let present = if obstacle.stalled { condition::STALLED } else { condition::RECONCILING };
+                let present =
+                    if obstacle.reason.is_stalled() { condition::STALLED } else { condition::RECONCILING };
                 wanted.push(self.condition(present, "True", obstacle.reason, &obstacle.message));
             }
         }
@@ -379,7 +362,7 @@ mod tests {
     fn a_waiting_step_makes_the_certificate_reconciling() {
         let mut draft = draft();
         draft.done(Progress::AccountReady, Reason::AccountReady, "");
-        draft.waiting(Progress::EnrollmentCreated, Reason::Creating, "about to");
+        draft.not_done(Progress::EnrollmentCreated, Reason::Creating, "about to");
         let status = draft.finish();
         assert_eq!(of(&status, "Ready"), Some(("False".into(), "Creating".into())));
         assert_eq!(of(&status, "Reconciling"), Some(("True".into(), "Creating".into())));
@@ -391,7 +374,7 @@ mod tests {
     #[test]
     fn a_step_that_needs_a_human_makes_the_certificate_stalled() {
         let mut draft = draft();
-        draft.stalled(Progress::EnrollmentCreated, Reason::CommonNameTaken, "taken");
+        draft.not_done(Progress::EnrollmentCreated, Reason::CommonNameTaken, "taken");
         let status = draft.finish();
         assert_eq!(of(&status, "Stalled"), Some(("True".into(), "CommonNameTaken".into())));
         assert_eq!(of(&status, "Reconciling"), None);
@@ -422,7 +405,7 @@ mod tests {
     fn a_failure_is_reported_at_the_first_step_that_is_not_done() {
         let mut draft = draft();
         draft.done(Progress::AccountReady, Reason::AccountReady, "");
-        draft.blocked(Reason::CpsUnavailable, "CPS does not answer", false);
+        draft.blocked(Reason::CpsUnavailable, "CPS does not answer");
         let status = draft.finish();
         assert_eq!(of(&status, "EnrollmentCreated"), Some(("False".into(), "CpsUnavailable".into())));
         assert_eq!(of(&status, "Ready"), Some(("False".into(), "CpsUnavailable".into())));

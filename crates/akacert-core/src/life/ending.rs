@@ -1,46 +1,44 @@
 //! PURE: the resource is being deleted: what was published goes; by policy, so does the enrollment; then the finalizer.
 //! Not here: anything about living certificates.
 
-use std::time::Duration;
-
 use akamai_cps_types::{AllowedInputType, EnrollmentId};
 
 use super::creating::has_finalizer;
 use super::draft::Draft;
 use super::following::{reread, writable};
 use super::step::Warnings;
-use super::{Snapshot, Step, account_problem, inputs, publishing};
+use super::{Next, Pause, Snapshot, Step, account_problem, inputs, publishing};
 use crate::account::{self, Account};
 use akacert_api::condition_set;
 use akacert_api::reason::Reason;
 use akacert_api::status::condition;
 
 /// Everything that has to go is gone.
-pub fn removed(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
+pub fn removed(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     if !has_finalizer(s) {
-        return Ok(None);
+        return Ok(Pause::UntilEvent);
     }
     d.keep();
     publishing::nothing_at_all(s)?;
     if s.spec().deletes_enrollment() {
         enrollment_removed(s, d)?;
     }
-    Err(Step::RemoveFinalizer)
+    Err(Next::Do(Step::RemoveFinalizer))
 }
 
-fn enrollment_removed(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
+fn enrollment_removed(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let Some(id) = known_enrollment(s, d)? else { return Ok(()) };
-    if s.memory.enrollment.as_ref().is_some_and(|reading| reading.value.is_none()) {
+    if s.memory.enrollment.reading.as_ref().is_some_and(|reading| reading.value.is_none()) {
         return Ok(());
     }
     let account = credentials(s, d)?;
     let enrollment = writable(s, d, account, id)?;
-    let read_at = s.memory.enrollment.as_ref().map_or(s.now, |reading| reading.at);
+    let read_at = s.memory.enrollment.reading.as_ref().map_or(s.now, |reading| reading.at);
     let interval = s.schedule.while_validating(0);
     if !is_accepted(s) || (enrollment.pending_changes.is_empty() && s.is_due(read_at, interval)) {
-        return Err(Step::DeleteEnrollment(id));
+        return Err(Next::Do(Step::DeleteEnrollment(id)));
     }
-    d.blocked(Reason::DeletionPending, &format!("Enrollment {id} is being removed from CPS"), false);
+    d.blocked(Reason::DeletionPending, &format!("Enrollment {id} is being removed from CPS"));
     if let Some(step) = warned(s, d, account, id, enrollment) {
         return Err(step);
     }
@@ -54,10 +52,10 @@ fn warned(
     account: &Account,
     id: EnrollmentId,
     enrollment: &akamai_cps_types::Enrollment,
-) -> Option<Step> {
+) -> Option<Next> {
     let change_id = enrollment.pending_change()?.change_id()?;
     let Some(reading) = s.memory.change.as_ref().filter(|reading| reading.id == change_id) else {
-        return Some(Step::ReadChange(id, change_id));
+        return Some(Step::ReadChange(id, change_id).into());
     };
     let change = reading.change.as_ref()?;
     let which = if change.allows(&AllowedInputType::PostVerificationWarnings) {
@@ -66,22 +64,27 @@ fn warned(
         Warnings::PreVerification
     } else {
         let due = s.is_due(reading.at, s.schedule.while_validating(reading.unchanged));
-        return due.then_some(Step::ReadChange(id, change_id));
+        return due.then_some(Step::ReadChange(id, change_id).into());
     };
     let due = s.until(reading.at, s.schedule.while_validating(reading.unchanged));
     if due.is_zero() {
-        return Some(Step::ReadChange(id, change_id));
+        return Some(Step::ReadChange(id, change_id).into());
     }
     Some(inputs::warnings_approved(s, d, account, id, reading, which, due))
 }
 
 /// The enrollment that the resource stands for, if there is any: recorded, or made by a create that left only its intent.
-fn known_enrollment(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<EnrollmentId>, Step> {
-    let recorded = s.recorded_enrollment().or(s.memory.created.as_ref().map(|created| created.enrollment));
+fn known_enrollment(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<EnrollmentId>, Next> {
+    let recorded =
+        s.recorded_enrollment().or(s.memory.enrollment.taken.as_ref().map(|created| created.enrollment));
     let (None, Some(intent)) = (recorded, s.intent()) else { return Ok(recorded) };
     credentials(s, d)?;
-    let Some(list) = &s.memory.list else {
-        return Err(Step::ListEnrollments { contract: intent.contract_id, after: s.now });
+    let Some(list) = &s.memory.create.list else {
+        return Err(Next::Do(Step::ListEnrollments {
+            contract: intent.contract_id,
+            common_name: intent.common_name,
+            after: s.now,
+        }));
     };
     let ours = list
         .value
@@ -92,7 +95,7 @@ fn known_enrollment(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Enrollment
     Ok(ours)
 }
 
-fn credentials<'a>(s: &'a Snapshot<'_>, d: &mut Draft) -> Result<&'a Account, Step> {
+fn credentials<'a>(s: &'a Snapshot<'_>, d: &mut Draft) -> Result<&'a Account, Next> {
     if let account::View::Ready(account) = s.account {
         return Ok(account);
     }
@@ -101,8 +104,8 @@ fn credentials<'a>(s: &'a Snapshot<'_>, d: &mut Draft) -> Result<&'a Account, St
         "deletionPolicy is Delete, and the enrollment cannot be removed without an account: {why}. Mend the account, or set \
          deletionPolicy: Retain to leave the enrollment in CPS"
     );
-    d.blocked(Reason::DeletionBlocked, &message, true);
-    Err(Step::Wait { again: None })
+    d.blocked(Reason::DeletionBlocked, &message);
+    Err(Next::Pause(Pause::UntilEvent))
 }
 
 /// CPS has accepted the removal: in this process, or before a restart.
@@ -112,6 +115,6 @@ fn is_accepted(s: &Snapshot<'_>) -> bool {
         .status
         .as_ref()
         .and_then(|status| condition_set::find(&status.conditions, condition::READY));
-    s.memory.removal.is_some()
+    s.memory.enrollment.removal.is_some()
         || recorded.is_some_and(|ready| ready.reason == Reason::DeletionPending.as_str())
 }

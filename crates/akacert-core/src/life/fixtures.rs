@@ -10,15 +10,19 @@ use jiff::Timestamp;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
+use super::absorb::Moment;
+use super::answer::Answer;
 use super::forecast::Pace;
-use super::snapshot::{ChangeReading, Intent, Memory, Reading};
-use super::{Decision, Snapshot, next, schedule::Schedule};
+use super::intent::Intent;
+use super::memory::{DeploymentsReading, Failure, Memory, OfChange, Quiet, Reading, Taken};
+use super::{Decision, Next, Snapshot, Step, next, schedule::Schedule};
 use crate::account::{Account, AccountKey, View};
 use crate::deployed::Roots;
 use crate::{desired, published};
 use akacert_api::AkamaiCertificate;
 use akacert_api::certificate::AccountKind;
 use akacert_api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
+use akacert_api::reason::Reason;
 
 /// The only authority, with its certificate.
 static AUTHORITY: LazyLock<(Certificate, Issuer<'static, KeyPair>)> = LazyLock::new(|| {
@@ -89,7 +93,7 @@ impl Scene {
             certificate: certificate(),
             view: View::Ready(Arc::new(account())),
             published: published::Observed::default(),
-            memory: Memory { generation: 1, ..Memory::default() },
+            memory: Memory::of_generation(1),
             publishing: published::Rules {
                 operator_namespace: "akacert-system".into(),
                 allowed_ingress_annotations: Default::default(),
@@ -107,7 +111,7 @@ impl Scene {
         let mut scene = Self::new();
         scene.intend();
         scene.annotate(ENROLLMENT_ID_ANNOTATION, "10002");
-        scene.memory.created = Some(super::snapshot::Created {
+        scene.memory.enrollment.taken = Some(Taken {
             at: noon().checked_sub(std::time::Duration::from_secs(3600)).unwrap(),
             enrollment: EnrollmentId(10002),
             change: Some(ChangeId(20003)),
@@ -138,27 +142,53 @@ impl Scene {
 
     /// CPS lists these enrollments with our common name.
     pub fn listed(&mut self, enrollments: Vec<Enrollment>) {
-        self.memory.list = Some(Reading { at: self.now, value: enrollments });
+        self.memory.create.list = Some(Reading { at: self.now, value: enrollments });
     }
 
     /// The pending change, as just read.
     pub fn change(&mut self, status: &str, state: &str, inputs: &[&str]) {
-        self.memory.change = Some(ChangeReading {
-            id: ChangeId(20003),
-            at: self.now,
-            change: Some(change(status, state, inputs)),
-            unchanged: 0,
-        });
+        let read = OfChange::new(ChangeId(20003), self.now, Some(Box::new(change(status, state, inputs))));
+        match &mut self.memory.change {
+            Some(known) if known.id == read.id => {
+                (known.at, known.change, known.unchanged) = (read.at, read.change, 0);
+            }
+            slot => *slot = Some(read),
+        }
     }
 
     /// CPS offers these challenges.
     pub fn challenges(&mut self, domains: Vec<DomainValidation>) {
-        self.memory.challenges = Some(Reading { at: self.now, value: Arc::new(domains) });
+        self.of_change().challenges = Some(Reading { at: self.now, value: Arc::new(domains) });
+    }
+
+    /// What belongs to the pending change.
+    pub fn of_change(&mut self) -> &mut OfChange {
+        self.memory.change.as_mut().unwrap()
+    }
+
+    /// The world answers to a step.
+    pub fn answer(&mut self, step: &Step, answer: Answer) {
+        let moment = Moment { begun: self.now, ended: self.now, scale: 1.0 };
+        self.memory.absorb(step, answer, moment);
+    }
+
+    /// A step failed, and is not tried again before a time.
+    pub fn fail(&mut self, step: &'static str, reason: Reason, count: u32, retry_at: Timestamp) {
+        let message = "it did not work".to_owned();
+        self.memory.failures.insert(step, Failure { reason, message, count, retry_at });
+    }
+
+    /// The step to do now.
+    pub fn step(&self) -> Step {
+        match self.next().next {
+            Next::Do(step) => step,
+            Next::Pause(pause) => panic!("nothing to do: {pause:?}"),
+        }
     }
 
     /// CPS has our enrollment with these names.
     pub fn enrollment(&mut self, names: &[&str]) {
-        self.memory.enrollment =
+        self.memory.enrollment.reading =
             Some(Reading { at: self.now, value: Some(Box::new(enrollment(10002, names))) });
     }
 
@@ -168,7 +198,7 @@ impl Scene {
         let location = format!("/cps-api/enrollments/10002/changes/{change}");
         let one = json!({"location": location, "changeType": kind});
         pending.pending_changes = vec![serde_json::from_value(one).unwrap()];
-        self.memory.enrollment = Some(Reading { at: self.now, value: Some(Box::new(pending)) });
+        self.memory.enrollment.reading = Some(Reading { at: self.now, value: Some(Box::new(pending)) });
     }
 
     /// Ready, and at rest: nothing is remembered but the status.
@@ -178,8 +208,8 @@ impl Scene {
         scene.deployments(IN_PRODUCTION.clone());
         let decision = scene.next();
         scene.certificate.status = Some(decision.status);
-        scene.memory = Memory { generation: 1, ..Memory::default() };
-        scene.memory.watched = Some(super::snapshot::Watched { at: scene.now, renewal_start: None });
+        scene.memory = Memory::of_generation(1);
+        scene.memory.enrollment.quiet = Some(Quiet { at: scene.now, renewal_start: None });
         scene
     }
 
@@ -187,13 +217,13 @@ impl Scene {
     pub fn edit(&mut self, edit: impl FnOnce(&mut akacert_api::certificate::CertificateSpec)) {
         edit(&mut self.certificate.spec);
         self.certificate.metadata.generation = Some(2);
-        self.memory.generation = 2;
+        self.memory.generation.number = 2;
     }
 
     /// CPS shows this as deployed.
     pub fn deployments(&mut self, deployments: Deployments) {
-        self.memory.deployments = Some(Reading { at: self.now, value: Arc::new(deployments) });
-        self.memory.deployment_reads = 1;
+        self.memory.enrollment.deployments =
+            Some(DeploymentsReading { at: self.now, value: Arc::new(deployments), reads: 1 });
     }
 
     pub fn next(&self) -> Decision {
@@ -252,7 +282,7 @@ pub fn domain(name: &str, token: &str, validation: &str) -> DomainValidation {
 
 /// What the API server and the watches would make of a write.
 pub fn play(observed: &mut published::Observed, write: &published::Write) {
-    use publish::{Kind, Object, Write};
+    use published::{Kind, Object, Write};
     match write.clone() {
         Write::Apply { object, .. } => match object {
             Object::ConfigMap(object) => observed.config_map = Some(stored(object).into()),

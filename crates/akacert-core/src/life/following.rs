@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::draft::{Draft, Progress};
-use super::snapshot::ChangeReading;
+use super::memory::OfChange;
 use super::step::Warnings;
-use super::{Snapshot, Step, inputs, scheduling, validating};
+use super::{Next, Pause, Snapshot, Step, inputs, scheduling, validating};
 use crate::account::Account;
 use crate::{allowed, deployed as verified};
 use akacert_api::policy::RecreatePolicy;
@@ -18,16 +18,16 @@ use akacert_api::reason::Reason;
 use akacert_api::status::{ChangeStatus, DeploymentsStatus, condition};
 
 /// Our enrollment as CPS has it, or the step that reads it.
-pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<&'a Enrollment, Step> {
-    let Some(reading) = &s.memory.enrollment else { return Err(Step::ReadEnrollment(id)) };
+pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<&'a Enrollment, Next> {
+    let Some(reading) = &s.memory.enrollment.reading else { return Err(Next::Do(Step::ReadEnrollment(id))) };
     if let Some(watch) = outdated(s, reading.at, id) {
-        return Err(watch);
+        return Err(watch.into());
     }
     let Some(enrollment) = reading.value.as_deref() else {
         if s.spec().recreate_policy == Some(RecreatePolicy::Recreate) && is_asked_for(s) {
-            return Err(Step::ForgetEnrollment);
+            return Err(Next::Do(Step::ForgetEnrollment));
         }
-        d.stalled(
+        d.not_done(
             Progress::EnrollmentCreated,
             Reason::EnrollmentGone,
             format!(
@@ -38,7 +38,7 @@ pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> R
         return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.schedule.while_stalled()));
     };
     if !enrollment.has_common_name(&s.spec().common_name) {
-        d.stalled(
+        d.not_done(
             Progress::EnrollmentCreated,
             Reason::Conflict,
             format!(
@@ -65,14 +65,14 @@ fn is_asked_for(s: &Snapshot<'_>) -> bool {
 }
 
 /// No other resource has the enrollment.
-pub fn undisputed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<(), Step> {
+pub fn undisputed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<(), Next> {
     let Some(rival) = (s.rival)(id).filter(|_| !s.spec().observes()) else { return Ok(()) };
-    d.stalled(
+    d.not_done(
         Progress::EnrollmentCreated,
         Reason::Conflict,
         format!("Enrollment {id} belongs to AkamaiCertificate {rival}: delete one of the two resources"),
     );
-    Err(Step::Wait { again: Some(s.schedule.while_stalled()) })
+    Err(s.pause(s.schedule.while_stalled()))
 }
 
 /// Whether we may write to the enrollment: its common name is ours, and the account allows all of its present names.
@@ -81,7 +81,7 @@ pub fn writable<'a>(
     d: &mut Draft,
     account: &Account,
     id: EnrollmentId,
-) -> Result<&'a Enrollment, Step> {
+) -> Result<&'a Enrollment, Next> {
     undisputed(s, d, id)?;
     let enrollment = enrollment(s, d, id)?;
     let names: Vec<String> = enrollment.csr.names().into_iter().collect();
@@ -94,7 +94,7 @@ pub fn writable<'a>(
     if foreign.is_empty() {
         return Ok(enrollment);
     }
-    d.stalled(
+    d.not_done(
         Progress::DomainsValidated,
         Reason::ForeignNames,
         format!(
@@ -103,7 +103,7 @@ pub fn writable<'a>(
             foreign.join(", ")
         ),
     );
-    let read_at = s.memory.enrollment.as_ref().map_or(s.now, |reading| reading.at);
+    let read_at = s.memory.enrollment.reading.as_ref().map_or(s.now, |reading| reading.at);
     Err(reread(s, read_at, Step::ReadEnrollment(id), s.schedule.while_stalled()))
 }
 
@@ -113,7 +113,7 @@ pub fn change_completed(
     d: &mut Draft,
     account: &Account,
     id: EnrollmentId,
-) -> Result<(), Step> {
+) -> Result<(), Next> {
     let Some(change_id) = pending_change(s, d, id)? else {
         d.status.change = None;
         return Ok(());
@@ -139,7 +139,7 @@ pub fn change_completed(
     let (progress, interval) = judge(s, change, reading.unchanged);
     let progress = if s.spec().observes() { progress.seen_from_afar() } else { progress };
     if s.is_due(reading.at, interval) {
-        return Err(Step::ReadChange(id, change_id));
+        return Err(Next::Do(Step::ReadChange(id, change_id)));
     }
     let next_look = s.until(reading.at, interval);
     match progress {
@@ -154,19 +154,19 @@ pub fn change_completed(
         }
         other => {
             report(d, &other, change);
-            Err(Step::Wait { again: Some(next_look) })
+            Err(s.pause(next_look))
         }
     }
 }
 
 /// The change to follow: the recorded one, else the one that the enrollment shows as pending.
-fn pending_change(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Option<ChangeId>, Step> {
+fn pending_change(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Option<ChangeId>, Next> {
     let recorded = d.status.change.as_ref().and_then(|change| u64::try_from(change.id).ok()).map(ChangeId);
-    let created = s.memory.created.as_ref().and_then(|created| created.change);
-    let followed = s.memory.change.as_ref().filter(|reading| !is_over(reading)).map(|reading| reading.id);
+    let created = s.memory.enrollment.taken.as_ref().and_then(|created| created.change);
+    let followed = s.memory.change.as_ref().filter(|reading| !reading.is_over()).map(|reading| reading.id);
     // What we began last is newer than what was reported last.
     if let Some(known) = followed.or(created).or(recorded) {
-        let over = s.memory.change.as_ref().filter(|reading| reading.id == known && is_over(reading));
+        let over = s.memory.change.as_ref().filter(|reading| reading.id == known && reading.is_over());
         let Some(over) = over else { return Ok(Some(known)) };
         if let Some(next) = begun_since(s, over) {
             return Ok(Some(next));
@@ -183,44 +183,43 @@ fn pending_change(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<O
 }
 
 /// The change that the enrollment has shown since another one was over.
-fn begun_since(s: &Snapshot<'_>, over: &ChangeReading) -> Option<ChangeId> {
-    let reading = s.memory.enrollment.as_ref().filter(|reading| reading.at > over.at)?;
+fn begun_since(s: &Snapshot<'_>, over: &OfChange) -> Option<ChangeId> {
+    let reading = s.memory.enrollment.reading.as_ref().filter(|reading| reading.at > over.at)?;
     let pending = reading.value.as_ref()?.pending_change()?.change_id()?;
     (pending != over.id).then_some(pending)
 }
 
 /// CPS forgets a change soon after it is complete. A new certificate in production that has all names says that this is
 /// what happened; otherwise the enrollment has to be asked.
-fn newly_deployed(s: &Snapshot<'_>, d: &Draft, id: EnrollmentId) -> Result<bool, Step> {
-    let Some(reading) = &s.memory.deployments else { return Err(Step::ReadDeployments(id)) };
+fn newly_deployed(s: &Snapshot<'_>, d: &Draft, id: EnrollmentId) -> Result<bool, Next> {
+    let Some(reading) = &s.memory.enrollment.deployments else {
+        return Err(Next::Do(Step::ReadDeployments(id)));
+    };
     let before = d.status.deployments.as_ref().and_then(|known| known.production.as_ref());
     let Some(production) = &reading.value.production else { return Ok(false) };
     let now = verified::verify(production, &s.spec().names(), s.roots, s.now);
     Ok(now.is_ok_and(|now| before.is_none_or(|before| before.serial_number != now.serial_number)))
 }
 
-/// The change is over, or CPS does not show it any more: then the enrollment has to be asked.
-pub fn is_over(reading: &ChangeReading) -> bool {
-    reading
-        .change
+fn first_look(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, change: ChangeId) -> Next {
+    let created_at = s
+        .memory
+        .enrollment
+        .taken
         .as_ref()
-        .is_none_or(|change| change.status_info.is_complete() || change.status_info.is_cancelled())
-}
-
-fn first_look(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, change: ChangeId) -> Step {
-    let created_at =
-        s.memory.created.as_ref().filter(|created| created.change == Some(change)).map(|created| created.at);
+        .filter(|created| created.change == Some(change))
+        .map(|created| created.at);
     let again = created_at.map_or(Duration::ZERO, |at| s.until(at, s.schedule.after_create()));
     if again.is_zero() {
-        return Step::ReadChange(id, change);
+        return Step::ReadChange(id, change).into();
     }
     let since = created_at.map(|at| format!(" since {at:.0}")).unwrap_or_default();
-    d.waiting(
+    d.not_done(
         Progress::ChallengesPublished,
         Reason::WaitingForChallenges,
         format!("CPS has been preparing change {change}{since}; it takes some two minutes"),
     );
-    Step::Wait { again: Some(again) }
+    s.pause(again)
 }
 
 enum Phase {
@@ -308,13 +307,13 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
         Phase::Preparing => {
             if d.is_done(Progress::DomainsValidated) {
                 validated(d);
-                d.waiting(
+                d.not_done(
                     Progress::Deployed,
                     Reason::WaitingForDeployment,
                     format!("CPS is working on `{}` {since}", info.status),
                 );
             } else {
-                d.waiting(
+                d.not_done(
                     Progress::ChallengesPublished,
                     Reason::WaitingForChallenges,
                     format!("CPS is preparing the change: `{}` {since}", info.status),
@@ -323,7 +322,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
         }
         Phase::Validating => {
             published(d);
-            d.waiting(
+            d.not_done(
                 Progress::DomainsValidated,
                 Reason::WaitingForValidation,
                 format!("CPS and the certificate authority are validating the names {since}"),
@@ -331,7 +330,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
         }
         Phase::Input(kind) => {
             validated(d);
-            d.stalled(
+            d.not_done(
                 Progress::Deployed,
                 Reason::InputNeeded,
                 format!("CPS waits for the input `{kind}` {since}, which this version does not give: give it in Akamai Control Center"),
@@ -343,7 +342,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
                 .as_ref()
                 .and_then(|error| error.description.as_deref())
                 .unwrap_or(&info.description);
-            d.stalled(
+            d.not_done(
                 Progress::DomainsValidated,
                 Reason::ChangeFailed,
                 format!("CPS reports an error on the change at `{}`: {error}. Cancel the change in Akamai Control Center, or call Akamai support", info.status),
@@ -351,7 +350,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
         }
         Phase::Scheduled(opens) => {
             validated(d);
-            d.waiting(
+            d.not_done(
                 Progress::Deployed,
                 Reason::WaitingForWindow,
                 format!("The certificate is issued; CPS deploys it to production not before {opens:.0}"),
@@ -359,7 +358,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
         }
         Phase::Deploying | Phase::Challenges | Phase::Warnings(_) | Phase::Staged => {
             validated(d);
-            d.waiting(
+            d.not_done(
                 Progress::Deployed,
                 Reason::WaitingForDeployment,
                 format!("CPS is deploying the certificate: `{}` {since}", info.status),
@@ -394,7 +393,7 @@ pub fn validated(d: &mut Draft) {
     );
 }
 
-fn record(s: &Snapshot<'_>, d: &mut Draft, reading: &ChangeReading, change: &Change) {
+fn record(s: &Snapshot<'_>, d: &mut Draft, reading: &OfChange, change: &Change) {
     let info = &change.status_info;
     let old = d.status.change.take().filter(|old| u64::try_from(old.id) == Ok(reading.id.0));
     if old.is_none() {
@@ -402,9 +401,9 @@ fn record(s: &Snapshot<'_>, d: &mut Draft, reading: &ChangeReading, change: &Cha
     }
     let same = old.as_ref().filter(|old| old.status == info.status);
     let kind =
-        s.memory.enrollment.as_ref().and_then(|reading| reading.value.as_deref()).and_then(|enrollment| {
-            enrollment.pending_change()?.change_type.as_ref().map(ToString::to_string)
-        });
+        s.memory.enrollment.reading.as_ref().and_then(|reading| reading.value.as_deref()).and_then(
+            |enrollment| enrollment.pending_change()?.change_type.as_ref().map(ToString::to_string),
+        );
     d.status.change = Some(ChangeStatus {
         id: i64::try_from(reading.id.0).unwrap_or_default(),
         change_type: kind.or_else(|| old.as_ref().and_then(|old| old.change_type.clone())),
@@ -430,29 +429,30 @@ pub fn since(d: &Draft) -> String {
 }
 
 /// The certificate is in production, chains, covers every name and has not expired. Answers when to look again.
-pub fn deployed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Duration, Step> {
-    let Some(reading) = &s.memory.deployments else {
-        return Err(Step::ReadDeployments(id));
+pub fn deployed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Pause, Next> {
+    let Some(reading) = &s.memory.enrollment.deployments else {
+        return Err(Next::Do(Step::ReadDeployments(id)));
     };
     validated(d);
     let mut again = reread(
         s,
         reading.at,
         Step::ReadDeployments(id),
-        s.schedule.while_deploying(s.memory.deployment_reads.saturating_sub(1)),
+        s.schedule.while_deploying(reading.reads.saturating_sub(1)),
     );
     let looked_at = s
         .memory
         .enrollment
+        .reading
         .as_ref()
         .map(|enrollment| enrollment.at)
         .max(s.memory.change.as_ref().map(|change| change.at));
     if looked_at.is_none_or(|at| s.is_due(at, s.schedule.while_stalled())) {
         // CPS or somebody else may have begun another change meanwhile.
-        again = Step::ReadEnrollment(id);
+        again = Step::ReadEnrollment(id).into();
     }
     let Some(production) = &reading.value.production else {
-        d.waiting(
+        d.not_done(
             Progress::Deployed,
             Reason::WaitingForDeployment,
             "CPS does not show a certificate in production yet",
@@ -472,12 +472,12 @@ pub fn deployed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Dur
             d.done(Progress::ChallengesPublished, Reason::ChallengesRemoved, "Nothing needs to be published");
             d.done(Progress::ChallengesReachable, Reason::ChallengesRemoved, "Nothing needs to be reachable");
             d.done(Progress::Deployed, Reason::Deployed, message);
-            Ok(s.until(expiry, Duration::ZERO))
+            Ok(Pause::Until(expiry))
         }
         Err(invalid) => {
             let production = verified::describe(production).ok();
             d.status.deployments = Some(DeploymentsStatus { staging, production });
-            d.waiting(Progress::Deployed, Reason::CertificateInvalid, invalid.to_string());
+            d.not_done(Progress::Deployed, Reason::CertificateInvalid, invalid.to_string());
             Err(again)
         }
     }
@@ -488,7 +488,7 @@ fn in_production(certificate: &akacert_api::status::DeploymentStatus) -> String 
 }
 
 /// Reads again once a reading is old enough, and waits until then.
-pub fn reread(s: &Snapshot<'_>, read_at: Timestamp, step: Step, interval: Duration) -> Step {
+pub fn reread(s: &Snapshot<'_>, read_at: Timestamp, step: Step, interval: Duration) -> Next {
     let again = s.until(read_at, interval);
-    if again.is_zero() { step } else { Step::Wait { again: Some(again) } }
+    if again.is_zero() { step.into() } else { s.pause(again) }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::draft::Draft;
-use super::{Snapshot, Step};
+use super::{Next, Pause, Snapshot, Step};
 use crate::outside::{Outlook, Target};
 use akacert_api::certificate::SecureNetwork;
 use akacert_api::reason::Reason;
@@ -50,11 +50,7 @@ pub struct Forecast {
 }
 
 /// The condition `RenewalReady`, and `Served` where it is asked for. Answers when to look again.
-pub fn looked_outside(
-    s: &Snapshot<'_>,
-    d: &mut Draft,
-    production: &DeploymentStatus,
-) -> Result<Duration, Step> {
+pub fn looked_outside(s: &Snapshot<'_>, d: &mut Draft, production: &DeploymentStatus) -> Result<Pause, Next> {
     let serves = s.spec().probe.is_some();
     if !serves {
         d.without(condition::SERVED);
@@ -81,9 +77,13 @@ pub fn looked_outside(
     let again = s.until(due, Duration::ZERO);
     if again.is_zero() {
         let fingerprint = production.fingerprint.clone();
-        return Err(Step::LookOutside { targets: Target::all(s.spec()), fingerprint, served: serves });
+        return Err(Next::Do(Step::LookOutside {
+            targets: Target::all(s.spec()),
+            fingerprint,
+            served: serves,
+        }));
     }
-    Ok(again)
+    Ok(Pause::Until(due))
 }
 
 fn renewal_ready(s: &Snapshot<'_>, d: &mut Draft, known: &Forecast) -> bool {

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 use super::draft::{Draft, Progress};
 use super::following::{since, validated, writable};
-use super::snapshot::ChangeReading;
+use super::memory::{DeploymentsReading, OfChange};
 use super::step::Warnings;
-use super::{Snapshot, Step};
+use super::{Next, Snapshot, Step};
 use crate::account::Account;
 use crate::{deployed as verified, warnings};
 use akacert_api::names::{APPROVE_DEPLOYMENT_ANNOTATION, APPROVE_WARNINGS_ANNOTATION};
@@ -24,11 +24,11 @@ pub fn warnings_approved(
     d: &mut Draft,
     account: &Account,
     id: EnrollmentId,
-    change: &ChangeReading,
+    change: &OfChange,
     which: Warnings,
     next_look: Duration,
-) -> Step {
-    let wait = Step::Wait { again: Some(next_look) };
+) -> Next {
+    let wait = s.pause(next_look);
     let stage = match which {
         Warnings::PreVerification => Progress::ChallengesPublished,
         Warnings::PostVerification => {
@@ -36,24 +36,24 @@ pub fn warnings_approved(
             Progress::Deployed
         }
     };
-    if is_told(s.memory.warnings_told, change) {
+    if is_told(change.warnings_told, change) {
         let reason = if stage == Progress::Deployed {
             Reason::WaitingForDeployment
         } else {
             Reason::WaitingForChallenges
         };
-        d.waiting(stage, reason, "The warnings of CPS were acknowledged; the change goes on");
+        d.not_done(stage, reason, "The warnings of CPS were acknowledged; the change goes on");
         return wait;
     }
     // CPS shows the status before it has the texts: then they are read again with the next look.
     let Some(reading) =
-        s.memory.warnings.as_ref().filter(|reading| !reading.value.is_empty() || reading.at >= change.at)
+        change.stop.warnings.as_ref().filter(|reading| !reading.value.is_empty() || reading.at >= change.at)
     else {
-        return Step::ReadWarnings(id, change.id, which);
+        return Step::ReadWarnings(id, change.id, which).into();
     };
     let found = warnings::told_apart(&reading.value);
     if found.is_empty() {
-        d.waiting(
+        d.not_done(
             stage,
             Reason::WaitingForWarnings,
             format!("CPS has warnings, but does not show them yet ({})", since(d)),
@@ -65,11 +65,11 @@ pub fn warnings_approved(
         || s.annotation(APPROVE_WARNINGS_ANNOTATION) == Some(hash.as_str());
     if approved {
         return match writable(s, d, account, id) {
-            Ok(_) => Step::AcknowledgeWarnings(id, change.id, which),
+            Ok(_) => Step::AcknowledgeWarnings(id, change.id, which).into(),
             Err(step) => step,
         };
     }
-    d.stalled(
+    d.not_done(
         stage,
         Reason::WarningsNeedApproval,
         format!(
@@ -101,35 +101,37 @@ pub fn deployment_approved(
     d: &mut Draft,
     account: &Account,
     id: EnrollmentId,
-    change: &ChangeReading,
+    change: &OfChange,
     next_look: Duration,
-) -> Step {
+) -> Next {
     validated(d);
-    let wait = Step::Wait { again: Some(next_look) };
-    if is_told(s.memory.deployment_told, change) {
-        d.waiting(
+    let wait = s.pause(next_look);
+    if is_told(change.deployment_told, change) {
+        d.not_done(
             Progress::Deployed,
             Reason::WaitingForDeployment,
             "The deployment was approved; CPS goes on to production",
         );
         return wait;
     }
-    let Some(deployments) = &s.memory.deployments else { return Step::ReadDeployments(id) };
+    let Some(deployments) = &s.memory.enrollment.deployments else {
+        return Step::ReadDeployments(id).into();
+    };
     let staging = deployments.value.staging.as_ref();
     let on_staging = match staging.map(|staging| verified::verify(staging, &s.spec().names(), s.roots, s.now))
     {
         Some(Ok(certificate)) => certificate,
         Some(Err(invalid)) => {
-            d.waiting(Progress::Deployed, Reason::CertificateInvalid, format!("On staging, {invalid}"));
-            return reread(s, deployments.at, id, next_look);
+            d.not_done(Progress::Deployed, Reason::CertificateInvalid, format!("On staging, {invalid}"));
+            return reread(s, deployments, id, next_look);
         }
         None => {
-            d.waiting(
+            d.not_done(
                 Progress::Deployed,
                 Reason::WaitingForDeployment,
                 "CPS does not show a certificate on staging yet",
             );
-            return reread(s, deployments.at, id, next_look);
+            return reread(s, deployments, id, next_look);
         }
     };
     let serial_number = on_staging.serial_number.clone();
@@ -139,7 +141,7 @@ pub fn deployment_approved(
     let approved = policy == Some(Approve::Auto)
         || s.annotation(APPROVE_DEPLOYMENT_ANNOTATION) == Some(change.id.to_string().as_str());
     if !approved {
-        d.stalled(
+        d.not_done(
             Progress::Deployed,
             Reason::DeploymentNeedsApproval,
             format!(
@@ -154,20 +156,21 @@ pub fn deployment_approved(
     if let Err(step) = writable(s, d, account, id) {
         return step;
     }
-    match &s.memory.staged {
-        None => Step::ReadStaged(id, change.id),
+    match &change.stop.staged {
+        None => Step::ReadStaged(id, change.id).into(),
         Some(staged) => {
             Step::AcknowledgeDeployment { enrollment: id, change: change.id, hash: staged.value.clone() }
+                .into()
         }
     }
 }
 
 /// CPS was told after the change was read: what it makes of it shows with the next look.
-fn is_told(told: Option<Timestamp>, change: &ChangeReading) -> bool {
+fn is_told(told: Option<Timestamp>, change: &OfChange) -> bool {
     told.is_some_and(|told| told >= change.at)
 }
 
-fn reread(s: &Snapshot<'_>, read_at: Timestamp, id: EnrollmentId, next_look: Duration) -> Step {
-    let again = s.until(read_at, s.schedule.while_deploying(s.memory.deployment_reads.saturating_sub(1)));
-    if again.is_zero() { Step::ReadDeployments(id) } else { Step::Wait { again: Some(again.min(next_look)) } }
+fn reread(s: &Snapshot<'_>, reading: &DeploymentsReading, id: EnrollmentId, next_look: Duration) -> Next {
+    let again = s.until(reading.at, s.schedule.while_deploying(reading.reads.saturating_sub(1)));
+    if again.is_zero() { Step::ReadDeployments(id).into() } else { s.pause(again.min(next_look)) }
 }

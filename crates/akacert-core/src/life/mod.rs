@@ -1,11 +1,14 @@
 //! PURE: what to do next for a certificate, and what to report.
 //!
-//! [`next`] looks at a [`Snapshot`] and answers with one [`Step`] and the status that goes with it. A step is one read
-//! or one side effect; after it the certificate is looked at again. [`life`] is the whole life of a certificate.
+//! [`next()`] looks at a [`Snapshot`] and answers with one [`Step`] or a [`Pause`], and with the status that goes with it. A
+//! step is one read or one side effect. [`Memory::absorb`](memory::Memory::absorb) remembers what the world answers to it, and
+//! then the certificate is looked at again. [`life`] is the whole life of a certificate.
 //!
-//! Not here: reading (`crate::observe`), doing (`crate::act`), the loop (`crate::controller`).
+//! Not here: asking the world, and the loop. Both are the operator's.
 
+pub mod absorb;
 mod adopting;
+pub mod answer;
 mod creating;
 pub mod draft;
 mod ending;
@@ -16,11 +19,16 @@ mod following;
 pub mod forecast;
 mod handoff;
 mod inputs;
+pub mod intent;
+pub mod memory;
 #[cfg(test)]
 mod model;
 mod offered;
+pub mod pause;
+pub mod proof;
 mod publishing;
 mod reaching;
+pub mod report;
 pub mod schedule;
 mod scheduling;
 pub mod snapshot;
@@ -31,7 +39,6 @@ mod updating;
 mod validating;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -43,13 +50,14 @@ use akacert_api::reason::Reason;
 use akacert_api::status::{CertificateStatus, DeploymentStatus, condition};
 
 use draft::{Draft, Progress};
+pub use pause::{Next, Pause};
 pub use snapshot::Snapshot;
 pub use step::Step;
 
 /// What to do, and what to report.
 pub struct Decision {
-    /// One read or one side effect, or to wait.
-    pub step: Step,
+    /// One step, or a pause.
+    pub next: Next,
     /// The status to report.
     pub status: CertificateStatus,
 }
@@ -58,57 +66,58 @@ pub struct Decision {
 #[must_use]
 pub fn next(snapshot: &Snapshot<'_>) -> Decision {
     let mut draft = Draft::new(snapshot.certificate, snapshot.now);
-    let step = match life(snapshot, &mut draft) {
-        Err(step) => hold_back(snapshot, &mut draft, observed(snapshot, step)),
-        Ok(again) => Step::Wait { again },
+    let next = match life(snapshot, &mut draft) {
+        Err(Next::Do(step)) => hold_back(snapshot, &mut draft, step),
+        Err(pause) => pause,
+        Ok(pause) => Next::Pause(pause),
     };
-    Decision { step, status: draft.finish() }
+    Decision { next, status: draft.finish() }
 }
 
 /// The life of a certificate. Each line either finds its part done, or answers with the step that it needs.
-fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
+fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     if s.certificate.metadata.deletion_timestamp.is_some() {
         return ending::removed(s, d);
     }
     not_suspended(s, d)?;
     publishing::stands(s, d)?;
-    if let Some(again) = settled(s, d)? {
-        return Ok(Some(again));
+    if let Some(pause) = settled(s, d)? {
+        return Ok(pause);
     }
     let account = account_ready(s, d)?;
     let enrollment = creating::enrollment_created(s, d, &account)?;
     updating::as_wanted(s, d, &account, enrollment)?;
     following::change_completed(s, d, &account, enrollment)?;
-    let again = following::deployed(s, d, enrollment)?;
+    let expiry = following::deployed(s, d, enrollment)?;
     publishing::nothing_for_the_change(s, d)?;
-    let handoff = handoff::handed_off(s, d)?.unwrap_or(Duration::MAX);
-    Ok(Some(again.min(handoff).min(s.until(s.schedule.watch_after(s.now, false), Duration::ZERO))))
+    let handoff = handoff::handed_off(s, d)?;
+    Ok(expiry.min(handoff).min(Pause::Until(s.schedule.watch_after(s.now, false))))
 }
 
 /// The user's switch: nothing is read from CPS and nothing is written.
-fn not_suspended(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
+fn not_suspended(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     if s.spec().suspend != Some(true) {
         return Ok(());
     }
     d.keep();
     let lasts = lasts(s);
     if lasts.is_none() {
-        d.blocked(Reason::Suspended, "spec.suspend is true: nothing is read from or written to CPS", false);
+        d.blocked(Reason::Suspended, "spec.suspend is true: nothing is read from or written to CPS");
     }
-    Err(Step::Wait { again: lasts })
+    Err(Next::Pause(lasts.map_or(Pause::UntilEvent, Pause::Until)))
 }
 
-/// How long what was found deployed still makes the certificate Ready for the names in `spec`, by the record alone.
-fn lasts(s: &Snapshot<'_>) -> Option<Duration> {
+/// Until when what was found deployed makes the certificate Ready for the names in `spec`, by the record alone.
+fn lasts(s: &Snapshot<'_>) -> Option<Timestamp> {
     let production = s.recorded_production().filter(|_| is_ready(s))?;
     let missing = deployed::not_covered(&production.dns_names, &s.spec().names());
-    let left = s.until(production.not_after.0, Duration::ZERO);
-    (missing.is_empty() && !left.is_zero()).then_some(left)
+    let end = production.not_after.0;
+    (missing.is_empty() && s.now < end).then_some(end)
 }
 
 /// The steady state: deployed, valid, nothing pending, nothing published. It costs no write, and the calls do not grow
 /// with the certificates: one list a contract shows them all.
-fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
+fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Pause>, Next> {
     let (Some(status), Some(production)) = (s.certificate.status.as_ref(), s.recorded_production()) else {
         return Ok(None);
     };
@@ -126,7 +135,7 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
         return Ok(None);
     }
     d.keep();
-    if let Some(found) = s.memory.enrollment.as_ref().and_then(|reading| reading.value.as_deref()) {
+    if let Some(found) = s.memory.enrollment.reading.as_ref().and_then(|reading| reading.value.as_deref()) {
         d.status.next_renewal_time = found.auto_renewal_start_time.map(Time);
     }
     match s.account {
@@ -140,18 +149,18 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Duration>, Step> {
             d.noted(Progress::AccountReady, reason, message);
         }
     }
-    let handoff = handoff::handed_off(s, d)?.unwrap_or(Duration::MAX);
+    let handoff = handoff::handed_off(s, d)?;
     let outside = forecast::looked_outside(s, d, production)?;
-    Ok(Some(s.until(expiry::soon(production), Duration::ZERO).min(watch).min(handoff).min(outside)))
+    Ok(Some(Pause::Until(expiry::soon(production)).min(watch).min(handoff).min(outside)))
 }
 
 /// Nothing has happened in CPS, as far as the list of the contract shows. Answers when to look again; none when
 /// something has.
-fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Duration>, Step> {
+fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Pause>, Next> {
     let Some(id) = s.recorded_enrollment() else { return Ok(None) };
     let Some(contract) = status.contract_id.as_ref() else { return Ok(None) };
     let is_due_to_renew = |start: Option<Timestamp>| start.is_some_and(|start| start <= s.now);
-    if let Some(reading) = &s.memory.enrollment {
+    if let Some(reading) = &s.memory.enrollment.reading {
         let Some(found) = reading.value.as_deref() else { return Ok(None) };
         let quiet = found.has_common_name(&s.spec().common_name)
             && found.pending_changes.is_empty()
@@ -161,21 +170,21 @@ fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Durati
             return Ok(None);
         }
         if next > s.now {
-            return Ok(Some(s.until(next, Duration::ZERO)));
+            return Ok(Some(Pause::Until(next)));
         }
     }
     let last = s.memory.last_look();
     let closely = last.is_some_and(|last| is_due_to_renew(last.renewal_start));
     let due = last.map(|last| s.schedule.watch_after(last.at, closely)).filter(|due| *due > s.now);
     match (due, s.account) {
-        (Some(due), _) => Ok(Some(s.until(due, Duration::ZERO))),
-        (None, account::View::Ready(_)) => Err(Step::Watch {
+        (Some(due), _) => Ok(Some(Pause::Until(due))),
+        (None, account::View::Ready(_)) => Err(Next::Do(Step::Watch {
             contract: contract.clone(),
             enrollment: id,
             after: s.schedule.watch_before(s.now, closely).max(last.map_or(Timestamp::MIN, |last| last.at)),
-        }),
+        })),
         // The account wakes its certificates once it is Ready.
-        (None, _) => Ok(Some(Duration::MAX)),
+        (None, _) => Ok(Some(Pause::UntilEvent)),
     }
 }
 
@@ -185,9 +194,9 @@ fn renewed_unseen(
     s: &Snapshot<'_>,
     status: &CertificateStatus,
     recorded: &DeploymentStatus,
-) -> Result<bool, Step> {
+) -> Result<bool, Next> {
     let (Some(id), Some(reading), account::View::Ready(_)) =
-        (s.recorded_enrollment(), &s.memory.enrollment, s.account)
+        (s.recorded_enrollment(), &s.memory.enrollment.reading, s.account)
     else {
         return Ok(false);
     };
@@ -197,8 +206,9 @@ fn renewed_unseen(
     if !moved {
         return Ok(false);
     }
-    let deployments = s.memory.deployments.as_ref().filter(|deployments| deployments.at >= reading.at);
-    let Some(deployments) = deployments else { return Err(Step::ReadDeployments(id)) };
+    let deployments =
+        s.memory.enrollment.deployments.as_ref().filter(|deployments| deployments.at >= reading.at);
+    let Some(deployments) = deployments else { return Err(Next::Do(Step::ReadDeployments(id))) };
     let production = deployments.value.production.as_ref();
     let now = production.and_then(|production| deployed::describe(production).ok());
     Ok(now.is_some_and(|now| now.fingerprint != recorded.fingerprint))
@@ -212,19 +222,19 @@ fn is_ready(s: &Snapshot<'_>) -> bool {
 }
 
 /// The account exists, allows this certificate, and its credentials were accepted.
-fn account_ready(s: &Snapshot<'_>, d: &mut Draft) -> Result<Arc<Account>, Step> {
+fn account_ready(s: &Snapshot<'_>, d: &mut Draft) -> Result<Arc<Account>, Next> {
     if let account::View::Ready(account) = s.account {
         d.done(Progress::AccountReady, Reason::AccountReady, "The account can be used");
         return Ok(account.clone());
     }
     let (reason, message, stalled) = account_problem(s.account);
     if stalled {
-        d.stalled(Progress::AccountReady, reason, message);
+        d.not_done(Progress::AccountReady, reason, message);
     } else {
-        d.waiting(Progress::AccountReady, reason, message);
+        d.not_done(Progress::AccountReady, reason, message);
     }
     // A change of the account, of its Secret or of the namespace wakes this certificate.
-    Err(Step::Wait { again: None })
+    Err(Next::Pause(Pause::UntilEvent))
 }
 
 fn account_problem(view: &account::View) -> (Reason, String, bool) {
@@ -239,29 +249,23 @@ fn account_problem(view: &account::View) -> (Reason, String, bool) {
     }
 }
 
-/// Whoever only observes writes nothing to CPS, and publishes nothing: he looks again later.
-fn observed(s: &Snapshot<'_>, step: Step) -> Step {
+/// Whoever only observes writes nothing to CPS, and publishes nothing. A step that failed is not tried again before its time;
+/// the failure is what is reported meanwhile.
+fn hold_back(s: &Snapshot<'_>, d: &mut Draft, step: Step) -> Next {
     let ours = matches!(step, Step::RecordEnrollment(_) | Step::RemoveFinalizer | Step::HandOff(_));
     if s.spec().observes() && step.is_side_effect() && !ours {
-        return Step::Wait { again: Some(s.schedule.while_stalled()) };
+        return s.pause(s.schedule.while_stalled());
     }
-    step
-}
-
-/// A step that failed is not tried again before its time; the failure is what is reported meanwhile.
-fn hold_back(s: &Snapshot<'_>, d: &mut Draft, step: Step) -> Step {
-    match &s.memory.failure {
-        Some(failure) if failure.step == step.name() && s.now < failure.retry_at => {
-            // What fails after everything is done is cleaning up, and what fails before anything was looked at is what
-            // stands: neither makes a certificate less Ready.
-            if matches!(step, Step::Publish(_)) && d.is_untouched() && is_ready(s) {
-                d.keep();
-                d.beside(condition::RENEWAL_READY, false, failure.reason, failure.message.clone());
-            } else if !d.is_complete() {
-                d.blocked(failure.reason, &failure.message, failure.stalled);
-            }
-            Step::Wait { again: Some(s.until(failure.retry_at, Duration::ZERO)) }
-        }
-        _ => step,
+    let Some(failure) = s.memory.failure(&step).filter(|failure| s.now < failure.retry_at) else {
+        return Next::Do(step);
+    };
+    // What fails after everything is done is cleaning up, and what fails before anything was looked at is what stands: neither
+    // makes a certificate less Ready.
+    if matches!(step, Step::Publish(_)) && d.is_untouched() && is_ready(s) {
+        d.keep();
+        d.beside(condition::RENEWAL_READY, false, failure.reason, failure.message.clone());
+    } else if !d.is_complete() {
+        d.blocked(failure.reason, &failure.message);
     }
+    Next::Pause(Pause::Until(failure.retry_at))
 }

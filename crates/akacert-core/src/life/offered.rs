@@ -3,7 +3,7 @@
 
 use akamai_cps_types::{Challenge, ChallengeType, DomainValidation};
 
-use super::snapshot::Proof;
+use super::proof::Proof;
 use crate::account::Account;
 use crate::allowed;
 use crate::published::{By, CHALLENGES_PATH, Record, Token};

@@ -3,9 +3,9 @@
 
 use super::creating::has_finalizer;
 use super::draft::{Draft, Progress};
+use super::proof::Proof;
 use super::reaching;
-use super::snapshot::Proof;
-use super::{Snapshot, Step, is_ready};
+use super::{Next, Pause, Snapshot, Step, is_ready};
 use crate::account;
 use crate::published::{self, Blocked, Content, Kind, Redirection, Wanted};
 use akacert_api::reason::Reason;
@@ -34,10 +34,10 @@ fn kept(s: &Snapshot<'_>) -> Vec<Redirection> {
 }
 
 /// Everything that the change needs is published; what rotated away stays until the change has completed.
-pub(super) fn published(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), Step> {
+pub(super) fn published(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), Next> {
     let old = content(s);
     // Somebody may have deleted the ConfigMap: what was written since the start is remembered twice.
-    let written = s.memory.written.keys().cloned();
+    let written = s.memory.records.written.keys().cloned();
     let wanted = Wanted {
         tokens: published::keep(old.tokens, &proof.tokens),
         records: published::keep_records(old.records.into_iter().chain(written), &proof.records),
@@ -47,32 +47,29 @@ pub(super) fn published(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Resul
     match published::plan(s.certificate, &wanted, s.published, s.publishing) {
         Ok(writes) => match writes.into_iter().next() {
             Some(write) => {
-                d.waiting(
+                d.not_done(
                     Progress::ChallengesPublished,
                     Reason::WaitingForChallenges,
                     "The tokens are being published",
                 );
-                Err(Step::Publish(Box::new(write)))
+                Err(Next::Do(Step::Publish(Box::new(write))))
             }
             None => Ok(()),
         },
         Err(blocked) => {
             report(d, &blocked);
-            Err(Step::Wait { again: None })
+            Err(Next::Pause(Pause::UntilEvent))
         }
     }
 }
 
 fn report(d: &mut Draft, blocked: &Blocked) {
-    match blocked.reason() {
-        (reason, true) => d.stalled(Progress::ChallengesPublished, reason, blocked.to_string()),
-        (reason, false) => d.waiting(Progress::ChallengesPublished, reason, blocked.to_string()),
-    }
+    d.not_done(Progress::ChallengesPublished, blocked.reason(), blocked.to_string());
 }
 
 /// What stands for the life of the certificate stands, whatever CPS does. It needs no call of CPS, and what somebody
 /// deletes comes back.
-pub(super) fn stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
+pub(super) fn stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     // Names that the account does not allow are not published.
     let allowed = matches!(s.account, account::View::Ready(_));
     if !allowed || !has_finalizer(s) || s.spec().observes() {
@@ -92,18 +89,17 @@ pub(super) fn stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
     }
     match published::plan(s.certificate, &wanted, s.published, s.publishing) {
         Ok(writes) => match writes.into_iter().next() {
-            Some(write) => Err(Step::Publish(Box::new(write))),
+            Some(write) => Err(Next::Do(Step::Publish(Box::new(write)))),
             None => Ok(()),
         },
         Err(blocked) if is_ready(s) => {
-            let (reason, _) = blocked.reason();
-            d.beside(condition::RENEWAL_READY, false, reason, blocked.to_string());
+            d.beside(condition::RENEWAL_READY, false, blocked.reason(), blocked.to_string());
             Ok(())
         }
         Err(blocked) => {
             report(d, &blocked);
             // A kind that the cluster gets wakes nobody.
-            Err(Step::Wait { again: Some(s.schedule.while_stalled()) })
+            Err(s.pause(s.schedule.while_stalled()))
         }
     }
 }
@@ -117,49 +113,45 @@ pub(super) fn only_stands(s: &Snapshot<'_>) -> bool {
 }
 
 /// The change is over: what was published for it goes. What stood goes once what stands in its place is proven.
-pub(super) fn nothing_for_the_change(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
+pub(super) fn nothing_for_the_change(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     records_removed(s)?;
     let wanted = standing(s);
     let writes = published::plan_removal(s.certificate, &wanted, s.published, s.publishing);
     let (standing, others): (Vec<_>, Vec<_>) =
         writes.into_iter().partition(|write| published::is_standing(write, s.published));
     if let Some(write) = others.into_iter().next() {
-        return Err(Step::Publish(Box::new(write)));
+        return Err(Next::Do(Step::Publish(Box::new(write))));
     }
     if let Ok(writes) = published::plan(s.certificate, &wanted, s.published, s.publishing)
         && let Some(write) = writes.into_iter().next()
     {
-        return Err(Step::Publish(Box::new(write)));
+        return Err(Next::Do(Step::Publish(Box::new(write))));
     }
     if let Some(write) = standing.into_iter().next() {
         reaching::successor_stands(s, d)?;
-        return Err(Step::Publish(Box::new(write)));
+        return Err(Next::Do(Step::Publish(Box::new(write))));
     }
     reaching::succeeded(s, d);
     Ok(())
 }
 
 /// The resource is being deleted: everything goes. TXT records that cannot be removed are left after some tries.
-pub(super) fn nothing_at_all(s: &Snapshot<'_>) -> Result<(), Step> {
-    let given_up = s
-        .memory
-        .failure
-        .as_ref()
-        .is_some_and(|failure| failure.step == Step::REMOVE_RECORD && failure.count >= TRIES);
+pub(super) fn nothing_at_all(s: &Snapshot<'_>) -> Result<(), Next> {
+    let given_up = s.memory.failures.of(Step::REMOVE_RECORD).is_some_and(|failure| failure.count >= TRIES);
     if !given_up {
         records_removed(s)?;
     }
     let writes = published::plan_removal(s.certificate, &Wanted::default(), s.published, s.publishing);
     match writes.into_iter().next() {
-        Some(write) => Err(Step::Publish(Box::new(write))),
+        Some(write) => Err(Next::Do(Step::Publish(Box::new(write)))),
         None => Ok(()),
     }
 }
 
 /// No TXT record of ours is left. The ConfigMap remembers them until then.
-fn records_removed(s: &Snapshot<'_>) -> Result<(), Step> {
-    match content(s).records.into_iter().find(|record| !s.memory.removed.contains(record)) {
-        Some(record) => Err(Step::RemoveRecord(Box::new(record))),
+fn records_removed(s: &Snapshot<'_>) -> Result<(), Next> {
+    match content(s).records.into_iter().find(|record| !s.memory.records.removed.contains(record)) {
+        Some(record) => Err(Next::Do(Step::RemoveRecord(Box::new(record)))),
         None => Ok(()),
     }
 }

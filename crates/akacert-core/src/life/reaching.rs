@@ -2,13 +2,13 @@
 //! every TXT record. Nothing is acknowledged before. Not here: looking (`crate::outside`, `crate::dns`).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::draft::{Draft, Progress};
-use super::snapshot::Proof;
-use super::{Snapshot, Step};
+use super::memory::Look;
+use super::proof::Proof;
+use super::{Next, Pause, Snapshot, Step};
 use crate::outside::Target;
-use crate::published::{By, Record};
+use crate::published::{By, Record, Token};
 use akacert_api::reason::Reason;
 use akacert_api::status::{self, condition};
 
@@ -19,31 +19,31 @@ const TROUBLE: u32 = 4;
 const STAYS: &str = "What it replaces stays until then";
 
 /// Everything was found as the authority needs it. Answers when to look again whether it still is.
-pub(super) fn reachable(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Option<Duration>, Step> {
+pub(super) fn reachable(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Pause, Next> {
     if !s.spec().self_check() {
         d.without(condition::PREFLIGHT_PASSED);
         records_written(s, d, proof)?;
         d.done(Progress::ChallengesReachable, Reason::SelfCheckOff, "validation.selfCheck is Off");
-        return Ok(None);
+        return Ok(Pause::UntilEvent);
     }
     let looked = preflight(s, d);
     // A Gateway that refuses a redirect says more than that the name does not redirect.
-    if !matches!(looked, Err(Step::Preflight(_))) {
+    if !matches!(looked, Err(Next::Do(Step::Preflight(_)))) {
         routes_accepted(s, d)?;
     }
     looked?;
     records_written(s, d, proof)?;
     let again = records_found(s, d, proof)?;
-    tokens_fetched(s, d, proof).map_err(|step| no_later(step, again))?;
+    tokens_fetched(s, d, proof).map_err(|next| no_later(next, again))?;
     d.done(Progress::ChallengesReachable, Reason::ChallengesReachable, found(proof));
     Ok(again)
 }
 
 /// Whatever tokens wait for, the records are looked at.
-fn no_later(step: Step, look: Option<Duration>) -> Step {
-    match step {
-        Step::Wait { again } => Step::Wait { again: again.into_iter().chain(look).min() },
-        step => step,
+fn no_later(next: Next, look: Pause) -> Next {
+    match next {
+        Next::Pause(pause) => Next::Pause(pause.min(look)),
+        Next::Do(step) => Next::Do(step),
     }
 }
 
@@ -65,15 +65,15 @@ fn found(proof: &Proof) -> String {
 }
 
 /// Each name is as its way needs it.
-fn preflight(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
+fn preflight(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let targets = Target::all(s.spec());
-    let Some(last) = s.memory.preflight.as_ref().filter(|last| last.targets == targets) else {
-        d.waiting(
+    let Some(last) = s.memory.looks.preflight.as_ref().filter(|last| last.at_what == targets) else {
+        d.not_done(
             Progress::ChallengesReachable,
             Reason::ChallengesPublished,
             "The names have not been looked at yet",
         );
-        return Err(Step::Preflight(targets));
+        return Err(Next::Do(Step::Preflight(targets)));
     };
     for domain in &mut d.status.domains {
         let failure = last.failures.get(&domain.name);
@@ -90,32 +90,33 @@ fn preflight(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
     }
     let message = summary(&last.failures.iter().collect());
     d.beside(condition::PREFLIGHT_PASSED, false, Reason::PreflightFailed, message.clone());
-    d.waiting(Progress::ChallengesReachable, Reason::PreflightFailed, message);
+    d.not_done(Progress::ChallengesReachable, Reason::PreflightFailed, message);
     let again = s.until(last.at, s.schedule.self_check(last.failed));
-    Err(if again.is_zero() { Step::Preflight(targets) } else { Step::Wait { again: Some(again) } })
+    Err(if again.is_zero() { Next::Do(Step::Preflight(targets)) } else { s.pause(again) })
 }
 
 /// The Gateways serve our routes.
-fn routes_accepted(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
+fn routes_accepted(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let Some(trouble) = s.route_trouble() else { return Ok(()) };
     // What a Gateway says is in the route's status, whose change wakes this certificate.
-    let read_at = s.memory.challenges.as_ref().map_or(s.now, |reading| reading.at);
+    let read_at = s.memory.challenges().map_or(s.now, |reading| reading.at);
     let patience = s.until(read_at, s.schedule.unchecked());
     let patient = trouble.is_silence && !patience.is_zero();
     let reason = if patient { Reason::ChallengesPublished } else { Reason::RouteNotAccepted };
-    d.waiting(Progress::ChallengesReachable, reason, trouble.message);
-    Err(Step::Wait { again: patient.then_some(patience) })
+    d.not_done(Progress::ChallengesReachable, reason, trouble.message);
+    Err(if patient { s.pause(patience) } else { Next::Pause(Pause::UntilEvent) })
 }
 
 /// Every token was fetched as the authority would.
-fn tokens_fetched(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), Step> {
+fn tokens_fetched(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), Next> {
     let tokens = proof.all_tokens();
     if tokens.is_empty() {
         return Ok(());
     }
-    let probe = Step::Probe { tokens: proof.tokens.clone(), elsewhere: proof.elsewhere.clone() };
+    let probe =
+        |explain| Step::Probe { tokens: proof.tokens.clone(), elsewhere: proof.elsewhere.clone(), explain };
     if !proof.tokens.is_empty() && s.published.solver.is_empty() {
-        d.waiting(
+        d.not_done(
             Progress::ChallengesReachable,
             Reason::SolverNotReady,
             format!(
@@ -124,16 +125,16 @@ fn tokens_fetched(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), 
             ),
         );
         // The solver's EndpointSlices wake this certificate.
-        return Err(Step::Wait { again: None });
+        return Err(Next::Pause(Pause::UntilEvent));
     }
-    let known = |last: &&super::snapshot::Probe| tokens.iter().all(|token| last.tokens.contains(token));
-    let Some(last) = s.memory.probe.as_ref().filter(known) else {
-        d.waiting(
+    let known = |last: &&Look<Vec<Token>>| tokens.iter().all(|token| last.at_what.contains(token));
+    let Some(last) = s.memory.looks.probe.as_ref().filter(known) else {
+        d.not_done(
             Progress::ChallengesReachable,
             Reason::ChallengesPublished,
             "The tokens have not been fetched yet",
         );
-        return Err(probe);
+        return Err(probe(false).into());
     };
     let failures: BTreeMap<_, _> =
         last.failures.iter().filter(|(host, _)| tokens.iter().any(|token| token.host == **host)).collect();
@@ -146,64 +147,62 @@ fn tokens_fetched(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), 
         }
     }
     let reason = if last.failed < TROUBLE { Reason::ChallengesPublished } else { Reason::SelfCheckFailed };
-    d.waiting(Progress::ChallengesReachable, reason, summary(&failures));
+    d.not_done(Progress::ChallengesReachable, reason, summary(&failures));
     let again = s.until(last.at, s.schedule.self_check(last.failed));
-    Err(if again.is_zero() { probe } else { Step::Wait { again: Some(again) } })
+    Err(if again.is_zero() { Next::Do(probe(last.failed > 0)) } else { s.pause(again) })
 }
 
 /// The TXT records that we write ourselves are written.
-fn records_written(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), Step> {
+fn records_written(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), Next> {
     let missing = proof.records.iter().filter(|record| record.by.is_ours()).find(|record| {
-        let written = s.memory.written.get(*record);
+        let written = s.memory.records.written.get(*record);
         // One that was seen missing since is written again: somebody deleted it.
-        let lost = s.memory.records.as_ref().is_some_and(|look| {
-            look.missing.contains_key(&record.name)
+        let lost = s.memory.looks.records.as_ref().is_some_and(|look| {
+            look.failures.contains_key(&record.name)
                 && written.is_some_and(|at| *at < look.at && s.is_due(*at, s.schedule.records() / 2))
         });
         written.is_none() || lost
     });
     if let Some(record) = missing {
-        d.waiting(
+        d.not_done(
             Progress::ChallengesReachable,
             Reason::ChallengesPublished,
             format!("The TXT record {} is being written", record.name),
         );
-        return Err(Step::WriteRecord(Box::new(record.clone())));
+        return Err(Next::Do(Step::WriteRecord(Box::new(record.clone()))));
     }
     Ok(())
 }
 
 /// While CPS and the authority are at it: what somebody deletes comes back.
-pub(super) fn records_stay(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Option<Duration>, Step> {
+pub(super) fn records_stay(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Pause, Next> {
     if !s.spec().self_check() {
-        return Ok(None);
+        return Ok(Pause::UntilEvent);
     }
     records_written(s, d, proof)?;
     records_found(s, d, proof)
 }
 
 /// Each name server of the zones has every TXT record.
-fn records_found(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Option<Duration>, Step> {
+fn records_found(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Pause, Next> {
     if proof.records.is_empty() {
-        return Ok(None);
+        return Ok(Pause::UntilEvent);
     }
     let check = Step::CheckRecords(proof.records.clone());
-    let known = |look: &&super::snapshot::RecordsLook| {
-        proof.records.iter().all(|record| look.records.contains(record))
-    };
-    let Some(look) = s.memory.records.as_ref().filter(known) else {
-        d.waiting(
+    let known = |look: &&Look<Vec<Record>>| proof.records.iter().all(|record| look.at_what.contains(record));
+    let Some(look) = s.memory.looks.records.as_ref().filter(known) else {
+        d.not_done(
             Progress::ChallengesReachable,
             Reason::ChallengesPublished,
             "The TXT records have not been looked for yet",
         );
-        return Err(check);
+        return Err(check.into());
     };
     let missing: BTreeMap<_, _> =
-        look.missing.iter().filter(|(name, _)| proof.records.iter().any(|r| r.name == **name)).collect();
+        look.failures.iter().filter(|(name, _)| proof.records.iter().any(|r| r.name == **name)).collect();
     if missing.is_empty() {
         let again = s.until(look.at, s.schedule.records());
-        return if again.is_zero() { Err(check) } else { Ok(Some(again)) };
+        return if again.is_zero() { Err(check.into()) } else { Ok(s.later(again)) };
     }
     for domain in &mut d.status.domains {
         let record = record_name(&domain.name);
@@ -211,14 +210,14 @@ fn records_found(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Optio
             domain.error = Some((*failure).clone());
         }
     }
-    // Name servers take some moments to follow; who has to create records himself is told at once.
+    // Name servers take some moments to follow; whoever has to create records by hand is told at once.
     let manual = proof.records.iter().any(|record| record.by == By::Manual);
     let patient = !manual && look.failed < TROUBLE;
     let reason = if patient { Reason::ChallengesPublished } else { Reason::RecordMissing };
-    d.waiting(Progress::ChallengesReachable, reason, hint(summary(&missing), &proof.records));
+    d.not_done(Progress::ChallengesReachable, reason, hint(summary(&missing), &proof.records));
     // However long one is missing, another that somebody deletes is back as soon as ever.
     let again = s.until(look.at, s.schedule.self_check(look.failed).min(s.schedule.records()));
-    Err(if again.is_zero() { check } else { Step::Wait { again: Some(again) } })
+    Err(if again.is_zero() { Next::Do(check) } else { s.pause(again) })
 }
 
 fn record_name(name: &str) -> String {
@@ -239,10 +238,10 @@ fn hint(message: String, records: &[Record]) -> String {
 }
 
 /// What stands in the place of something else is found as the authority needs it.
-pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
+pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let targets = Target::all(s.spec());
-    let last = s.memory.preflight.as_ref().filter(|last| last.targets == targets);
-    let Some(last) = last else { return Err(Step::Preflight(targets)) };
+    let last = s.memory.looks.preflight.as_ref().filter(|last| last.at_what == targets);
+    let Some(last) = last else { return Err(Next::Do(Step::Preflight(targets))) };
     let trouble = s.route_trouble();
     let failures: BTreeMap<_, _> = last.failures.iter().collect();
     let message = match (failures.is_empty(), trouble) {
@@ -256,7 +255,7 @@ pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), St
     let catching_up = (1..TROUBLE).contains(&last.failed);
     let interval = if catching_up { s.schedule.self_check(last.failed) } else { s.schedule.while_stalled() };
     let again = s.until(last.at, interval);
-    Err(if again.is_zero() { Step::Preflight(targets) } else { Step::Wait { again: Some(again) } })
+    Err(if again.is_zero() { Next::Do(Step::Preflight(targets)) } else { s.pause(again) })
 }
 
 /// Nothing waits for its successor any more, and that it did need not be told.

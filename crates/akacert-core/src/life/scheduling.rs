@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::draft::{Draft, Progress};
 use super::expiry;
 use super::following::writable;
-use super::snapshot::ChangeReading;
-use super::{Snapshot, Step};
+use super::memory::OfChange;
+use super::{Next, Pause, Snapshot, Step};
 use crate::account::Account;
 use crate::window;
 use akacert_api::condition_set;
@@ -22,9 +22,9 @@ pub fn scheduled(
     d: &mut Draft,
     account: &Account,
     id: EnrollmentId,
-    reading: &ChangeReading,
+    reading: &OfChange,
     change: &Change,
-) -> Result<(), Step> {
+) -> Result<(), Next> {
     if s.spec().observes() || is_deploying(change) {
         return Ok(());
     }
@@ -40,8 +40,8 @@ pub fn scheduled(
     // Later the live certificate would not serve any more.
     let latest = s.recorded_production().map(expiry::soon);
     let wanted = window::schedule(window, s.now, latest).map_err(|error| {
-        d.stalled(Progress::Deployed, Reason::ConfigurationInvalid, error.to_string());
-        Step::Wait { again: None }
+        d.not_done(Progress::Deployed, Reason::ConfigurationInvalid, error.to_string());
+        Next::Pause(Pause::UntilEvent)
     })?;
     let wanted = wanted.unwrap_or_default();
     // In an open window it does not matter since when the change may go.
@@ -58,11 +58,11 @@ fn schedule(
     d: &mut Draft,
     account: &Account,
     id: EnrollmentId,
-    reading: &ChangeReading,
+    reading: &OfChange,
     wanted: DeploymentSchedule,
-) -> Result<(), Step> {
+) -> Result<(), Next> {
     writable(s, d, account, id)?;
-    Err(Step::Schedule(id, reading.id, wanted))
+    Err(Next::Do(Step::Schedule(id, reading.id, wanted)))
 }
 
 /// When the change goes to production at the earliest, if that is later.

@@ -1,27 +1,25 @@
-//! The steps: each is one read, one side effect, or waiting. Not here: when (`crate::life`) and how (`crate::act`).
+//! The steps: each is one read or one side effect. Not here: when (`super`), how (the shell), what is remembered of the
+//! answer (`super::absorb`).
 
 use std::fmt;
-use std::time::Duration;
 
 use akamai_cps_types::{ChangeId, DeploymentSchedule, Enrollment, EnrollmentId};
 use jiff::Timestamp;
 
-use super::snapshot::{Intent, Proof, Renewal};
+use super::intent::{Intent, Renewal};
+use super::proof::Proof;
 use crate::outside::Target;
 use crate::published::{Record, Token, Write};
 
-/// One read, one side effect, or waiting.
+/// One read or one side effect.
 #[derive(Debug)]
 pub enum Step {
-    /// Nothing can be done now. None: until something changes in the cluster.
-    Wait {
-        /// When to look again.
-        again: Option<Duration>,
-    },
     /// Read: the contract's enrollments with our common name, from a list begun after a time.
     ListEnrollments {
         /// The contract.
         contract: String,
+        /// The common name.
+        common_name: String,
         /// The list must be younger than this.
         after: Timestamp,
     },
@@ -54,6 +52,8 @@ pub enum Step {
         tokens: Vec<Token>,
         /// Those that are served elsewhere.
         elsewhere: Vec<Token>,
+        /// Whether what may be in the way is looked for: at first the Ingress controller may just be catching up.
+        explain: bool,
     },
     /// Read, network: whether the name servers have these TXT records.
     CheckRecords(Vec<Record>),
@@ -156,7 +156,6 @@ impl Step {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Step::Wait { .. } => "Wait",
             Step::ListEnrollments { .. } => "ListEnrollments",
             Step::Watch { .. } => "Watch",
             Step::ReadEnrollment(_) => "ReadEnrollment",
@@ -188,29 +187,58 @@ impl Step {
         }
     }
 
+    /// What it changes.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match self {
+            Step::ListEnrollments { .. }
+            | Step::Watch { .. }
+            | Step::ReadEnrollment(_)
+            | Step::ReadChange(..)
+            | Step::ReadChallenges(..)
+            | Step::ReadWarnings(..)
+            | Step::ReadStaged(..)
+            | Step::ReadDeployments(_)
+            | Step::Preflight(_)
+            | Step::Probe { .. }
+            | Step::CheckRecords(_)
+            | Step::LookOutside { .. } => Effect::Nothing,
+            Step::CreateEnrollment { .. }
+            | Step::Acknowledge { .. }
+            | Step::UpdateEnrollment(_)
+            | Step::AcknowledgeWarnings(..)
+            | Step::AcknowledgeDeployment { .. }
+            | Step::Schedule(..)
+            | Step::DeleteEnrollment(_) => Effect::Cps,
+            Step::RecordIntent(_)
+            | Step::RecordEnrollment(_)
+            | Step::RecordRenewal(_)
+            | Step::ForgetEnrollment
+            | Step::Publish(_)
+            | Step::HandOff(_)
+            | Step::RemoveFinalizer => Effect::Cluster,
+            Step::WriteRecord(_) | Step::RemoveRecord(_) => Effect::Dns,
+        }
+    }
+
     /// Whether it changes something outside the operator.
     #[must_use]
     pub fn is_side_effect(&self) -> bool {
-        matches!(
-            self,
-            Step::RecordIntent(_)
-                | Step::CreateEnrollment { .. }
-                | Step::RecordEnrollment(_)
-                | Step::Publish(_)
-                | Step::WriteRecord(_)
-                | Step::RemoveRecord(_)
-                | Step::HandOff(_)
-                | Step::Acknowledge { .. }
-                | Step::UpdateEnrollment(_)
-                | Step::AcknowledgeWarnings(..)
-                | Step::AcknowledgeDeployment { .. }
-                | Step::Schedule(..)
-                | Step::RecordRenewal(_)
-                | Step::ForgetEnrollment
-                | Step::DeleteEnrollment(_)
-                | Step::RemoveFinalizer
-        )
+        self.effect() != Effect::Nothing
     }
+}
+
+/// What a step changes outside the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It reads.
+    Nothing,
+    /// It writes to CPS.
+    Cps,
+    /// It writes to the API server.
+    Cluster,
+    /// It writes to DNS.
+    Dns,
 }
 
 impl fmt::Display for Step {

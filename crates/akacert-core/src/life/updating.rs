@@ -8,10 +8,10 @@ use akamai_cps_types::{Enrollment, EnrollmentId};
 use jiff::Timestamp;
 
 use super::draft::Draft;
-use super::following::{enrollment, is_over, reread, writable};
-use super::snapshot::Renewal;
+use super::following::{enrollment, reread, writable};
+use super::intent::Renewal;
 use super::step::Update;
-use super::{Snapshot, Step};
+use super::{Next, Snapshot, Step};
 use crate::account::Account;
 use crate::{deployed, desired};
 use akacert_api::condition_set;
@@ -27,8 +27,8 @@ const FRESH_READING: Duration = Duration::from_secs(10);
 const MOST_UPDATES: usize = 2;
 
 /// `spec` says what CPS has, or the step that brings it about. What is pending is followed in any case.
-pub fn as_wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId) -> Result<(), Step> {
-    if s.memory.enrollment.is_none() && is_as_sent(s) {
+pub fn as_wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId) -> Result<(), Next> {
+    if s.memory.enrollment.reading.is_none() && is_as_sent(s) {
         agrees(s, d);
         return Ok(());
     }
@@ -116,11 +116,11 @@ fn carry_out(
     id: EnrollmentId,
     found: &Enrollment,
     plan: Plan,
-) -> Result<(), Step> {
+) -> Result<(), Next> {
     let PlanStatus { action, risk, changes, hash } = &plan.status;
     let differences = changes.join("; ");
     if *risk == Risk::Refused {
-        d.refused(
+        d.withheld(
             Reason::Immutable,
             format!(
                 "{}. Set the old value again; or delete this resource with deletionPolicy: Delete and apply it anew, since CPS \
@@ -130,8 +130,8 @@ fn carry_out(
         );
         return Ok(());
     }
-    if s.memory.updates.len() >= MOST_UPDATES {
-        d.refused(
+    if s.memory.generation.updates >= MOST_UPDATES {
+        d.withheld(
             Reason::UpdateIgnored,
             format!("CPS took the update, and still shows other values: {differences}. Set what it shows, or call Akamai support"),
         );
@@ -140,7 +140,7 @@ fn carry_out(
     let needs_approval =
         *risk != Risk::MetadataOnly && s.spec().update_policy == Some(UpdatePolicy::RequireApproval);
     if needs_approval && s.annotation(APPROVE_PLAN_ANNOTATION) != Some(hash.as_str()) {
-        d.refused(
+        d.withheld(
             Reason::PlanNeedsApproval,
             format!(
                 "{risk:?}: {differences}. To have it carried out, annotate {APPROVE_PLAN_ANNOTATION}={hash}"
@@ -151,22 +151,22 @@ fn carry_out(
     let replace = s.spec().pending_change_policy == Some(PendingChangePolicy::Replace);
     if let Some(pending) = found.pending_change() {
         let over = s.memory.change.as_ref().filter(|reading| {
-            Some(reading.id) == pending.change_id() && is_over(reading) && read_at(s) <= reading.at
+            Some(reading.id) == pending.change_id() && reading.is_over() && read_at(s) <= reading.at
         });
         if over.is_some() {
-            return Err(Step::ReadEnrollment(id));
+            return Err(Next::Do(Step::ReadEnrollment(id)));
         }
         let renews = pending.change_type == Some(akamai_cps_types::ChangeType::Renewal);
         if !replace || renews && !overrides(s) {
             let change = pending.change_id().map(|id| format!(" {id}")).unwrap_or_default();
-            d.postponed(
+            d.withheld(
                 Reason::UpdateWaits,
                 format!("Until CPS has completed change{change}, this waits: {differences}"),
             );
             return Ok(());
         }
     } else if *risk == Risk::Reissue && is_about_to_renew(found, s.now) && !overrides(s) {
-        d.postponed(
+        d.withheld(
             Reason::UpdateWaits,
             format!("CPS is about to renew the certificate, and takes this afterwards: {differences}"),
         );
@@ -175,25 +175,25 @@ fn carry_out(
     writable(s, d, account, id)?;
     if s.is_due(read_at(s), FRESH_READING) {
         // An update replaces the whole: it starts from what is there now.
-        return Err(Step::ReadEnrollment(id));
+        return Err(Next::Do(Step::ReadEnrollment(id)));
     }
     if let Some(renewal) = renewal_requested(s).filter(|wanted| Some(wanted) != s.recorded_renewal().as_ref())
     {
-        return Err(Step::RecordRenewal(renewal));
+        return Err(Next::Do(Step::RecordRenewal(renewal)));
     }
-    d.postponed(Reason::Updating, format!("The enrollment is about to be changed: {differences}"));
-    Err(Step::UpdateEnrollment(Box::new(Update {
+    d.withheld(Reason::Updating, format!("The enrollment is about to be changed: {differences}"));
+    Err(Next::Do(Step::UpdateEnrollment(Box::new(Update {
         enrollment: id,
         renew: *action == PlanAction::Renew,
         replace,
         override_renewal: overrides(s),
         plan: hash.clone(),
         body: plan.body,
-    })))
+    }))))
 }
 
 fn read_at(s: &Snapshot<'_>) -> Timestamp {
-    s.memory.enrollment.as_ref().map_or(s.now, |reading| reading.at)
+    s.memory.enrollment.reading.as_ref().map_or(s.now, |reading| reading.at)
 }
 
 fn overrides(s: &Snapshot<'_>) -> bool {
@@ -221,10 +221,11 @@ pub fn renewal_requested(s: &Snapshot<'_>) -> Option<Renewal> {
 
 /// The status may be older than what is in production: what is renewed is what is there now, and that is read after the
 /// enrollment, since a change may end between the two.
-fn is_replaced(s: &Snapshot<'_>, id: EnrollmentId) -> Result<bool, Step> {
-    let Some(deployments) = s.memory.deployments.as_ref().filter(|deployments| deployments.at >= read_at(s))
+fn is_replaced(s: &Snapshot<'_>, id: EnrollmentId) -> Result<bool, Next> {
+    let Some(deployments) =
+        s.memory.enrollment.deployments.as_ref().filter(|deployments| deployments.at >= read_at(s))
     else {
-        return Err(Step::ReadDeployments(id));
+        return Err(Next::Do(Step::ReadDeployments(id)));
     };
     let present =
         deployments.value.production.as_ref().and_then(|production| deployed::describe(production).ok());
@@ -236,9 +237,9 @@ fn is_replaced(s: &Snapshot<'_>, id: EnrollmentId) -> Result<bool, Step> {
 /// Nothing to compare: the enrollment was made from this very generation, or was found equal to it before.
 fn is_as_sent(s: &Snapshot<'_>) -> bool {
     if renewal_requested(s).is_some() {
-        return s.memory.created.is_some() && !s.memory.updates.is_empty();
+        return s.memory.enrollment.taken.is_some() && s.memory.generation.updates > 0;
     }
-    let made = s.memory.created.as_ref().is_some_and(|created| created.generation == s.generation());
+    let made = s.memory.enrollment.taken.as_ref().is_some_and(|created| created.generation == s.generation());
     let found = |status: &CertificateStatus| {
         let stalled = condition_set::is_true(&status.conditions, condition::STALLED);
         status.plan.is_none() && !stalled && status.enrollment_generation == Some(s.generation())

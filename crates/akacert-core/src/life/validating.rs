@@ -10,8 +10,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::draft::{Draft, Progress};
 use super::following::{whole_second, writable};
-use super::snapshot::{ChangeReading, Proof};
-use super::{Snapshot, Step, offered, publishing, reaching};
+use super::memory::OfChange;
+use super::proof::Proof;
+use super::{Next, Pause, Snapshot, Step, offered, publishing, reaching};
 use crate::account::Account;
 use akacert_api::certificate::SecureNetwork;
 use akacert_api::reason::Reason;
@@ -27,18 +28,16 @@ pub fn validated(
     d: &mut Draft,
     account: &Account,
     id: EnrollmentId,
-    change: &ChangeReading,
+    change: &OfChange,
     next_look: Duration,
-) -> Step {
-    bounded(steps(s, d, account, id, change), next_look)
+) -> Next {
+    bounded(s, steps(s, d, account, id, change), next_look)
 }
 
 /// The step to do now, or to wait until something has to be looked at again, CPS at the latest.
-fn bounded(result: Result<Option<Duration>, Step>, next_look: Duration) -> Step {
+fn bounded(s: &Snapshot<'_>, result: Result<Pause, Next>, next_look: Duration) -> Next {
     match result {
-        Ok(again) | Err(Step::Wait { again }) => {
-            Step::Wait { again: Some(again.map_or(next_look, |again| again.min(next_look))) }
-        }
+        Ok(pause) | Err(Next::Pause(pause)) => Next::Pause(pause.min(s.later(next_look))),
         Err(step) => step,
     }
 }
@@ -48,14 +47,14 @@ fn steps(
     d: &mut Draft,
     account: &Account,
     id: EnrollmentId,
-    change: &ChangeReading,
-) -> Result<Option<Duration>, Step> {
+    change: &OfChange,
+) -> Result<Pause, Next> {
     let domains = challenges(s, id, change)?;
     d.status.domains = domains.iter().map(|domain| shown(s, domain)).collect();
     let proof = offered::proof(s.spec(), domains, account);
     let complete = offered::is_complete(s.spec(), domains);
     if !complete {
-        d.waiting(
+        d.not_done(
             Progress::ChallengesPublished,
             Reason::WaitingForChallenges,
             "CPS asks for the challenges, but has not offered a token for every name yet",
@@ -63,15 +62,15 @@ fn steps(
     }
     publishing::published(s, d, &proof)?;
     if !complete {
-        return Ok(None);
+        return Ok(Pause::UntilEvent);
     }
     d.done(Progress::ChallengesPublished, Reason::ChallengesPublished, what_is_published(s, &proof));
-    count_refusals(s, d, domains, change.id, &proof);
+    count_refusals(s, d, domains, &proof);
     let again = reaching::reachable(s, d, &proof)?;
     let told = acknowledged(s, d, account, id, change.id, domains, proof)?;
     let left: Vec<&str> =
         domains.iter().filter(|domain| !domain.is_validated()).map(|domain| domain.domain.as_str()).collect();
-    d.waiting(
+    d.not_done(
         Progress::DomainsValidated,
         Reason::WaitingForValidation,
         format!(
@@ -84,14 +83,14 @@ fn steps(
 }
 
 /// While CPS and the authority are at it, what somebody deletes of what was published comes back.
-pub fn still_published(s: &Snapshot<'_>, d: &mut Draft, account: &Account, next_look: Duration) -> Step {
-    let reading = s.memory.challenges.as_ref().filter(|_| !s.spec().observes());
-    let result = reading.map_or(Ok(None), |reading| {
+pub fn still_published(s: &Snapshot<'_>, d: &mut Draft, account: &Account, next_look: Duration) -> Next {
+    let reading = s.memory.challenges().filter(|_| !s.spec().observes());
+    let result = reading.map_or(Ok(Pause::UntilEvent), |reading| {
         let proof = offered::proof(s.spec(), &reading.value, account);
         publishing::published(s, d, &proof)?;
         reaching::records_stay(s, d, &proof)
     });
-    bounded(result, next_look)
+    bounded(s, result, next_look)
 }
 
 /// How much is published by which way.
@@ -129,33 +128,26 @@ fn reminder(s: &Snapshot<'_>) -> &'static str {
 fn challenges<'a>(
     s: &'a Snapshot<'_>,
     id: EnrollmentId,
-    change: &ChangeReading,
-) -> Result<&'a [DomainValidation], Step> {
+    change: &OfChange,
+) -> Result<&'a [DomainValidation], Next> {
     let read = Step::ReadChallenges(id, change.id);
-    let Some(reading) = &s.memory.challenges else { return Err(read) };
+    let Some(reading) = s.memory.challenges() else { return Err(read.into()) };
     let expired = reading.value.iter().any(|domain| {
         !domain.is_validated()
             && domain.expires.is_some_and(|expires| expires <= s.now && reading.at < expires)
     });
     let incomplete = !offered::is_complete(s.spec(), &reading.value) && reading.at < change.at;
     // A failed authorization is followed by another order, with other tokens.
-    let asked_again =
-        s.memory.acknowledged.as_ref().is_some_and(|told| reading.at < told.at && told.at < change.at);
+    let asked_again = s.memory.acknowledged().is_some_and(|told| reading.at < told.at && told.at < change.at);
     if expired || incomplete || asked_again || s.is_due(reading.at, s.schedule.challenges()) {
-        return Err(read);
+        return Err(read.into());
     }
     Ok(&reading.value)
 }
 
 /// An acknowledgement that was followed by other challenges and an error was refused by the authority: each counts once.
-fn count_refusals(
-    s: &Snapshot<'_>,
-    d: &mut Draft,
-    domains: &[DomainValidation],
-    change: ChangeId,
-    proof: &Proof,
-) {
-    let Some(told) = s.memory.acknowledged.as_ref().filter(|told| told.change == change) else { return };
+fn count_refusals(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation], proof: &Proof) {
+    let Some(told) = s.memory.acknowledged() else { return };
     let last = Time(whole_second(told.at));
     let observed = s.certificate.status.as_ref().map_or(-1, |status| status.observed_generation);
     let edited = observed > 0 && observed != s.generation();
@@ -164,7 +156,7 @@ fn count_refusals(
         d.status.failures = Some(FailuresStatus { count: 0, last });
         return;
     }
-    let read_at = s.memory.challenges.as_ref().map_or(told.at, |reading| reading.at);
+    let read_at = s.memory.challenges().map_or(told.at, |reading| reading.at);
     let recent = read_at > told.at && read_at.duration_since(told.at) < ROTATION;
     let refused = domains.iter().any(|domain| !domain.is_validated() && domain.error.is_some());
     if !(recent && refused) || told.proof.covers(proof) {
@@ -180,7 +172,7 @@ fn count_refusals(
 }
 
 /// The authority refused a name: the next acknowledgement waits, since each refusal counts against its limits.
-fn not_refused(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation]) -> Result<(), Step> {
+fn not_refused(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation]) -> Result<(), Next> {
     let Some(failures) = d.status.failures.as_ref().filter(|failures| failures.count > 0) else {
         return Ok(());
     };
@@ -199,7 +191,7 @@ fn not_refused(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation]) ->
             Some(format!("{}: {error}", domain.domain))
         })
         .collect();
-    d.waiting(
+    d.not_done(
         Progress::DomainsValidated,
         Reason::AuthorizationFailed,
         format!(
@@ -207,7 +199,7 @@ fn not_refused(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation]) ->
             refused.join("; ")
         ),
     );
-    Err(Step::Wait { again: Some(again) })
+    Err(s.pause(again))
 }
 
 /// CPS was told about these very tokens. Answers when.
@@ -219,19 +211,17 @@ fn acknowledged(
     change: ChangeId,
     domains: &[DomainValidation],
     proof: Proof,
-) -> Result<Timestamp, Step> {
+) -> Result<Timestamp, Next> {
     let recorded = d.status.change.as_ref().and_then(|change| change.acknowledged.as_ref()).map(|at| at.0);
-    let last = match &s.memory.acknowledged {
-        Some(last) => {
-            Some(last).filter(|last| last.change == change && last.proof.covers(&proof)).map(|last| last.at)
-        }
+    let last = match s.memory.acknowledged() {
+        Some(last) => Some(last).filter(|last| last.proof.covers(&proof)).map(|last| last.at),
         None => recorded,
     };
     let Some(at) = last.filter(|at| !s.is_due(*at, s.schedule.acknowledge_again())) else {
         not_refused(s, d, domains)?;
         settled(s, d)?;
         writable(s, d, account, id)?;
-        return Err(Step::Acknowledge { enrollment: id, change, proof: Box::new(proof) });
+        return Err(Next::Do(Step::Acknowledge { enrollment: id, change, proof: Box::new(proof) }));
     };
     if let Some(change) = &mut d.status.change {
         change.acknowledged = Some(Time(whole_second(at)));
@@ -240,18 +230,18 @@ fn acknowledged(
 }
 
 /// Without the self-check nothing tells that the Ingress controller has followed, so it is given time.
-fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Step> {
-    let read_at = s.memory.challenges.as_ref().map_or(s.now, |reading| reading.at);
+fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
+    let read_at = s.memory.challenges().map_or(s.now, |reading| reading.at);
     let again = s.until(read_at, s.schedule.unchecked());
     if s.spec().self_check() || again.is_zero() {
         return Ok(());
     }
-    d.waiting(
+    d.not_done(
         Progress::DomainsValidated,
         Reason::ChallengesPublished,
         "validation.selfCheck is Off, so CPS is told once the Ingress controller has had a minute to follow",
     );
-    Err(Step::Wait { again: Some(again) })
+    Err(s.pause(again))
 }
 
 fn shown(s: &Snapshot<'_>, domain: &DomainValidation) -> DomainStatus {
@@ -270,7 +260,7 @@ fn shown(s: &Snapshot<'_>, domain: &DomainValidation) -> DomainStatus {
         error: domain
             .error
             .clone()
-            .filter(|_| known && !domain.is_validated() && s.memory.acknowledged.is_some()),
+            .filter(|_| known && !domain.is_validated() && s.memory.acknowledged().is_some()),
         expires: domain.expires.map(|expires| Time(whole_second(expires))),
         challenges: domain
             .challenges

@@ -13,13 +13,12 @@ mod dns_endpoint;
 mod http_route;
 mod objects;
 mod plan;
+mod replicas;
 mod snippets;
 mod wanted;
 mod write;
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
@@ -35,39 +34,18 @@ pub use content::{
 pub use dns_endpoint::{DNSEndpoint, TTL};
 pub use http_route::{HTTPRoute, RouteTrouble, trouble};
 pub use objects::{
-    CERTIFICATE_NAME_ANNOTATION, CERTIFICATE_NAMESPACE_ANNOTATION, CHALLENGES_PATH, PORT_NAME,
-    SHARED_SERVICE, config_map_name, ingress_name,
+    CERTIFICATE_NAME_ANNOTATION, CERTIFICATE_NAMESPACE_ANNOTATION, CHALLENGES_PATH, SHARED_SERVICE,
+    config_map_name, ingress_name,
 };
 pub use plan::{
-    Inventory, is_ours, is_owned, is_standing, name_taken, permitted, plan, plan_handoff, plan_removal,
-    publishing_namespaces, sweep,
+    Inventory, is_ours, is_owned, is_standing, name_taken, permitted, plan, plan_handoff, plan_removal, sweep,
 };
+pub use replicas::{SolverEndpoint, ready_endpoints};
 pub use wanted::Wanted;
 pub use write::{Kind, Object, Write};
 
 #[cfg(test)]
 mod tests;
-
-/// Where one ready replica of the solver answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SolverEndpoint {
-    /// Its address.
-    pub ip: IpAddr,
-    /// Its port for challenges.
-    pub port: u16,
-}
-
-impl From<SolverEndpoint> for SocketAddr {
-    fn from(endpoint: SolverEndpoint) -> Self {
-        SocketAddr::new(endpoint.ip, endpoint.port)
-    }
-}
-
-impl fmt::Display for SolverEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        SocketAddr::from(*self).fmt(f)
-    }
-}
 
 /// What is published for one certificate, as the watches show it. Objects that do not carry our labels are not in it.
 #[derive(Clone, Debug, Default)]
@@ -163,15 +141,15 @@ pub enum Blocked {
 }
 
 impl Blocked {
-    /// What to report, and whether a human has to do something.
+    /// What to report.
     #[must_use]
-    pub fn reason(&self) -> (Reason, bool) {
+    pub fn reason(&self) -> Reason {
         match self {
-            Blocked::NameTaken { .. } => (Reason::NameTaken, true),
-            Blocked::KindMissing { .. } => (Reason::KindMissing, true),
-            Blocked::AnnotationNotAllowed { .. } => (Reason::AnnotationNotAllowed, true),
-            Blocked::ServerNotAllowed { .. } => (Reason::ServerNotAllowed, true),
-            Blocked::NamespaceTerminating => (Reason::NamespaceTerminating, false),
+            Blocked::NameTaken { .. } => Reason::NameTaken,
+            Blocked::KindMissing { .. } => Reason::KindMissing,
+            Blocked::AnnotationNotAllowed { .. } => Reason::AnnotationNotAllowed,
+            Blocked::ServerNotAllowed { .. } => Reason::ServerNotAllowed,
+            Blocked::NamespaceTerminating => Reason::NamespaceTerminating,
         }
     }
 }

@@ -273,7 +273,7 @@ pub fn sweep(inventory: &Inventory, alive: &BTreeSet<String>, rules: &Rules) -> 
 }
 
 /// Namespaces of certificates for which something is published.
-pub fn publishing_namespaces(
+pub(super) fn publishing_namespaces(
     inventory: &Inventory,
     counts: impl Fn(&BTreeMap<String, String>) -> bool,
 ) -> BTreeSet<String> {
@@ -343,6 +343,7 @@ where
     Ok(Some(Write::Apply { object: object(desired), force: true }))
 }
 
+/// That an object of the name that we need is not ours.
 pub fn name_taken<K: Resource<DynamicType = ()>>(kind: Kind, object: &K) -> Blocked {
     Blocked::NameTaken { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
 }

@@ -9,7 +9,7 @@ use akacert_api::account::Defaults;
 /// Akamai's schema of the body of a create.
 fn schema() -> Value {
     let document: Value =
-        serde_json::from_str(include_str!("../../../crates/akamai-cps/tests/openapi/cps-v2.json")).unwrap();
+        serde_json::from_str(include_str!("../../../../akamai-cps/tests/openapi/cps-v2.json")).unwrap();
     let content = &document["paths"]["/enrollments"]["post"]["requestBody"]["content"];
     content["application/vnd.akamai.cps.enrollment.v11+json"]["schema"].clone()
 }

@@ -1,8 +1,8 @@
 //! The decision against a model of the world: whatever happens in whatever order, nothing that must never happen does,
 //! and once the disturbances stop the certificate becomes Ready.
 
+mod answers;
 mod cps;
-mod shell;
 mod world;
 
 use std::cell::Cell;

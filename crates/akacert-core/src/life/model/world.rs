@@ -1,5 +1,6 @@
 //! A model of all that the decision looks at and drives: the cluster, CPS, the network, the clock. Every rule that must
-//! never be broken is checked here, at each step. Not here: doing a step (`shell`).
+//! never be broken is checked here, at each step. Not here: what it answers to a
+//! step (`answers`).
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -11,12 +12,12 @@ use serde_json::json;
 
 use super::cps::{Cps, Phase, Production, records, tokens};
 use crate::account::{Account, View};
-use crate::controller::{is_at_rest, is_worth_a_write};
 use crate::life::fixtures;
 use crate::life::forecast::Pace;
+use crate::life::memory::Memory;
+use crate::life::report::{is_at_rest, is_worth_a_write};
 use crate::life::schedule::Schedule;
-use crate::life::{Decision, Snapshot, Step, next};
-use crate::observe::Known;
+use crate::life::{Decision, Next, Pause, Snapshot, Step, next};
 use crate::published::{self, SolverEndpoint, Token};
 use akacert_api::AkamaiCertificate;
 use akacert_api::condition_set;
@@ -78,7 +79,7 @@ pub struct World {
     pub log: Vec<String>,
     /// The names of the certificate that was last seen in production.
     pub(super) seen: Vec<&'static str>,
-    pub(super) known: Known,
+    pub(super) memory: Memory,
     /// When this operator lost the answer to a create.
     pub(super) lost: Option<Timestamp>,
     /// The last list, which certificates share.
@@ -122,7 +123,7 @@ impl World {
             steps: 0,
             log: vec![],
             seen: vec![],
-            known: Known::default(),
+            memory: Memory::default(),
             lost: None,
             list: None,
             wake: None,
@@ -145,7 +146,7 @@ impl World {
 
     /// The operator starts anew and looks.
     pub fn restart(&mut self) {
-        self.known = Known::default();
+        self.memory = Memory::default();
         self.found.clear();
         self.lost = None;
         self.list = None;
@@ -193,21 +194,17 @@ impl World {
             return;
         }
         for _ in 0..MOST_STEPS {
-            self.known.for_generation(self.certificate.metadata.generation.unwrap_or_default());
-            let Decision { step, status } = self.decide();
-            self.check(&step, &status);
-            if is_worth_a_write(&self.certificate, &status, &step) {
+            self.memory.for_generation(self.certificate.metadata.generation.unwrap_or_default());
+            let Decision { next, status } = self.decide();
+            self.check(&next, &status);
+            if is_worth_a_write(&self.certificate, &status, &next) {
                 self.check_reported(&status);
                 self.certificate.status = Some(status);
             }
-            if let Step::Wait { again } = step {
-                assert!(again.is_none_or(|again| !again.is_zero()), "waits for no time: {self:?}");
-                self.wake = again.map(|again| self.now + again);
-                if is_at_rest(&self.status()) {
-                    self.known.rest();
-                }
-                return;
-            }
+            let step = match next {
+                Next::Do(step) => step,
+                Next::Pause(pause) => return self.pause(pause),
+            };
             self.steps += 1;
             self.log.push(format!("{}: {step}", self.now));
             if !self.survives(&step) {
@@ -216,6 +213,19 @@ impl World {
             }
         }
         panic!("runs in a circle: {self:?}");
+    }
+
+    fn pause(&mut self, pause: Pause) {
+        self.wake = match pause {
+            Pause::Until(time) => {
+                assert!(time > self.now, "waits for no time: {self:?}");
+                Some(time)
+            }
+            Pause::UntilEvent => None,
+        };
+        if is_at_rest(&self.status()) {
+            self.memory.rest(self.now);
+        }
     }
 
     fn decide(&self) -> Decision {
@@ -228,7 +238,7 @@ impl World {
             certificate: &self.certificate,
             account: &view,
             published: &self.published,
-            memory: &self.known.memory,
+            memory: &self.memory,
             publishing: &self.publishing,
             roots: &fixtures::ROOTS,
             rival: &|_| None,
@@ -239,16 +249,17 @@ impl World {
     }
 
     /// What must never happen.
-    fn check(&self, step: &Step, status: &CertificateStatus) {
+    fn check(&self, next: &Next, status: &CertificateStatus) {
         assert!(self.cps.ours.len() <= 1, "two enrollments: {self:?}");
         assert!(self.cps.renewals <= self.renewals_asked, "renews more than was asked for: {self:?}");
         let gone = condition_set::find(&status.conditions, condition::STALLED)
             .is_some_and(|stalled| stalled.reason == Reason::EnrollmentGone.as_str());
         let shown = self.cps.ours.iter().any(|held| held.shown.is_some());
         assert!(!gone || !shown, "calls it gone, and it is there: {self:?}");
+        let Next::Do(step) = next else { return };
         if let Step::CreateEnrollment { .. } = step {
             assert!(self.certificate.metadata.annotations.is_some(), "no trace of the create: {self:?}");
-            let list = self.known.memory.list.as_ref().map_or(Timestamp::MIN, |list| list.at);
+            let list = self.memory.create.list.as_ref().map_or(Timestamp::MIN, |list| list.at);
             assert!(self.now.duration_since(list) <= OLD_LIST, "creates by an old list: {self:?}");
             let overlooked = self.cps.ours.iter().any(|held| held.shown.is_some_and(|shown| shown < list));
             assert!(!overlooked, "creates what there is: {self:?}");
@@ -265,13 +276,7 @@ impl World {
             assert!(remembered, "writes what nobody would remove: {self:?}");
         }
         if let Step::Acknowledge { .. } = step {
-            let offered = self
-                .known
-                .memory
-                .challenges
-                .as_ref()
-                .map(|reading| reading.value.clone())
-                .unwrap_or_default();
+            let offered = self.memory.challenges().map(|reading| reading.value.clone()).unwrap_or_default();
             let way = |domain: &&DomainValidation| self.certificate.spec.way(&domain.domain);
             for record in offered.iter().filter(|domain| way(domain).is_dns()).flat_map(records) {
                 assert!(self.found.contains(&record), "{record:?} was never found: {self:?}");

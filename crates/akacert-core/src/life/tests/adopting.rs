@@ -17,9 +17,9 @@ fn named(found: &[&str]) -> Scene {
 #[test]
 fn a_named_enrollment_is_read_and_recorded_and_nothing_is_created() {
     let mut scene = named(&NAMES);
-    scene.memory.enrollment = None;
+    scene.memory.enrollment.reading = None;
     assert_step(&scene.next(), "ReadEnrollment");
-    let Step::RecordEnrollment(id) = named(&NAMES).next().step else { panic!() };
+    let Step::RecordEnrollment(id) = named(&NAMES).step() else { panic!() };
     assert_eq!(id, EnrollmentId(10002));
 }
 
@@ -51,7 +51,7 @@ fn an_enrollment_with_another_common_name_or_with_foreign_names_is_not_adopted()
 #[test]
 fn an_enrollment_of_another_kind_is_not_adopted() {
     let mut scene = named(&NAMES);
-    let found = scene.memory.enrollment.as_mut().unwrap().value.as_mut().unwrap();
+    let found = scene.memory.enrollment.reading.as_mut().unwrap().value.as_mut().unwrap();
     found.validation_type = akamai_cps_types::ValidationType::Ov;
     assert_says(&scene.next(), "Stalled", "True", Reason::NotAdoptable);
 }
@@ -86,7 +86,7 @@ fn what_an_enrollment_with_our_common_name_means_is_up_to_the_policy() {
         scene.listed(listed);
         let decision = scene.next();
         match expected {
-            Ok(step) => assert_eq!(decision.step.name(), step, "{policy:?} {count}"),
+            Ok(step) => assert_eq!(step_of(&decision), step, "{policy:?} {count}"),
             Err(reason) => {
                 assert_eq!(says(&decision.status, "Stalled").1, reason.as_str(), "{policy:?} {count}")
             }

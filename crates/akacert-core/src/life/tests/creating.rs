@@ -15,7 +15,7 @@ fn a_new_certificate_lists_the_contract_before_anything_is_written() {
 fn the_intent_is_recorded_before_the_create() {
     let mut scene = Scene::new();
     scene.listed(vec![]);
-    let Step::RecordIntent(intent) = scene.next().step else { panic!() };
+    let Step::RecordIntent(intent) = scene.step() else { panic!() };
     assert_eq!((intent.contract_id.as_str(), intent.common_name.as_str()), ("1-1TJZH5", "www.example.com"));
     assert_eq!(intent.existing, vec![]);
 }
@@ -25,7 +25,7 @@ fn with_the_intent_recorded_and_nothing_in_the_list_the_enrollment_is_created() 
     let mut scene = Scene::new();
     scene.intend();
     scene.listed(vec![]);
-    let Step::CreateEnrollment { contract, body } = scene.next().step else { panic!() };
+    let Step::CreateEnrollment { contract, body } = scene.step() else { panic!() };
     assert_eq!(contract, "1-1TJZH5");
     assert_eq!(body.csr.cn, "www.example.com");
 }
@@ -46,7 +46,7 @@ fn after_a_crash_the_intended_enrollment_is_taken_up() {
     let mut scene = Scene::new();
     scene.intend();
     scene.listed(vec![enrollment(10002, &["www.example.com", "api.example.com"])]);
-    let Step::RecordEnrollment(id) = scene.next().step else { panic!() };
+    let Step::RecordEnrollment(id) = scene.step() else { panic!() };
     assert_eq!(id, EnrollmentId(10002));
 }
 
@@ -63,7 +63,7 @@ fn after_a_lost_answer_nothing_is_created_while_the_enrollment_may_still_show() 
     let mut scene = Scene::new();
     scene.intend();
     scene.listed(vec![]);
-    scene.memory.uncertain_create = Some(scene.now);
+    scene.memory.create.attempt = Some(Attempt::AnswerLost(scene.now));
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "EnrollmentCreated", "False", Reason::UncertainCreate);
@@ -75,7 +75,8 @@ fn after_a_lost_answer_that_left_no_trace_for_long_the_create_is_sent_again() {
     let mut scene = Scene::new();
     scene.intend();
     scene.listed(vec![]);
-    scene.memory.uncertain_create = Some(scene.now.checked_sub(std::time::Duration::from_secs(600)).unwrap());
+    let long_ago = scene.now.checked_sub(std::time::Duration::from_secs(600)).unwrap();
+    scene.memory.create.attempt = Some(Attempt::AnswerLost(long_ago));
     assert_step(&scene.next(), "CreateEnrollment");
 }
 
@@ -84,7 +85,7 @@ fn a_duplicate_that_the_list_does_not_show_is_elsewhere() {
     let mut scene = Scene::new();
     scene.intend();
     scene.listed(vec![]);
-    scene.memory.duplicate = Some(scene.now);
+    scene.memory.create.attempt = Some(Attempt::NameTaken(scene.now));
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "Stalled", "True", Reason::CommonNameElsewhere);
@@ -98,8 +99,8 @@ fn a_create_is_sent_only_after_a_list_that_could_show_the_one_before() {
         let mut scene = Scene::new();
         scene.intend();
         scene.listed(vec![]);
-        scene.memory.uncertain_create = lost.then_some(scene.now);
-        scene.memory.duplicate = refused.then_some(scene.now);
+        let lost = lost.then_some(Attempt::AnswerLost(scene.now));
+        scene.memory.create.attempt = lost.or(refused.then_some(Attempt::NameTaken(scene.now)));
         scene.now = scene.now.checked_add(second * patience).unwrap();
         assert_step(&scene.next(), "ListEnrollments");
         scene.listed(vec![]);
@@ -142,7 +143,7 @@ fn an_annotation_that_is_not_allowed_is_refused_before_anything_is_made_in_cps()
     let ingress = validation.http01.as_mut().unwrap().ingress.as_mut().unwrap();
     ingress.annotations = Some([("example.com/snippet".to_owned(), "return 200;".to_owned())].into());
     let decision = scene.next();
-    assert!(matches!(decision.step, Step::Wait { again: None }));
+    assert!(matches!(decision.next, Next::Pause(Pause::UntilEvent)));
     assert_says(&decision, "Stalled", "True", Reason::AnnotationNotAllowed);
     assert_says(&decision, "EnrollmentCreated", "False", Reason::AnnotationNotAllowed);
 }
@@ -153,6 +154,6 @@ fn an_intended_enrollment_is_taken_up_although_the_names_in_spec_have_changed_si
     scene.intend();
     scene.certificate.spec.dns_names = Some(vec!["new.example.com".into()]);
     scene.listed(vec![enrollment(10002, &["www.example.com", "api.example.com"])]);
-    let Step::RecordEnrollment(id) = scene.next().step else { panic!() };
+    let Step::RecordEnrollment(id) = scene.step() else { panic!() };
     assert_eq!(id, EnrollmentId(10002));
 }

@@ -48,7 +48,7 @@ fn delete_does_not_remove_an_enrollment_that_is_not_ours() {
 #[test]
 fn a_removed_enrollment_lets_the_resource_go() {
     let mut scene = deleted("Delete");
-    scene.memory.enrollment = Some(crate::life::snapshot::Reading { at: scene.now, value: None });
+    scene.memory.enrollment.reading = Some(crate::life::memory::Reading { at: scene.now, value: None });
     assert_step(&scene.next(), "RemoveFinalizer");
 }
 
@@ -58,7 +58,7 @@ fn what_is_published_goes_before_the_finalizer() {
     scene.certificate.metadata.deletion_timestamp =
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(scene.now));
     let mut removed = Vec::new();
-    while let Step::Publish(write) = scene.next().step {
+    while let Next::Do(Step::Publish(write)) = scene.next().next {
         removed.push(write.to_string().split(' ').nth(1).unwrap().to_owned());
         play(&mut scene.published, &write);
     }

@@ -78,8 +78,8 @@ fn warnings_are_shown_and_nothing_is_acknowledged_for_the_user() {
         &["pre-verification-warnings-acknowledgement"],
     );
     assert_step(&scene.next(), "ReadWarnings");
-    scene.memory.warnings =
-        Some(crate::life::snapshot::Reading { at: scene.now, value: warnings("DNS name x not CNAMEd") });
+    scene.of_change().stop.warnings =
+        Some(crate::life::memory::Reading { at: scene.now, value: warnings("DNS name x not CNAMEd") });
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "Stalled", "True", Reason::WarningsNeedApproval);

@@ -16,7 +16,7 @@ fn asked() -> Scene {
 }
 
 fn handed_off(scene: &Scene) -> ConfigMap {
-    let Step::HandOff(write) = scene.next().step else { panic!("{:?}", scene.next().step) };
+    let Step::HandOff(write) = scene.step() else { panic!() };
     let Write::Apply { object: Object::Handoff(config_map), .. } = *write else { panic!("{write}") };
     config_map
 }
@@ -54,21 +54,17 @@ fn what_is_handed_off_is_not_written_again_until_it_changes_or_nobody_wants_it()
     assert_eq!(handed_off(&scene).metadata.name.as_deref(), Some("other"));
     scene.certificate.spec.handoff = None;
     let decision = scene.next();
-    assert!(matches!(&decision.step, Step::HandOff(write) if matches!(**write, Write::Delete { .. })));
+    assert!(
+        matches!(&decision.next, Next::Do(Step::HandOff(write)) if matches!(**write, Write::Delete { .. }))
+    );
     assert_eq!(says(&decision.status, "HandedOff"), Default::default());
 }
 
 #[test]
 fn a_config_map_that_cannot_be_written_is_told_and_leaves_the_certificate_ready() {
     let mut scene = asked();
-    scene.memory.failure = Some(Failure {
-        step: Step::HAND_OFF,
-        reason: Reason::NameTaken,
-        message: "taken".into(),
-        stalled: true,
-        count: 1,
-        retry_at: scene.now.checked_add(std::time::Duration::from_secs(60)).unwrap(),
-    });
+    let until = scene.now.checked_add(std::time::Duration::from_secs(60)).unwrap();
+    scene.fail(Step::HAND_OFF, Reason::NameTaken, 1, until);
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "HandedOff", "False", Reason::NameTaken);

@@ -7,7 +7,7 @@ fn without_its_account_a_certificate_waits() {
     let mut scene = Scene::new();
     scene.view = View::Missing { message: "ClusterAkamaiAccount production does not exist".into() };
     let decision = scene.next();
-    assert!(matches!(decision.step, Step::Wait { again: None }));
+    assert!(matches!(decision.next, Next::Pause(Pause::UntilEvent)));
     assert_says(&decision, "AccountReady", "False", Reason::AccountNotFound);
     assert_says(&decision, "Reconciling", "True", Reason::AccountNotFound);
 }
@@ -24,7 +24,7 @@ fn a_suspended_certificate_does_nothing() {
     let mut scene = Scene::created();
     scene.certificate.spec.suspend = Some(true);
     let decision = scene.next();
-    assert!(matches!(decision.step, Step::Wait { again: None }));
+    assert!(matches!(decision.next, Next::Pause(Pause::UntilEvent)));
     assert_says(&decision, "Ready", "False", Reason::Suspended);
 }
 
@@ -37,7 +37,7 @@ fn a_suspended_certificate_stays_ready_as_long_as_what_is_deployed_serves_its_na
     scene.certificate.spec.suspend = Some(true);
     scene.certificate.metadata.generation = Some(2);
     let decision = scene.next();
-    assert!(matches!(decision.step, Step::Wait { again: Some(_) }));
+    assert!(matches!(decision.next, Next::Pause(Pause::Until(_))));
     assert_says(&decision, "Ready", "True", Reason::Deployed);
 
     scene.certificate.spec.dns_names = Some(vec!["api.example.com".into(), "new.example.com".into()]);
@@ -52,16 +52,10 @@ fn a_suspended_certificate_stays_ready_as_long_as_what_is_deployed_serves_its_na
 #[test]
 fn a_step_that_failed_waits_for_its_time_and_says_why() {
     let mut scene = Scene::new();
-    scene.memory.failure = Some(Failure {
-        step: "ListEnrollments",
-        reason: Reason::CpsUnavailable,
-        message: "CPS does not answer".into(),
-        stalled: false,
-        count: 1,
-        retry_at: scene.now.checked_add(std::time::Duration::from_secs(5)).unwrap(),
-    });
+    let until = scene.now.checked_add(std::time::Duration::from_secs(5)).unwrap();
+    scene.fail("ListEnrollments", Reason::CpsUnavailable, 1, until);
     let decision = scene.next();
-    assert!(matches!(decision.step, Step::Wait { again: Some(wait) } if wait.as_secs() == 5));
+    assert!(matches!(decision.next, Next::Pause(Pause::Until(again)) if again == until));
     assert_says(&decision, "Ready", "False", Reason::CpsUnavailable);
     scene.now = scene.now.checked_add(std::time::Duration::from_secs(6)).unwrap();
     assert_step(&scene.next(), "ListEnrollments");

@@ -17,8 +17,8 @@ use akamai_cps_types::EnrollmentId;
 use kube::ResourceExt;
 
 use super::fixtures::{Scene, domain, enrollment, in_production, play, warnings};
-use super::snapshot::{Acknowledged, Failure, Preflight, Probe, RecordsLook};
-use super::{Decision, Step};
+use super::memory::{Acknowledged, Attempt, Look};
+use super::{Decision, Next, Pause, Step};
 use crate::account::View;
 use crate::published::{self, SolverEndpoint};
 use akacert_api::condition_set;
@@ -39,15 +39,27 @@ fn assert_says(decision: &Decision, type_: &str, status: &str, reason: Reason) {
     assert_eq!(says(&decision.status, type_), (status.to_owned(), reason.as_str().to_owned()), "{type_}");
 }
 
+/// The name of the step, or `Wait`.
+fn step_of(decision: &Decision) -> &'static str {
+    match &decision.next {
+        Next::Do(step) => step.name(),
+        Next::Pause(_) => "Wait",
+    }
+}
+
+fn changes_something(decision: &Decision) -> bool {
+    matches!(&decision.next, Next::Do(step) if step.is_side_effect())
+}
+
 #[track_caller]
 fn assert_step(decision: &Decision, name: &str) {
-    assert_eq!(decision.step.name(), name, "{:?}", decision.step);
+    assert_eq!(step_of(decision), name, "{:?}", decision.next);
 }
 
 /// Plays the writes of the publisher until everything is published.
 fn publish_all(scene: &mut Scene) {
     for _ in 0..20 {
-        let Step::Publish(write) = scene.next().step else { return };
+        let Next::Do(Step::Publish(write)) = scene.next().next else { return };
         play(&mut scene.published, &write);
     }
     panic!("publishing does not end");
@@ -69,18 +81,18 @@ fn published() -> Scene {
 
 /// The names are looked at, and these are found wanting.
 fn preflight(scene: &mut Scene, failures: &[(&str, &str)]) {
-    let step = scene.next().step;
-    let Step::Preflight(targets) = step else { panic!("no preflight but {step:?}") };
+    let Step::Preflight(targets) = scene.step() else { panic!("no preflight") };
     let failures: std::collections::BTreeMap<String, String> =
         failures.iter().map(|(name, why)| ((*name).to_owned(), (*why).to_owned())).collect();
     let failed = u32::from(!failures.is_empty());
-    scene.memory.preflight = Some(Preflight { at: scene.now, targets, failures, failed });
+    scene.memory.looks.preflight = Some(Look { at: scene.now, at_what: targets, failures, failed });
 }
 
 /// As `published`, and every token was fetched.
 fn reachable() -> Scene {
     let mut scene = published();
-    let Step::Probe { tokens, .. } = scene.next().step else { panic!("no self-check") };
-    scene.memory.probe = Some(Probe { at: scene.now, tokens, failures: Default::default(), failed: 0 });
+    let Step::Probe { tokens, .. } = scene.step() else { panic!("no self-check") };
+    scene.memory.looks.probe =
+        Some(Look { at: scene.now, at_what: tokens, failures: Default::default(), failed: 0 });
     scene
 }

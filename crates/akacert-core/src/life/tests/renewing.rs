@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::*;
-use crate::life::snapshot::Reading;
+use crate::life::memory::Reading;
 use crate::life::step::Warnings;
 use akacert_api::policy::{Approve, DeploymentPolicy, WarningsPolicy};
 
@@ -20,9 +22,9 @@ fn renewing() -> Scene {
 fn at_rest_the_list_of_the_contract_is_read_at_its_moment() {
     let mut scene = Scene::ready();
     let decision = scene.next();
-    let Step::Wait { again: Some(again) } = decision.step else { panic!("{:?}", decision.step) };
+    let Next::Pause(Pause::Until(again)) = decision.next else { panic!() };
     assert_eq!(decision.status, scene.certificate.status.clone().unwrap());
-    scene.now = scene.now.checked_add(again).unwrap();
+    scene.now = again;
     assert_step(&scene.next(), "Watch");
     scene.enrollment(&NAMES);
     assert_step(&scene.next(), "Wait");
@@ -32,19 +34,20 @@ fn at_rest_the_list_of_the_contract_is_read_at_its_moment() {
 fn once_a_renewal_is_due_the_list_is_read_more_often() {
     let mut scene = Scene::ready();
     let far = scene.next();
-    scene.memory.watched.as_mut().unwrap().renewal_start = Some(scene.now);
+    scene.memory.enrollment.quiet.as_mut().unwrap().renewal_start = Some(scene.now);
     let near = scene.next();
-    let (Step::Wait { again: Some(far) }, Step::Wait { again: Some(near) }) = (far.step, near.step) else {
+    let (Next::Pause(Pause::Until(far)), Next::Pause(Pause::Until(near))) = (far.next, near.next) else {
         panic!()
     };
-    assert_eq!((far.as_secs(), near.as_secs()), (1800, 300));
+    let seconds = |until: Timestamp| until.duration_since(scene.now).as_secs();
+    assert_eq!((seconds(far), seconds(near)), (1800, 300));
 }
 
 /// When CPS says that it begins the next renewal.
 fn tells_the_next_renewal(scene: &mut Scene, start: &str) {
     let mut found = crate::life::fixtures::enrollment(10002, &NAMES);
     found.auto_renewal_start_time = Some(start.parse().unwrap());
-    scene.memory.enrollment = Some(Reading { at: scene.now, value: Some(Box::new(found)) });
+    scene.memory.enrollment.reading = Some(Reading { at: scene.now, value: Some(Box::new(found)) });
 }
 
 #[test]
@@ -56,7 +59,7 @@ fn the_moment_of_the_next_renewal_is_written_once_it_is_known() {
     assert_step(&decision, "Wait");
     assert_eq!(decision.status.next_renewal_time.as_ref().unwrap().0.to_string(), "2027-12-11T00:00:00Z");
     scene.certificate.status = Some(decision.status.clone());
-    scene.memory.enrollment = None;
+    scene.memory.enrollment.reading = None;
     assert_eq!(scene.next().status, decision.status);
 }
 
@@ -71,7 +74,7 @@ fn another_certificate_in_production_has_another_renewal() {
     scene.enrollment(&NAMES);
     scene.certificate.status.as_mut().unwrap().change = None;
     scene.certificate.metadata.generation = Some(2);
-    scene.memory.generation = 2;
+    scene.memory.generation.number = 2;
     assert_eq!(scene.next().status.next_renewal_time, None);
 }
 
@@ -115,7 +118,7 @@ fn a_renewal_that_needs_a_human_does_not_make_the_certificate_stalled() {
         "awaiting-input",
         &["pre-verification-warnings-acknowledgement"],
     );
-    scene.memory.warnings = Some(Reading { at: scene.now, value: warnings("something new") });
+    scene.of_change().stop.warnings = Some(Reading { at: scene.now, value: warnings("something new") });
     let decision = scene.next();
     assert_says(&decision, "Ready", "True", Reason::Deployed);
     assert_says(&decision, "Renewing", "True", Reason::WarningsNeedApproval);
@@ -157,7 +160,7 @@ fn warned(text: &str) -> Scene {
         "awaiting-input",
         &["pre-verification-warnings-acknowledgement"],
     );
-    scene.memory.warnings = Some(Reading { at: scene.now, value: warnings(text) });
+    scene.of_change().stop.warnings = Some(Reading { at: scene.now, value: warnings(text) });
     scene.enrollment(&NAMES);
     scene
 }
@@ -167,8 +170,11 @@ fn warnings_on_the_list_are_acknowledged() {
     let mut scene = warned("DNS name www.example.com not CNAMEd for auto validation.");
     scene.certificate.spec.warnings =
         Some(WarningsPolicy { acknowledge: vec!["DNS_NAME_NOT_CNAMED".into()] });
-    assert!(matches!(scene.next().step, Step::AcknowledgeWarnings(_, _, Warnings::PreVerification)));
-    scene.memory.warnings_told = Some(scene.now);
+    assert!(matches!(
+        scene.next().next,
+        Next::Do(Step::AcknowledgeWarnings(_, _, Warnings::PreVerification))
+    ));
+    scene.of_change().warnings_told = Some(scene.now);
     assert_step(&scene.next(), "Wait");
 }
 
@@ -183,7 +189,7 @@ fn other_warnings_wait_for_an_approval_of_these_very_texts() {
     assert_eq!(change.warnings[0].message, "something new");
     scene.annotate("akacert.io/approve-warnings", &change.warnings_hash.unwrap());
     assert_step(&scene.next(), "AcknowledgeWarnings");
-    scene.memory.warnings = Some(Reading { at: scene.now, value: warnings("something else") });
+    scene.of_change().stop.warnings = Some(Reading { at: scene.now, value: warnings("something else") });
     assert_says(&scene.next(), "Stalled", "True", Reason::WarningsNeedApproval);
 }
 
@@ -224,8 +230,8 @@ fn what_is_on_staging_waits_for_the_approval_of_its_change() {
     assert_says(&scene.next(), "Stalled", "True", Reason::DeploymentNeedsApproval);
     scene.annotate("akacert.io/approve-deployment", "20003");
     assert_step(&scene.next(), "ReadStaged");
-    scene.memory.staged = Some(Reading { at: scene.now, value: "da39a3ee".into() });
-    assert!(matches!(scene.next().step, Step::AcknowledgeDeployment { hash, .. } if hash == "da39a3ee"));
+    scene.of_change().stop.staged = Some(Reading { at: scene.now, value: "da39a3ee".into() });
+    assert!(matches!(scene.step(), Step::AcknowledgeDeployment { hash, .. } if hash == "da39a3ee"));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn tokens_are_published_configmap_first_and_ingress_last() {
     scene.challenges(vec![domain("www.example.com", "aaa", "RESPONSE_ERROR")]);
     scene.published.solver = vec![SolverEndpoint { ip: [10, 77, 1, 2].into(), port: 8080 }];
     let mut kinds = Vec::new();
-    while let Step::Publish(write) = scene.next().step {
+    while let Next::Do(Step::Publish(write)) = scene.next().next {
         kinds.push(write.to_string().split(' ').nth(1).unwrap().to_owned());
         play(&mut scene.published, &write);
     }
@@ -38,7 +38,7 @@ fn a_token_for_a_name_that_the_account_does_not_allow_is_not_published() {
     let mut scene = Scene::created();
     scene.change(VALIDATING.0, VALIDATING.1, VALIDATING.2);
     scene.challenges(vec![domain("www.elsewhere.org", "aaa", "RESPONSE_ERROR")]);
-    assert!(!matches!(scene.next().step, Step::Publish(_)));
+    assert!(!matches!(scene.next().next, Next::Do(Step::Publish(_))));
 }
 
 #[test]
@@ -61,9 +61,9 @@ fn without_a_ready_solver_nothing_is_acknowledged() {
 #[test]
 fn a_failed_self_check_delays_the_acknowledgement_and_not_the_following_of_cps() {
     let mut scene = published();
-    let Step::Probe { tokens, .. } = scene.next().step else { panic!() };
+    let Step::Probe { tokens, .. } = scene.step() else { panic!() };
     let failures = [("www.example.com".to_owned(), "answers with another body".to_owned())].into();
-    scene.memory.probe = Some(Probe { at: scene.now, tokens, failures, failed: 4 });
+    scene.memory.looks.probe = Some(Look { at: scene.now, at_what: tokens, failures, failed: 4 });
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "ChallengesReachable", "False", Reason::SelfCheckFailed);
@@ -106,7 +106,7 @@ fn an_enrollment_with_a_name_that_the_account_does_not_allow_is_not_written_to()
     let mut scene = reachable();
     scene.enrollment(&["www.example.com", "api.example.com", "www.elsewhere.org"]);
     let decision = scene.next();
-    assert!(!matches!(decision.step, Step::Acknowledge { .. }));
+    assert!(!matches!(decision.next, Next::Do(Step::Acknowledge { .. })));
     assert_says(&decision, "DomainsValidated", "False", Reason::ForeignNames);
 }
 
@@ -121,9 +121,10 @@ fn an_enrollment_with_another_common_name_is_not_ours() {
 fn an_acknowledgement_is_not_repeated_while_cps_works() {
     let mut scene = reachable();
     scene.enrollment(&["www.example.com", "api.example.com"]);
-    let Step::Acknowledge { change, proof, .. } = scene.next().step else { panic!() };
-    scene.memory.acknowledged = Some(Acknowledged { change, proof: *proof, at: scene.now });
-    scene.memory.enrollment = None;
+    let Step::Acknowledge { proof, .. } = scene.step() else { panic!() };
+    let told = Acknowledged { proof: *proof, at: scene.now };
+    scene.of_change().acknowledged = Some(told);
+    scene.memory.enrollment.reading = None;
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "DomainsValidated", "False", Reason::WaitingForValidation);
@@ -133,8 +134,9 @@ fn an_acknowledgement_is_not_repeated_while_cps_works() {
 fn rotated_tokens_are_published_beside_the_old_ones_and_acknowledged_again() {
     let mut scene = reachable();
     scene.enrollment(&["www.example.com", "api.example.com"]);
-    let Step::Acknowledge { change, proof, .. } = scene.next().step else { panic!() };
-    scene.memory.acknowledged = Some(Acknowledged { change, proof: *proof, at: scene.now });
+    let Step::Acknowledge { proof, .. } = scene.step() else { panic!() };
+    let told = Acknowledged { proof: *proof, at: scene.now };
+    scene.of_change().acknowledged = Some(told);
     scene.challenges(vec![
         domain("www.example.com", "ccc", "RESPONSE_ERROR"),
         domain("api.example.com", "bbb", "RESPONSE_ERROR"),
@@ -146,8 +148,9 @@ fn rotated_tokens_are_published_beside_the_old_ones_and_acknowledged_again() {
         .map(|token| token.path.rsplit('/').next().unwrap().to_owned())
         .collect();
     assert_eq!(paths.len(), 3, "{paths:?}");
-    let Step::Probe { tokens, .. } = scene.next().step else { panic!() };
-    scene.memory.probe = Some(Probe { at: scene.now, tokens, failures: Default::default(), failed: 0 });
+    let Step::Probe { tokens, .. } = scene.step() else { panic!() };
+    scene.memory.looks.probe =
+        Some(Look { at: scene.now, at_what: tokens, failures: Default::default(), failed: 0 });
     assert_step(&scene.next(), "Acknowledge");
 }
 
@@ -155,8 +158,9 @@ fn rotated_tokens_are_published_beside_the_old_ones_and_acknowledged_again() {
 fn what_was_fetched_and_acknowledged_holds_for_the_names_that_are_left() {
     let mut scene = reachable();
     scene.enrollment(&["www.example.com", "api.example.com"]);
-    let Step::Acknowledge { change, proof, .. } = scene.next().step else { panic!() };
-    scene.memory.acknowledged = Some(Acknowledged { change, proof: *proof, at: scene.now });
+    let Step::Acknowledge { proof, .. } = scene.step() else { panic!() };
+    let told = Acknowledged { proof: *proof, at: scene.now };
+    scene.of_change().acknowledged = Some(told);
     scene.challenges(vec![
         domain("www.example.com", "aaa", "VALIDATED"),
         domain("api.example.com", "bbb", "IN_PROGRESS"),
@@ -168,10 +172,11 @@ fn what_was_fetched_and_acknowledged_holds_for_the_names_that_are_left() {
 fn challenges_are_read_again_when_cps_still_asks_after_the_acknowledgement() {
     let mut scene = reachable();
     scene.enrollment(&["www.example.com", "api.example.com"]);
-    let Step::Acknowledge { change, proof, .. } = scene.next().step else { panic!() };
+    let Step::Acknowledge { proof, .. } = scene.step() else { panic!() };
     let minute = std::time::Duration::from_secs(60);
     scene.now = scene.now.checked_add(minute).unwrap();
-    scene.memory.acknowledged = Some(Acknowledged { change, proof: *proof, at: scene.now });
+    let told = Acknowledged { proof: *proof, at: scene.now };
+    scene.of_change().acknowledged = Some(told);
     assert_step(&scene.next(), "Wait");
     scene.now = scene.now.checked_add(minute).unwrap();
     scene.change(VALIDATING.0, VALIDATING.1, VALIDATING.2);
@@ -181,9 +186,9 @@ fn challenges_are_read_again_when_cps_still_asks_after_the_acknowledgement() {
 #[test]
 fn the_first_failed_self_checks_are_no_trouble_yet() {
     let mut scene = published();
-    let Step::Probe { tokens, .. } = scene.next().step else { panic!() };
+    let Step::Probe { tokens, .. } = scene.step() else { panic!() };
     let failures = [("www.example.com".to_owned(), "answers with another body".to_owned())].into();
-    scene.memory.probe = Some(Probe { at: scene.now, tokens, failures, failed: 3 });
+    scene.memory.looks.probe = Some(Look { at: scene.now, at_what: tokens, failures, failed: 3 });
     let decision = scene.next();
     assert_says(&decision, "ChallengesReachable", "False", Reason::ChallengesPublished);
     assert_says(&decision, "Ready", "False", Reason::ChallengesPublished);

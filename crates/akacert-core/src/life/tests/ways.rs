@@ -1,11 +1,14 @@
 //! Every way of validation, as a specification: what is published, looked at, acknowledged, and removed.
 
+use std::collections::BTreeMap;
+
 use akamai_cps_types::DomainValidation;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::life::snapshot::Proof;
+use crate::life::answer::Answer;
+use crate::life::proof::Proof;
 use akacert_api::names::CERTIFICATE_FINALIZER;
 
 /// CPS asks for the challenges of both names, which go the ways of this `spec.validation`.
@@ -30,10 +33,7 @@ fn offered() -> Vec<DomainValidation> {
 fn go_on(scene: &mut Scene) -> Vec<String> {
     let mut done = Vec::new();
     for _ in 0..40 {
-        let step = scene.next().step;
-        if matches!(step, Step::Wait { .. }) {
-            return done;
-        }
+        let Next::Do(step) = scene.next().next else { return done };
         done.push(match &step {
             Step::Publish(write) => write.to_string().split(' ').take(2).collect::<Vec<_>>().join(" "),
             other => other.to_string(),
@@ -49,32 +49,16 @@ fn go_on(scene: &mut Scene) -> Vec<String> {
 
 /// Does a step, with the best outcome.
 fn succeed(scene: &mut Scene, step: Step) {
-    match step {
-        Step::Publish(write) => play(&mut scene.published, &write),
-        Step::Preflight(targets) => {
-            let failures = Default::default();
-            scene.memory.preflight = Some(Preflight { at: scene.now, targets, failures, failed: 0 });
+    let answer = match &step {
+        Step::Publish(write) => {
+            play(&mut scene.published, write);
+            Answer::Done
         }
-        Step::Probe { tokens, elsewhere } => {
-            let tokens = [tokens, elsewhere].concat();
-            let failures = Default::default();
-            scene.memory.probe = Some(Probe { at: scene.now, tokens, failures, failed: 0 });
-        }
-        Step::WriteRecord(record) => {
-            scene.memory.written.insert(*record, scene.now);
-        }
-        Step::RemoveRecord(record) => {
-            scene.memory.removed.insert(*record);
-        }
-        Step::CheckRecords(records) => {
-            let missing = Default::default();
-            scene.memory.records = Some(RecordsLook { at: scene.now, records, missing, failed: 0 });
-        }
-        Step::Acknowledge { change, proof, .. } => {
-            scene.memory.acknowledged = Some(Acknowledged { change, proof: *proof, at: scene.now });
-        }
+        Step::Preflight(_) | Step::Probe { .. } | Step::CheckRecords(_) => Answer::Found(BTreeMap::new()),
+        Step::WriteRecord(_) | Step::RemoveRecord(_) | Step::Acknowledge { .. } => Answer::Done,
         other => panic!("{other} was not expected"),
-    }
+    };
+    scene.answer(&step, answer);
 }
 
 fn later(scene: &mut Scene, seconds: u64) {
@@ -142,7 +126,7 @@ fn each_way_publishes_what_it_needs_and_looks_at_it_before_anything_is_acknowled
 #[test]
 fn a_record_is_in_the_config_map_before_it_is_anywhere_else_and_leaves_it_last() {
     let mut scene = asked(json!({"dns01": {"edgeDns": {}}}));
-    let Step::Publish(write) = scene.next().step else { panic!() };
+    let Step::Publish(write) = scene.step() else { panic!() };
     play(&mut scene.published, &write);
     let content = published::published(scene.published.config_map.as_ref().unwrap());
     assert_eq!(content.records.len(), 2);
@@ -166,13 +150,13 @@ fn a_record_that_somebody_deletes_while_cps_waits_is_written_again() {
     let mut scene = asked(json!({"dns01": {"edgeDns": {}}}));
     go_on(&mut scene);
     let decision = scene.next();
-    let Step::Wait { again: Some(again) } = decision.step else { panic!() };
-    assert!(again <= std::time::Duration::from_secs(45), "{again:?}");
+    let Next::Pause(Pause::Until(again)) = decision.next else { panic!() };
+    assert!(again <= scene.now + std::time::Duration::from_secs(45), "{again:?}");
     later(&mut scene, 45);
-    let Step::CheckRecords(records) = scene.next().step else { panic!() };
+    let Step::CheckRecords(records) = scene.step() else { panic!() };
     let missing = [("_acme-challenge.www.example.com".to_owned(), "ns1 does not have it".to_owned())].into();
-    scene.memory.records = Some(RecordsLook { at: scene.now, records, missing, failed: 1 });
-    let Step::WriteRecord(record) = scene.next().step else { panic!() };
+    scene.memory.looks.records = Some(Look { at: scene.now, at_what: records, failures: missing, failed: 1 });
+    let Step::WriteRecord(record) = scene.step() else { panic!() };
     assert_eq!(record.name, "_acme-challenge.www.example.com");
 }
 
@@ -181,17 +165,17 @@ fn a_record_that_somebody_deletes_while_a_token_cannot_be_fetched_is_written_aga
     let api = json!({"names": ["api.example.com"], "http01": {"external": {}}});
     let mut scene = asked(json!({"dns01": {"edgeDns": {}}, "domains": [api]}));
     let elsewhere = loop {
-        match scene.next().step {
+        match scene.step() {
             Step::Probe { elsewhere, .. } => break elsewhere,
             step => succeed(&mut scene, step),
         }
     };
     let failures = [("api.example.com".to_owned(), "404".to_owned())].into();
-    scene.memory.probe = Some(Probe { at: scene.now, tokens: elsewhere, failures, failed: 20 });
+    scene.memory.looks.probe = Some(Look { at: scene.now, at_what: elsewhere, failures, failed: 20 });
     let decision = scene.next();
     assert_says(&decision, "ChallengesReachable", "False", Reason::SelfCheckFailed);
-    let Step::Wait { again: Some(again) } = decision.step else { panic!() };
-    assert!(again <= std::time::Duration::from_secs(44), "{again:?}");
+    let Next::Pause(Pause::Until(again)) = decision.next else { panic!() };
+    assert!(again <= scene.now + std::time::Duration::from_secs(44), "{again:?}");
     later(&mut scene, 44);
     assert_step(&scene.next(), "CheckRecords");
 }
@@ -228,9 +212,9 @@ fn a_gateway_that_refuses_a_redirect_is_told_ahead_of_what_follows_from_it() {
 fn a_record_that_a_name_server_does_not_have_yet_delays_the_acknowledgement() {
     let mut scene = asked(json!({"dns01": {"manual": {}}}));
     preflight(&mut scene, &[]);
-    let Step::CheckRecords(records) = scene.next().step else { panic!() };
+    let Step::CheckRecords(records) = scene.step() else { panic!() };
     let missing = [("_acme-challenge.www.example.com".to_owned(), "ns1 does not have it".to_owned())].into();
-    scene.memory.records = Some(RecordsLook { at: scene.now, records, missing, failed: 1 });
+    scene.memory.looks.records = Some(Look { at: scene.now, at_what: records, failures: missing, failed: 1 });
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "ChallengesReachable", "False", Reason::RecordMissing);
@@ -271,7 +255,7 @@ fn a_wildcard_and_its_base_name_share_one_record_set() {
         serde_json::from_value(wildcard).unwrap(),
     ]);
     scene.enrollment(&["www.example.com", "*.www.example.com"]);
-    let Step::Publish(write) = scene.next().step else { panic!() };
+    let Step::Publish(write) = scene.step() else { panic!() };
     play(&mut scene.published, &write);
     let content = published::published(scene.published.config_map.as_ref().unwrap());
     let records: Vec<_> = content.records.iter().collect();
@@ -283,7 +267,7 @@ fn a_wildcard_and_its_base_name_share_one_record_set() {
 fn a_record_below_a_name_that_the_account_does_not_allow_is_not_written() {
     let mut scene = asked(json!({"dns01": {"edgeDns": {}}}));
     scene.challenges(vec![domain("www.elsewhere.org", "aaa", "RESPONSE_ERROR")]);
-    assert!(!matches!(scene.next().step, Step::Publish(_) | Step::WriteRecord(_)));
+    assert!(!matches!(scene.next().next, Next::Do(Step::Publish(_) | Step::WriteRecord(_))));
 }
 
 #[test]
@@ -313,14 +297,14 @@ fn a_refusal_of_the_authority_is_told_and_the_next_acknowledgement_waits_for_an_
     assert_eq!(decision.status.failures.as_ref().unwrap().count, 1);
     scene.certificate.status = Some(CertificateStatus { observed_generation: 1, ..decision.status });
     // An hour after the acknowledgement, give or take a tenth.
-    let minutes = |scene: &Scene| match scene.next().step {
-        Step::Wait { again: Some(again) } => again.as_secs() / 60,
+    let minutes = |scene: &Scene| match scene.next().next {
+        Next::Pause(Pause::Until(again)) => again.duration_since(scene.now).as_secs() / 60,
         _ => 0,
     };
     assert!(minutes(&scene) <= 2, "CPS is followed meanwhile");
     later(&mut scene, 4000);
     scene.change(VALIDATING.0, VALIDATING.1, VALIDATING.2);
-    scene.memory.challenges.as_mut().unwrap().at = scene.now;
+    scene.of_change().challenges.as_mut().unwrap().at = scene.now;
     scene.enrollment(&["www.example.com", "api.example.com"]);
     let done = go_on(&mut scene);
     assert_eq!(done.last().map(String::as_str), Some("Acknowledge"));
@@ -339,7 +323,7 @@ fn redirected(route: Value) -> Scene {
 /// Publishes what is missing; answers what that was.
 fn published_now(scene: &mut Scene) -> Vec<String> {
     let mut writes = Vec::new();
-    while let Step::Publish(write) = scene.next().step {
+    while let Next::Do(Step::Publish(write)) = scene.next().next {
         writes.push(write.to_string().split(' ').take(2).collect::<Vec<_>>().join(" "));
         play(&mut scene.published, &write);
     }
@@ -407,7 +391,7 @@ fn what_an_ingress_leads_to_goes_after_it_and_a_refused_route_is_in_nobodys_way(
         scene.certificate.spec.validation = Some(serde_json::from_value(other).unwrap());
         assert_eq!(published_now(&mut scene), ["apply HTTPRoute"]);
         accepted(&mut scene, "nobody");
-        if scene.memory.preflight.is_none() {
+        if scene.memory.looks.preflight.is_none() {
             preflight(&mut scene, &[]);
         }
         assert_says(&scene.next(), "RenewalReady", "False", Reason::RenewalWouldFail);
@@ -427,14 +411,8 @@ fn a_resource_that_is_deleted_tries_to_remove_its_records_and_does_not_wait_for_
     scene.certificate.metadata.deletion_timestamp =
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(scene.now));
     assert_step(&scene.next(), "RemoveRecord");
-    scene.memory.failure = Some(Failure {
-        step: Step::REMOVE_RECORD,
-        reason: Reason::DnsUpdateFailed,
-        message: "no account".into(),
-        stalled: false,
-        count: 3,
-        retry_at: Timestamp::MAX,
-    });
+    let until = Timestamp::MAX;
+    scene.fail(Step::REMOVE_RECORD, Reason::DnsUpdateFailed, 3, until);
     assert_eq!(published_now(&mut scene), ["delete ConfigMap"]);
     assert_step(&scene.next(), "RemoveFinalizer");
 }

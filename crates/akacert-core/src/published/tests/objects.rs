@@ -190,7 +190,7 @@ fn only_ready_endpoints_of_the_solver_count_and_an_absent_condition_means_ready(
     }))
     .unwrap();
     assert_eq!(
-        super::super::watches::ready_endpoints(&slice),
+        crate::published::ready_endpoints(&slice),
         [replica("10.1.2.3:8080"), replica("10.1.2.5:8080")]
     );
 }
@@ -203,6 +203,6 @@ fn a_slice_without_endpoints_or_ports_is_no_replica() {
         json!({"addressType": "FQDN", "metadata": {"name": "x"}, "endpoints": [{"addresses": ["a.example"]}], "ports": [{"port": 1}]}),
     ] {
         let slice = serde_json::from_value(slice).unwrap();
-        assert_eq!(super::super::watches::ready_endpoints(&slice), []);
+        assert_eq!(crate::published::ready_endpoints(&slice), []);
     }
 }
