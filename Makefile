@@ -17,6 +17,8 @@ DENY := $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The failpoints are what the end-to-end tests kill the operator with; they do nothing unless asked to.
 FEATURES := --features akacert/failpoints
+# With the fixtures of the core, as the tests of the other crates need it: built once for both.
+TESTED := $(FEATURES),akacert-core/testing
 
 .PHONY: help
 help: ## Lists the targets
@@ -39,11 +41,11 @@ demo-shell: require-shell build ## As demo, with every part, and leaves everythi
 
 .PHONY: build
 build: ## Builds everything
-	cargo build --locked --workspace $(FEATURES)
+	cargo build --locked --workspace $(TESTED)
 
 .PHONY: test
 test: require-test fmt-check lint deny book build ## Every test
-	cargo test --locked --workspace $(FEATURES)
+	cargo test --locked --workspace $(TESTED)
 
 .PHONY: bench
 bench: require-shell build ## Seconds from kubectl apply to Ready, and what a fleet at rest costs, as tables
@@ -78,7 +80,7 @@ fmt-check:
 
 .PHONY: lint
 lint: ## Clippy, warnings are errors
-	cargo clippy --locked --workspace --all-targets $(FEATURES) -- -D warnings
+	cargo clippy --locked --workspace --all-targets $(TESTED) -- -D warnings
 
 .PHONY: deny
 deny: $(DENY) ## Licenses, bans and sources of the dependencies
