@@ -76,7 +76,7 @@ async fn read(step: &Step, cps: &Cps) -> Result<Answer, Error> {
             Answer::Staged(info.and_then(|info| info.validation_result_hash).unwrap_or_default())
         }
         Step::ReadDeployments(id) => {
-            Answer::Deployments(found(cps.get_deployments(*id).await)?.unwrap_or_default())
+            Answer::Deployments(Box::new(found(cps.get_deployments(*id).await)?.unwrap_or_default()))
         }
         _ => Answer::Done,
     })

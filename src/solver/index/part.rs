@@ -117,10 +117,13 @@ impl Shared {
     }
 }
 
+/// What one host answers: bodies by path, and where everything else is redirected to.
+type Said = (BTreeMap<String, String>, Option<Arc<str>>);
+
 /// What a ConfigMap says, by host. If it says two things about one URL or host, the one that sorts last counts.
 pub(super) fn parts(source: &Arc<str>, content: Content) -> Vec<(String, Part)> {
     let mut shared = Shared::default();
-    let mut hosts: BTreeMap<String, (BTreeMap<String, String>, Option<Arc<str>>)> = BTreeMap::new();
+    let mut hosts: BTreeMap<String, Said> = BTreeMap::new();
     for Token { host, path, body } in content.tokens {
         hosts.entry(normalised(&host).into_owned()).or_default().0.insert(path, body);
     }

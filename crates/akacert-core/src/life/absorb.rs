@@ -140,7 +140,7 @@ impl Memory {
             (Step::ReadDeployments(_), Answer::Deployments(value)) => {
                 let reads = self.enrollment.deployments.as_ref().map_or(0, |before| before.reads);
                 self.enrollment.deployments =
-                    Some(DeploymentsReading { at, value: Arc::new(value), reads: reads.saturating_add(1) });
+                    Some(DeploymentsReading { at, value: Arc::new(*value), reads: reads.saturating_add(1) });
             }
             (step, answer) => self.looked_or_written(step, answer, moment),
         }

@@ -37,7 +37,7 @@ pub enum Answer {
     /// The hash that stands for what waits on staging.
     Staged(String),
     /// What is deployed.
-    Deployments(Deployments),
+    Deployments(Box<Deployments>),
     /// What is wrong, by name, host or record: nothing when everything was found as it should be.
     Found(BTreeMap<String, String>),
     /// What each name shows to the world.

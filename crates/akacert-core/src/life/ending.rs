@@ -98,7 +98,7 @@ fn credentials<'a>(s: &'a Snapshot<'_>, d: &mut Draft) -> Result<&'a Account, Ne
     if let account::View::Ready(account) = s.account {
         return Ok(account);
     }
-    let (_, why, _) = account_problem(s.account);
+    let (_, why) = account_problem(s.account);
     let message = format!(
         "deletionPolicy is Delete, and the enrollment cannot be removed without an account: {why}. Mend the account, or set \
          deletionPolicy: Retain to leave the enrollment in CPS"

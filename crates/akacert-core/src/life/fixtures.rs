@@ -1,5 +1,6 @@
 //! Certificates, accounts and readings for the tests of the decision. Compiled for tests only.
-#![allow(missing_docs, reason = "what a fixture is shows where it is used")]
+#![allow(missing_docs, clippy::new_without_default, reason = "what a fixture is shows where it is used")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a fixture that cannot be made fails its test")]
 
 use std::sync::{Arc, LazyLock};
 

@@ -147,7 +147,7 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Pause>, Next> {
         // At every start of the operator, or at a disturbance of CPS, a fleet would be written twice for nothing.
         account::View::NotReady { transient: true, .. } => {}
         view => {
-            let (reason, message, _) = account_problem(view);
+            let (reason, message) = account_problem(view);
             d.noted(Progress::AccountReady, reason, message);
         }
     }
@@ -229,25 +229,19 @@ fn account_ready(s: &Snapshot<'_>, d: &mut Draft) -> Result<Arc<Account>, Next> 
         d.done(Progress::AccountReady, Reason::AccountReady, "The account can be used");
         return Ok(account.clone());
     }
-    let (reason, message, stalled) = account_problem(s.account);
-    if stalled {
-        d.not_done(Progress::AccountReady, reason, message);
-    } else {
-        d.not_done(Progress::AccountReady, reason, message);
-    }
+    let (reason, message) = account_problem(s.account);
+    d.not_done(Progress::AccountReady, reason, message);
     // A change of the account, of its Secret or of the namespace wakes this certificate.
     Err(Next::Pause(Pause::UntilEvent))
 }
 
-fn account_problem(view: &account::View) -> (Reason, String, bool) {
+fn account_problem(view: &account::View) -> (Reason, String) {
     match view {
-        account::View::Ready(_) => (Reason::AccountReady, String::new(), false),
-        account::View::Missing { message } => (Reason::AccountNotFound, message.clone(), false),
-        account::View::NotReady { message, .. } => (Reason::AccountNotReady, message.clone(), false),
-        account::View::NamespaceNotAllowed { message } => {
-            (Reason::NamespaceNotAllowed, message.clone(), true)
-        }
-        account::View::DomainNotAllowed { message } => (Reason::DomainNotAllowed, message.clone(), true),
+        account::View::Ready(_) => (Reason::AccountReady, String::new()),
+        account::View::Missing { message } => (Reason::AccountNotFound, message.clone()),
+        account::View::NotReady { message, .. } => (Reason::AccountNotReady, message.clone()),
+        account::View::NamespaceNotAllowed { message } => (Reason::NamespaceNotAllowed, message.clone()),
+        account::View::DomainNotAllowed { message } => (Reason::DomainNotAllowed, message.clone()),
     }
 }
 

@@ -130,7 +130,7 @@ impl World {
             Step::ReadWarnings(..) => Answer::Warnings(fixtures::warnings("DNS name x not CNAMEd")),
             Step::ReadDeployments(id) => {
                 self.seen = cps.in_production(*id);
-                Answer::Deployments(cps.deployments(*id))
+                Answer::Deployments(Box::new(cps.deployments(*id)))
             }
             Step::CreateEnrollment { body, .. } => create(cps, body, self.create_fault.take(), now),
             Step::UpdateEnrollment(wanted) => {

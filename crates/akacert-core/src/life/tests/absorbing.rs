@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use akamai_cps_types::{ChangeId, DeploymentSchedule, Deployments};
+use akamai_cps_types::{ChangeId, DeploymentSchedule};
 use jiff::Timestamp;
 
 use super::*;
@@ -222,9 +222,9 @@ fn a_schedule_shows_in_the_change_until_it_is_read_again() {
 #[test]
 fn deployments_are_counted_until_the_change_moves() {
     let read = Step::ReadDeployments(ID);
-    let memory = absorbed(stopped(), &read, Answer::Deployments(Deployments::default()));
+    let memory = absorbed(stopped(), &read, Answer::Deployments(Box::default()));
     assert_eq!(memory.enrollment.deployments.unwrap().reads, 4);
-    let memory = absorbed(nothing(), &read, Answer::Deployments(Deployments::default()));
+    let memory = absorbed(nothing(), &read, Answer::Deployments(Box::default()));
     assert_eq!(memory.enrollment.deployments.unwrap().reads, 1);
 }
 
@@ -271,7 +271,7 @@ fn a_step_that_fails_waits_ever_longer_until_it_succeeds() {
     let twice = absorbed(once.clone(), &step, failed(FaultKind::Other(Reason::CpsUnavailable)));
     let wait = |memory: &Memory| memory.failure(&step).unwrap().retry_at.duration_since(later());
     assert!(wait(&twice) > wait(&once), "{:?} {:?}", wait(&once), wait(&twice));
-    assert_words(twice, step, Answer::Deployments(Deployments::default()), "deployments");
+    assert_words(twice, step, Answer::Deployments(Box::default()), "deployments");
 }
 
 #[test]
