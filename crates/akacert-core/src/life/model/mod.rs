@@ -281,6 +281,7 @@ fn undisturbed_a_certificate_needs_few_calls_beside_looking_at_its_change() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "whoever runs the test says how long")]
 fn whatever_happens_there_is_one_enrollment_and_it_becomes_ready_once_the_disturbances_stop() {
     let chosen = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     let cases = chosen.unwrap_or(SEQUENCES);
