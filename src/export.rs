@@ -225,3 +225,20 @@ mod tests {
         assert!(manifest(&wildcard, &settings()).unwrap_err().contains("wildcard"));
     }
 }
+
+#[cfg(test)]
+pub(crate) fn exported_spec(found: &Enrollment) -> Value {
+    let mut one = found.clone();
+    one.id = Some(akamai_cps::types::EnrollmentId(1));
+    one.validation_type = ValidationType::Dv;
+    one.ra = RegistrationAuthority::LetsEncrypt;
+    let settings = Settings {
+        edgerc: "e".into(), section: "d".into(), contract: "ctr_1-A".into(), namespace: "n".into(), account: "p".into(),
+        account_kind: "AkamaiAccount".into(), ingress_class: "nginx".into(), endpoint: None, endpoint_ca_file: None,
+    };
+    match manifest(&one, &settings) {
+        Ok(mut manifest) => manifest["spec"].take(),
+        Err(_) => serde_json::json!({"accountRef": {"kind": "AkamaiAccount", "name": "p"}, "commonName": found.csr.cn,
+            "dnsNames": found.csr.names()}),
+    }
+}

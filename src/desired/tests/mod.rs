@@ -3,6 +3,8 @@
 
 mod body;
 mod comparison;
+mod generators;
+mod oracle;
 mod properties;
 
 use akamai_cps::types::Enrollment;
