@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use akacert::api::{self, conditions, reason};
+use akacert::desired::reference;
 use akacert::events;
 use akacert::metrics::catalog;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -224,6 +225,11 @@ fn fields(path: &str, schema: &JSONSchemaProps, page: &mut String) {
             fields(&format!("{path}[]"), items, page);
         }
     }
+}
+
+#[test]
+fn what_a_change_of_a_field_does_is_the_table_of_the_code() {
+    is_rendered("changes.md", &reference::handbook_page());
 }
 
 #[test]

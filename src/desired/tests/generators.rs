@@ -58,8 +58,14 @@ fn country() -> impl Strategy<Value = Value> {
     one_of(&["US", "us", "DE"])
 }
 
-const NAMES: &[&str] =
-    &["www.example.com", "WWW.Example.com", "a.example.com", "A.example.com", "b.example.com", "*.example.com"];
+const NAMES: &[&str] = &[
+    "www.example.com",
+    "WWW.Example.com",
+    "a.example.com",
+    "A.example.com",
+    "b.example.com",
+    "*.example.com",
+];
 
 /// In any order, in any case, and more than once.
 fn names() -> impl Strategy<Value = Value> {
@@ -179,22 +185,13 @@ fn found_subject() -> impl Strategy<Value = Value> {
 }
 
 fn found_network() -> impl Strategy<Value = Value> {
-    let settings = object([
-        ("cloneDnsNames", always(flag())),
-        ("dnsNames", open(names())),
-        ("brandNew", unknown()),
-    ]);
+    let settings =
+        object([("cloneDnsNames", always(flag())), ("dnsNames", open(names())), ("brandNew", unknown())]);
     let ocsp = object([("enabled", open(flag())), ("brandNew", unknown())]);
-    let options = object([
-        ("sendCaListToClient", open(flag())),
-        ("ocsp", open(ocsp)),
-        ("brandNew", unknown()),
-    ]);
-    let mutual = object([
-        ("setId", open(text())),
-        ("authenticationOptions", open(options)),
-        ("brandNew", unknown()),
-    ]);
+    let options =
+        object([("sendCaListToClient", open(flag())), ("ocsp", open(ocsp)), ("brandNew", unknown())]);
+    let mutual =
+        object([("setId", open(text())), ("authenticationOptions", open(options)), ("brandNew", unknown())]);
     object([
         ("geography", always(one_of(&["core", "china+core", "russia+core", "mars+core", "Core"]))),
         ("secureNetwork", always(one_of(&["standard-tls", "enhanced-tls", "quantum-tls", "StandardTLS"]))),

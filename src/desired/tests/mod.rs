@@ -6,6 +6,7 @@ mod comparison;
 mod generators;
 mod oracle;
 mod properties;
+mod table;
 
 use akamai_cps::types::Enrollment;
 use rand::rngs::StdRng;
@@ -13,8 +14,34 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Map, Value, json};
 
+use crate::api;
 use crate::api::account::Defaults;
 use crate::api::certificate::CertificateSpec;
+use crate::desired::differences;
+
+/// The schema of `spec`.
+fn crd() -> Value {
+    let (_, crd) =
+        api::crds().into_iter().find(|(_, crd)| crd.spec.names.kind == "AkamaiCertificate").unwrap();
+    let mut schema =
+        serde_json::to_value(crd).unwrap()["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
+    schema["properties"]["spec"].take()
+}
+
+/// What differs and CPS cannot change.
+fn immutable_differences(spec: &CertificateSpec, contract: Option<&str>, found: &Enrollment) -> Vec<String> {
+    let differences = differences(spec, contract, found).into_iter();
+    differences
+        .filter(|difference| !difference.field.can_change())
+        .map(|difference| difference.text)
+        .collect()
+}
+
+/// What differs and CPS can change.
+fn other_differences(spec: &CertificateSpec, found: &Enrollment) -> Vec<String> {
+    let differences = differences(spec, None, found).into_iter();
+    differences.filter(|difference| difference.field.can_change()).map(|difference| difference.text).collect()
+}
 
 /// `www.example.com` and nothing else, changed as by `kubectl patch --type merge`.
 fn spec(patch: Value) -> CertificateSpec {

@@ -80,8 +80,7 @@ const WORDS: &[(&str, &str)] = &[
 ];
 
 /// What CPS cannot change.
-const IMMUTABLE: &[&str] =
-    &["csr.cn", "networkConfiguration.secureNetwork", "networkConfiguration.sniOnly"];
+const IMMUTABLE: &[&str] = &["csr.cn", "networkConfiguration.secureNetwork", "networkConfiguration.sniOnly"];
 
 /// What CPS writes alone, and nobody sends.
 pub const READ_ONLY: &[&str] = &[
@@ -105,15 +104,21 @@ pub fn place(difference: &str) -> &'static str {
 }
 
 /// What the worst of the differences makes CPS do.
-pub fn worst(differences: &[String]) -> Risk {
-    let places: Vec<&str> = differences.iter().map(|difference| place(difference)).collect();
-    if places.iter().any(|place| place.starts_with("csr.") || *place == "signatureAlgorithm") {
-        Risk::Reissue
-    } else if places.iter().any(|place| place.starts_with("networkConfiguration.")) {
-        Risk::Redeploy
-    } else {
-        Risk::MetadataOnly
-    }
+pub fn worst(differences: &[String]) -> Option<Risk> {
+    let risk = |difference: &String| {
+        if difference.starts_with("contractId ") {
+            return Risk::Refused;
+        }
+        match place(difference) {
+            place if IMMUTABLE.contains(&place) => Risk::Refused,
+            place if place.starts_with("csr.") || place == "signatureAlgorithm" => Risk::Reissue,
+            place if place.starts_with("networkConfiguration.") => Risk::Redeploy,
+            _ => Risk::MetadataOnly,
+        }
+    };
+    let risks: Vec<Risk> = differences.iter().map(risk).collect();
+    let from_worst = [Risk::Refused, Risk::Reissue, Risk::Redeploy, Risk::MetadataOnly];
+    from_worst.into_iter().find(|risk| risks.contains(risk))
 }
 
 fn at<'a>(object: &'a Value, path: &str) -> &'a Value {
@@ -130,20 +135,22 @@ pub fn contradictions(spec: &CertificateSpec, found: &Enrollment) -> BTreeSet<&'
     let differs = |spec_path: &str, cps_path: &str| {
         let (wanted, present) = (at(&spec, spec_path), at(&found, cps_path));
         match cps_path {
-            "csr.cn" => {
-                wanted.as_str().unwrap().to_lowercase() != present.as_str().unwrap().to_lowercase()
-            }
+            "csr.cn" => wanted.as_str().unwrap().to_lowercase() != present.as_str().unwrap().to_lowercase(),
             "csr.sans" => {
                 let (mut wanted, mut present) = (folded(wanted), folded(present));
                 // Both common names are among the names; which of them is another field.
                 for names in [&mut wanted, &mut present] {
-                    names.extend([&spec["commonName"], &found["csr"]["cn"]].map(|name| name.as_str().unwrap().to_lowercase()));
+                    names.extend(
+                        [&spec["commonName"], &found["csr"]["cn"]]
+                            .map(|name| name.as_str().unwrap().to_lowercase()),
+                    );
                 }
                 wanted != present
             }
             _ if wanted.is_null() => false,
             CLONED => {
-                at(&spec, "network.dnsNameSettings.cloneDnsNames") == false && folded(wanted) != folded(present)
+                at(&spec, "network.dnsNameSettings.cloneDnsNames") == false
+                    && folded(wanted) != folded(present)
             }
             "networkConfiguration.disallowedTlsVersions" => folded(wanted) != folded(present),
             CLONE => *wanted != json!(present.as_bool().unwrap_or(false)),

@@ -9,10 +9,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::generators::{any_answer, any_pair, any_spec, leaves, read};
-use super::{defaults, oracle, returned, spec};
-use crate::api::{self, certificate::CertificateSpec};
-use crate::api::status::Risk;
-use crate::desired::{enrollment, immutable_differences, matches_intent, other_differences, risk, updated};
+use super::{crd, defaults, immutable_differences, oracle, other_differences, returned, spec};
+use crate::api::certificate::CertificateSpec;
+use crate::desired::{
+    Difference, Found, differences as compared, enrollment, exported, matches_intent, risk, updated,
+};
 use crate::next::Step;
 use crate::next::fixtures::Scene;
 use crate::next::snapshot::Reading;
@@ -22,7 +23,11 @@ const CONTRACT: Option<&str> = Some("1-A");
 
 /// All differences, those that CPS cannot change first.
 fn differences(spec: &CertificateSpec, found: &Enrollment) -> Vec<String> {
-    [immutable_differences(spec, CONTRACT, found), other_differences(spec, found)].concat()
+    texts(&compared(spec, CONTRACT, found))
+}
+
+fn texts(differences: &[Difference]) -> Vec<String> {
+    differences.iter().map(|difference| difference.text.clone()).collect()
 }
 
 /// Where CPS has the fields that are said to differ. The contract is no field of an enrollment.
@@ -31,16 +36,18 @@ fn places(differences: &[String]) -> BTreeSet<&'static str> {
     of_enrollment.map(|difference| oracle::place(difference)).collect()
 }
 
-fn risk_of(spec: &CertificateSpec, found: &Enrollment) -> Risk {
-    risk(found, &updated(spec, found))
-}
-
 /// Where what is sent is not what was read. What CPS alone writes is not sent.
 fn changed(answer: &Value, body: &Enrollment) -> BTreeSet<String> {
     let (mut sent, mut read) = (leaves(&serde_json::to_value(body).unwrap()), leaves(answer));
     read.retain(|path, _| !oracle::READ_ONLY.contains(&path.split('.').next().unwrap()));
-    for flag in ["changeManagement", "enableMultiStackedCertificates", "networkConfiguration.quicEnabled"] {
-        // The schema requires them; absent, they are false.
+    // The schema requires them: where CPS leaves them open, they are false.
+    let flags = [
+        "changeManagement",
+        "enableMultiStackedCertificates",
+        "networkConfiguration.quicEnabled",
+        oracle::CLONE,
+    ];
+    for flag in flags {
         for leaves in [&mut sent, &mut read] {
             leaves.entry(flag).or_insert(json!(false));
         }
@@ -49,22 +56,18 @@ fn changed(answer: &Value, body: &Enrollment) -> BTreeSet<String> {
     paths.into_iter().filter(|path| sent.get(path) != read.get(path)).collect()
 }
 
-/// What of an enrollment is exported, in a `spec` that needs no more.
-fn exported(found: &Enrollment) -> Value {
-    crate::export::exported_spec(found)
+/// What is done next about a certificate that was Ready, once this spec is applied and this enrollment read.
+fn next(spec: CertificateSpec, found: Enrollment) -> Step {
+    let mut scene = Scene::ready();
+    scene.edit(|present| *present = CertificateSpec { contract_id: None, ..spec });
+    scene.memory.enrollment = Some(Reading { at: scene.now, value: Some(Box::new(found)) });
+    scene.next().step
 }
 
 /// The schema of `spec`.
-static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
-    let (_, crd) =
-        api::crds().into_iter().find(|(_, crd)| crd.spec.names.kind == "AkamaiCertificate").unwrap();
-    let schema = serde_json::to_value(crd).unwrap()["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
-    jsonschema::validator_for(&schema["properties"]["spec"]).unwrap()
-});
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&crd()).unwrap());
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
-
     #[test]
     fn every_field_that_the_user_has_set_otherwise_is_told_and_no_other((spec, answer) in any_pair()) {
         let found = read(&answer);
@@ -107,11 +110,23 @@ proptest! {
         }
         prop_assume!(differences(&spec, &found).is_empty());
         prop_assert_eq!(&updated(&spec, &found), &found.for_update());
-        let mut scene = Scene::ready();
-        scene.edit(|present| *present = CertificateSpec { contract_id: None, ..spec });
-        scene.memory.enrollment = Some(Reading { at: scene.now, value: Some(Box::new(found)) });
-        let step = scene.next().step;
+        let step = next(spec, found);
         prop_assert!(!matches!(step, Step::UpdateEnrollment(_)), "{:?}", step);
+    }
+
+    #[test]
+    fn what_differs_is_sent_unless_cps_cannot_change_it((mut spec, answer) in any_pair()) {
+        let mut found = read(&answer);
+        spec.contract_id = None;
+        (found.pending_changes, found.auto_renewal_start_time) = (vec![], None);
+        let differences = compared(&spec, None, &found);
+        prop_assume!(!differences.is_empty());
+        let wanted = differences.iter().all(|difference| difference.field.can_change()).then(|| updated(&spec, &found));
+        let sent = match next(spec, found) {
+            Step::UpdateEnrollment(update) => Some(update.body),
+            _ => None,
+        };
+        prop_assert_eq!(sent, wanted);
     }
 
     #[test]
@@ -123,13 +138,15 @@ proptest! {
     #[test]
     fn the_risk_is_that_of_the_worst_field_that_differs((spec, answer) in any_pair()) {
         let found = read(&answer);
-        prop_assert_eq!(risk_of(&spec, &found), oracle::worst(&other_differences(&spec, &found)));
+        let differences = compared(&spec, CONTRACT, &found);
+        prop_assert_eq!(risk(&differences), oracle::worst(&texts(&differences)));
     }
 
     #[test]
     fn what_is_exported_is_a_spec_that_does_not_differ(answer in any_answer()) {
         let found = read(&answer);
-        let exported = exported(&found);
+        let mut exported = exported(&Found { contract: CONTRACT, enrollment: &found });
+        exported["accountRef"] = json!({"kind": "AkamaiAccount", "name": "production"});
         let violations: Vec<String> = SCHEMA.iter_errors(&exported).map(|error| error.to_string()).collect();
         prop_assert_eq!(violations, Vec::<String>::new(), "{}", exported);
         let spec: CertificateSpec = serde_json::from_value(exported).unwrap();
