@@ -1,7 +1,7 @@
 //! Whatever the user asks for and whatever CPS has: what is compared, sent and said.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use akamai_cps::types::Enrollment;
 use jsonschema::Validator;
@@ -58,7 +58,9 @@ fn changed(answer: &Value, body: &Enrollment) -> BTreeSet<String> {
 
 /// What is done next about a certificate that was Ready, once this spec is applied and this enrollment read.
 fn next(spec: CertificateSpec, found: Enrollment) -> Step {
-    let mut scene = Scene::ready();
+    // Made once: its certificate is verified to be Ready.
+    static SCENE: LazyLock<Mutex<Scene>> = LazyLock::new(|| Mutex::new(Scene::ready()));
+    let mut scene = SCENE.lock().unwrap();
     scene.edit(|present| *present = CertificateSpec { contract_id: None, ..spec });
     scene.memory.enrollment = Some(Reading { at: scene.now, value: Some(Box::new(found)) });
     scene.next().step
