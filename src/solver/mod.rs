@@ -1,29 +1,27 @@
 //! `akacert solver`: answers the certificate authority's HTTP-01 requests (RFC 8555, section 8.3) with the tokens that the
 //! operator publishes as ConfigMaps. Stateless; any number of replicas.
 //!
-//! `index` knows the answers, `server` speaks HTTP. Not here: writing the ConfigMaps (`crate::publish`).
+//! `watch` follows the ConfigMaps, `index` knows the answers, `server` speaks HTTP. Not here: writing the ConfigMaps
+//! (`akacert_core::published`).
 
 mod index;
 mod metrics;
 mod server;
+mod watch;
 
 use std::net::SocketAddr;
 
 use clap::Args;
-use futures::StreamExt;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client};
+use kube::Client;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Readiness};
-use crate::api::names::{CHALLENGES_COMPONENT, COMPONENT_LABEL};
-use crate::metrics::register_build;
-use crate::telemetry::LogFilter;
+use crate::process::admin::{self, Readiness};
+use crate::process::metrics::register_build;
+use crate::process::telemetry::LogFilter;
 
-pub use index::Challenges;
+pub use index::{Challenges, Found};
 #[cfg(test)]
 pub(crate) use metrics::Outcome;
 pub use metrics::SolverMetrics;
@@ -32,7 +30,6 @@ pub use server::{Limits, serve};
 #[cfg(test)]
 mod tests;
 
-/// Flags of the solver.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// The namespace with the tokens' ConfigMaps: the operator's own.
@@ -48,22 +45,15 @@ pub struct Settings {
     pub admin_listen: SocketAddr,
 }
 
-/// The solver cannot run.
+/// Why the solver cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum SolverError {
-    /// There is no usable configuration for the Kubernetes API.
     #[error(
         "no access to the Kubernetes API: {0}; run it in a pod with a service account, or set KUBECONFIG"
     )]
     Kubernetes(#[from] kube::Error),
-    /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
+    Listen { address: SocketAddr, source: std::io::Error },
 }
 
 /// Answers challenges until shutdown.
@@ -82,8 +72,8 @@ pub async fn run(settings: Settings, log: LogFilter, shutdown: CancellationToken
 
     // The watch and the admin listener end with the server, after it has drained.
     let done = CancellationToken::new();
-    let config_maps = Api::namespaced(client, &settings.namespace);
-    let watch = done.run_until_cancelled(follow(config_maps, challenges.clone(), readiness.clone()));
+    let follow = watch::follow(client, &settings.namespace, challenges.clone(), readiness.clone());
+    let watch = done.run_until_cancelled(follow);
     let admin = async {
         let served =
             admin::serve(settings.admin_listen, readiness.clone(), registry, log, done.clone()).await;
@@ -99,23 +89,4 @@ pub async fn run(settings: Settings, log: LogFilter, shutdown: CancellationToken
     let (_, served, ()) = tokio::join!(watch, admin, server);
     tracing::info!("the solver ends");
     served
-}
-
-/// Keeps the index in step with the ConfigMaps. It is ready once all of them have been seen.
-async fn follow(api: Api<ConfigMap>, challenges: Challenges, readiness: Readiness) {
-    let config = watcher::Config::default().labels(&format!("{COMPONENT_LABEL}={CHALLENGES_COMPONENT}"));
-    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(event) => {
-                let synced = matches!(event, watcher::Event::InitDone);
-                challenges.take_in(event);
-                if synced && !readiness.get() {
-                    tracing::info!(tokens = challenges.len(), "in sync with the cluster");
-                    readiness.set(true);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the watch of ConfigMaps broke; it is started again"),
-        }
-    }
 }

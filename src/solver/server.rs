@@ -1,6 +1,7 @@
 //! The HTTP server of the solver: open to the Internet through the Ingress controller, so everything about it is bounded.
 //! Not here: which URL has which answer (`index`).
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::str::FromStr;
@@ -21,10 +22,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::index::{Challenges, normalised};
+use super::index::{Challenges, Found, normalised};
 use super::metrics::{Outcome, SolverMetrics};
-use crate::admin::Readiness;
-use crate::publish::CHALLENGES_PATH;
+use crate::process::admin::Readiness;
 
 /// Bounds of the server.
 #[derive(Clone, Debug)]
@@ -165,17 +165,21 @@ fn respond<B: Body>(
     let path = request.uri().path();
     let (outcome, reply) = match requested_host(request) {
         Some(host) if matches!(*request.method(), Method::GET | Method::HEAD) => {
-            match (challenges.answer(&host, path), redirect(challenges, &host, path)) {
-                (Some(body), _) => {
-                    tracing::info!(host, path, method = %request.method(), "a challenge was answered");
+            let host = normalised(&host);
+            match challenges.find(&host, path) {
+                Found::Answer(body) => {
+                    tracing::info!(%host, path, method = %request.method(), "a challenge was answered");
                     (Outcome::served, Reply::Body(body))
                 }
-                (None, Some(location)) => {
-                    tracing::info!(host, path, "a challenge was redirected");
-                    (Outcome::redirected, Reply::Redirect(location))
-                }
-                (None, None) if challenges.knows_host(&host) => (Outcome::unknown_path, Reply::NotFound),
-                (None, None) => (Outcome::unknown_host, Reply::NotFound),
+                Found::Redirect(to) => match HeaderValue::from_str(&format!("http://{to}{path}")) {
+                    Ok(location) => {
+                        tracing::info!(%host, path, "a challenge was redirected");
+                        (Outcome::redirected, Reply::Redirect(location))
+                    }
+                    Err(_) => (Outcome::unknown_path, Reply::NotFound),
+                },
+                Found::UnknownPath => (Outcome::unknown_path, Reply::NotFound),
+                Found::UnknownHost => (Outcome::unknown_host, Reply::NotFound),
             }
         }
         _ => (Outcome::refused, Reply::NotFound),
@@ -206,20 +210,13 @@ fn respond<B: Body>(
     response
 }
 
-/// Where CPS serves a challenge of a host that is redirected. Only challenges are, and only to where the operator says.
-fn redirect(challenges: &Challenges, host: &str, path: &str) -> Option<HeaderValue> {
-    path.strip_prefix(CHALLENGES_PATH).filter(|token| token.starts_with('/'))?;
-    let to = challenges.redirect(host)?;
-    HeaderValue::from_str(&format!("http://{to}{path}")).ok()
-}
-
 /// The host that a request is for: that of an absolute URI, else of the one `Host` header (RFC 9112, section 3.2).
-fn requested_host<B>(request: &Request<B>) -> Option<String> {
+fn requested_host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
     if let Some(host) = request.uri().host() {
-        return Some(normalised(host));
+        return Some(Cow::Borrowed(host));
     }
     let mut hosts = request.headers().get_all(HOST).iter();
     let (host, None) = (hosts.next()?, hosts.next()) else { return None };
     let authority = Authority::from_str(host.to_str().ok()?).ok()?;
-    Some(normalised(authority.host()))
+    Some(Cow::Owned(authority.host().to_owned()))
 }

@@ -17,7 +17,7 @@ use super::*;
 /// No test waits longer than this for anything.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-fn config_map(name: &str, tokens: serde_json::Value) -> ConfigMap {
+pub(super) fn config_map(name: &str, tokens: serde_json::Value) -> ConfigMap {
     serde_json::from_value(json!({
         "metadata": {"name": name, "namespace": "akacert-system"},
         "data": {"challenges.json": tokens.to_string()}
@@ -25,7 +25,7 @@ fn config_map(name: &str, tokens: serde_json::Value) -> ConfigMap {
     .unwrap()
 }
 
-fn one(name: &str, host: &str, path: &str, body: &str) -> ConfigMap {
+pub(super) fn one(name: &str, host: &str, path: &str, body: &str) -> ConfigMap {
     config_map(name, json!([{"host": host, "path": path, "body": body}]))
 }
 
@@ -305,63 +305,4 @@ async fn challenges_of_a_host_with_a_standing_redirect_are_answered_where_cps_se
 
 fn config_map_without_redirects() -> ConfigMap {
     one("akacert-1", "www.example.com", "/.well-known/acme-challenge/aaa", "aaa.thumb")
-}
-
-fn body(challenges: &Challenges, host: &str, path: &str) -> Option<String> {
-    challenges.answer(host, path).map(|body| String::from_utf8(body.to_vec()).unwrap())
-}
-
-#[test]
-fn a_changed_config_map_replaces_what_it_held_before() {
-    let challenges = challenges();
-    challenges.take_in(Event::Apply(one("akacert-1", "WWW.example.com.", "/b", "bbb")));
-    assert_eq!(body(&challenges, "www.example.com", "/b").as_deref(), Some("bbb"));
-    assert_eq!(challenges.len(), 1);
-}
-
-#[test]
-fn a_deleted_config_map_takes_its_answers_along() {
-    let challenges = challenges();
-    challenges.take_in(Event::Delete(config_map("akacert-1", json!([]))));
-    assert!(challenges.is_empty());
-    assert!(!challenges.knows_host("www.example.com"));
-}
-
-#[test]
-fn a_url_in_two_config_maps_is_answered_until_both_are_gone() {
-    let challenges = Challenges::default();
-    challenges.take_in(Event::Apply(one("akacert-1", "a.example", "/p", "one")));
-    challenges.take_in(Event::Apply(one("akacert-2", "a.example", "/p", "two")));
-    assert!(["one", "two"].contains(&body(&challenges, "a.example", "/p").unwrap().as_str()));
-    challenges.take_in(Event::Delete(config_map("akacert-1", json!([]))));
-    assert_eq!(body(&challenges, "a.example", "/p").as_deref(), Some("two"));
-    challenges.take_in(Event::Delete(config_map("akacert-2", json!([]))));
-    assert_eq!(body(&challenges, "a.example", "/p"), None);
-}
-
-#[test]
-fn a_malformed_config_map_is_left_out_and_the_others_are_served() {
-    let challenges = challenges();
-    challenges.take_in(Event::Apply(config_map("akacert-2", json!("not a list"))));
-    challenges.take_in(Event::Apply(config_map(
-        "akacert-3",
-        json!([{"host": "b.example", "path": "/p", "body": "b"}]),
-    )));
-    assert_eq!(
-        body(&challenges, "www.example.com", "/.well-known/acme-challenge/aaa").as_deref(),
-        Some("aaa.thumb")
-    );
-    assert_eq!(body(&challenges, "b.example", "/p").as_deref(), Some("b"));
-}
-
-#[test]
-fn a_new_listing_replaces_everything_and_only_when_it_is_complete() {
-    let challenges = challenges();
-    challenges.take_in(Event::Init);
-    challenges.take_in(Event::InitApply(one("akacert-2", "b.example", "/p", "b")));
-    assert!(challenges.knows_host("www.example.com"));
-    assert!(!challenges.knows_host("b.example"));
-    challenges.take_in(Event::InitDone);
-    assert!(!challenges.knows_host("www.example.com"));
-    assert!(challenges.knows_host("b.example"));
 }
