@@ -11,6 +11,7 @@ use std::process::Command;
 
 use akacert::process::metrics::catalog;
 use akacert_api::{self, conditions, reason};
+use akacert_core::desired::reference;
 use akacert_core::events;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -222,6 +223,11 @@ fn fields(path: &str, schema: &JSONSchemaProps, page: &mut String) {
             fields(&format!("{path}[]"), items, page);
         }
     }
+}
+
+#[test]
+fn what_a_change_of_a_field_does_is_the_table_of_the_code() {
+    is_rendered("changes.md", &reference::handbook_page());
 }
 
 #[test]

@@ -7,11 +7,11 @@ use akamai_cps::types::{ContractId, Enrollment, RegistrationAuthority, Validatio
 use akamai_cps::{Client, Credentials, Priority};
 use clap::Args;
 use kube::Resource;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use akacert_api::AkamaiCertificate;
-use akacert_api::certificate::{AccountKind, Geography, OcspStapling, SecureNetwork};
-use akacert_core::desired::spelling::Spelled;
+use akacert_api::certificate::AccountKind;
+use akacert_core::desired::{self, Found};
 
 /// What is exported, and what the manifests say beside what CPS knows.
 #[derive(Args, Clone, Debug)]
@@ -119,57 +119,22 @@ fn manifest(enrollment: &Enrollment, settings: &Settings) -> Result<Value, Strin
     if names.iter().any(|name| name.contains('*')) {
         return Err("a wildcard name cannot be validated by HTTP-01".into());
     }
-    let common_name = enrollment.csr.cn.to_ascii_lowercase();
-    let others: Vec<&String> = names.iter().filter(|name| **name != common_name).collect();
     let kind = if settings.account_kind == AccountKind::AkamaiAccount.as_str() {
         AccountKind::AkamaiAccount
     } else {
         AccountKind::ClusterAkamaiAccount
     };
-    let mut spec = json!({
-        "accountRef": {"kind": kind, "name": settings.account},
-        "contractId": ContractId::new(&settings.contract).to_string(),
-        "enrollmentId": id.0,
-        "managementPolicy": "Observe",
-        "commonName": common_name,
-        "network": network(enrollment),
-        "changeManagement": enrollment.change_management,
-        "validation": {"http01": {"ingress": {"className": settings.ingress_class}}},
-    });
-    if !others.is_empty() {
-        spec["dnsNames"] = json!(others);
-    }
+    let mut spec = desired::exported(&Found { contract: Some(&settings.contract), enrollment });
+    spec["accountRef"] = json!({"kind": kind, "name": settings.account});
+    spec["enrollmentId"] = id.0.into();
+    spec["managementPolicy"] = "Observe".into();
+    spec["validation"] = json!({"http01": {"ingress": {"className": settings.ingress_class}}});
     Ok(json!({
         "apiVersion": AkamaiCertificate::api_version(&()),
         "kind": AkamaiCertificate::kind(&()),
-        "metadata": {"name": common_name, "namespace": settings.namespace},
+        "metadata": {"name": spec["commonName"], "namespace": settings.namespace},
         "spec": spec,
     }))
-}
-
-/// What CPS has set and the API has a word for. Contacts and organization stay out: a manifest goes into Git.
-fn network(enrollment: &Enrollment) -> Value {
-    let found = &enrollment.network_configuration;
-    let mut network = Map::new();
-    let mut put = |field: &str, value: Option<Value>| {
-        network.extend(value.map(|value| (field.to_owned(), value)));
-    };
-    put("secureNetwork", word::<SecureNetwork>(&found.secure_network.to_string()));
-    put("geography", word::<Geography>(&found.geography.to_string()));
-    put("sniOnly", Some(found.sni_only.into()));
-    put("quicEnabled", Some(found.quic_enabled.into()));
-    put("mustHaveCiphers", found.must_have_ciphers.clone().map(Value::from));
-    put("preferredCiphers", found.preferred_ciphers.clone().map(Value::from));
-    put(
-        "ocspStapling",
-        found.ocsp_stapling.as_ref().and_then(|text| word::<OcspStapling>(&text.to_string())),
-    );
-    network.into()
-}
-
-/// What CPS says, as the API spells it; nothing where the API has no word for it.
-fn word<T: Spelled>(text: &str) -> Option<Value> {
-    T::ALL.iter().any(|value| value.in_cps() == text).then(|| T::in_api(text).into())
 }
 
 #[cfg(test)]
@@ -212,8 +177,8 @@ mod tests {
         });
         assert_eq!(manifest, expected);
         let certificate: AkamaiCertificate = serde_json::from_value(manifest).unwrap();
-        let differences = akacert_core::desired::other_differences(&certificate.spec, &found);
-        assert_eq!(differences, Vec::<String>::new());
+        let differences = desired::differences(&certificate.spec, Some("1-1TJZH5"), &found);
+        assert!(differences.is_empty());
     }
 
     #[test]

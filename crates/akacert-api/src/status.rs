@@ -190,8 +190,8 @@ pub enum PlanAction {
     Renew,
 }
 
-/// What a write entails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What a write entails, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Risk {
     /// Saved, without a change: contacts, organization.
     MetadataOnly,

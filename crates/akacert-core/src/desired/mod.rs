@@ -1,12 +1,17 @@
 //! PURE: from a certificate and its account's defaults to the enrollment that CPS is asked for.
 //!
-//! [`intent`] recognises that enrollment again in CPS; [`difference`] tells what the user has set otherwise
-//! since, [`update`] puts it into what CPS has.
+//! [`fields`] is the table of what `spec` and CPS share; everything else here is a loop over it. [`intent`] recognises the
+//! enrollment again in CPS; [`difference`] tells what the user has set otherwise since, [`update`] puts it into what CPS
+//! has; [`exported`] writes what CPS has as `spec`; [`reference`] is the handbook's page.
 //! Not here: when to create or to compare (`crate::life`).
 
 pub mod difference;
+pub mod exported;
+pub mod field;
+pub mod fields;
 pub mod intent;
-pub mod spelling;
+pub mod reference;
+mod spelling;
 #[cfg(test)]
 mod tests;
 pub mod update;
@@ -14,11 +19,14 @@ pub mod update;
 use akamai_cps_types as cps;
 
 use akacert_api::account::Defaults;
-use akacert_api::certificate::{CertificateSpec, Contact, Geography, Network, Organization, SecureNetwork};
-pub use difference::{immutable_differences, other_differences};
+use akacert_api::certificate::{CertificateSpec, Csr, Geography, Network, Organization};
+pub use difference::{Difference, differences, risk};
+pub use exported::exported;
+pub use field::Found;
+pub use fields::FIELDS;
 pub use intent::{body_hash, matches_intent, names_hash};
 use spelling::Spelled;
-pub use update::{plan_hash, risk, updated};
+pub use update::{plan_hash, updated};
 
 /// What a create needs and neither the certificate nor its account says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,119 +97,61 @@ pub fn enrollment(spec: &CertificateSpec, defaults: &Defaults) -> Result<cps::En
     let organization = spec.organization.as_ref().or(defaults.organization.as_ref());
     let admin = spec.admin_contact.as_ref().or(defaults.admin_contact.as_ref());
     let tech = spec.tech_contact.as_ref().or(defaults.tech_contact.as_ref());
-    let network = network(spec.network.as_ref(), defaults.network.as_ref());
-    let (Some(organization), Some(admin), Some(tech), Some(secure)) =
-        (organization, admin, tech, network.secure_network)
+    let networks = [&spec.network, &defaults.network];
+    let secure_network = networks.into_iter().flatten().find_map(|network| network.secure_network);
+    let (Some(organization), Some(admin), Some(tech), Some(secure_network)) =
+        (organization, admin, tech, secure_network)
     else {
         let needed = [
             ("organization", organization.is_none()),
             ("adminContact", admin.is_none()),
             ("techContact", tech.is_none()),
-            ("network.secureNetwork", network.secure_network.is_none()),
+            ("network.secureNetwork", secure_network.is_none()),
         ];
         return Err(Missing {
             fields: needed.iter().filter(|(_, missing)| *missing).map(|(field, _)| *field).collect(),
         });
     };
-    let csr = csr(spec, organization);
-    let mut body = cps::Enrollment::domain_validated(csr, configuration(&network, secure));
+    let otherwise = CertificateSpec {
+        organization: Some(organization.clone()),
+        admin_contact: Some(admin.clone()),
+        tech_contact: Some(tech.clone()),
+        network: network_defaults(spec, defaults),
+        csr: Some(subject(organization)),
+        ..spec.clone()
+    };
+    let network = cps::NetworkConfiguration::new(Geography::Core.in_cps(), secure_network.in_cps(), true);
+    let mut body = cps::Enrollment::domain_validated(cps::Csr::default(), network);
     body.certificate_chain_type = Some("default".into());
-    body.change_management = spec.change_management.unwrap_or(false);
-    body.signature_algorithm = spec.signature_algorithm.map(|algorithm| algorithm.as_str().into());
-    body.org = Some(org(organization));
-    body.admin_contact = Some(person(admin));
-    body.tech_contact = Some(person(tech));
+    for field in FIELDS {
+        if !field.put(spec, &mut body) {
+            field.put(&otherwise, &mut body);
+        }
+    }
+    // CPS adds the common name itself.
+    let others = body.csr.sans.take().into_iter().flatten().filter(|name| *name != body.csr.cn);
+    body.csr.sans = Some(others.collect::<Vec<_>>()).filter(|names| !names.is_empty());
     Ok(body)
 }
 
-/// The certificate's own fields win, one by one.
-fn network(own: Option<&Network>, default: Option<&Network>) -> Network {
-    let (own, mut default) = (own.cloned().unwrap_or_default(), default.cloned().unwrap_or_default());
-    if own.sni_only == Some(false) {
-        // CPS refuses it on certificates with an address of their own; the certificate did not ask for it.
-        default.dns_name_settings = None;
+/// What the account says of the network, as far as it suits the certificate: the certificate's own fields win one by one.
+fn network_defaults(spec: &CertificateSpec, defaults: &Defaults) -> Option<Network> {
+    let mut network = defaults.network.clone()?;
+    let own = spec.network.clone().unwrap_or_default();
+    if own.dns_name_settings.is_some() || own.sni_only == Some(false) {
+        // They hold as a whole; and CPS refuses them on certificates with an address of their own.
+        network.dns_name_settings = None;
     }
-    Network {
-        secure_network: own.secure_network.or(default.secure_network),
-        geography: own.geography.or(default.geography),
-        sni_only: own.sni_only.or(default.sni_only),
-        quic_enabled: own.quic_enabled.or(default.quic_enabled),
-        must_have_ciphers: own.must_have_ciphers.or(default.must_have_ciphers),
-        preferred_ciphers: own.preferred_ciphers.or(default.preferred_ciphers),
-        disallowed_tls_versions: own.disallowed_tls_versions.or(default.disallowed_tls_versions),
-        ocsp_stapling: own.ocsp_stapling.or(default.ocsp_stapling),
-        dns_name_settings: own.dns_name_settings.or(default.dns_name_settings),
-    }
+    Some(network)
 }
 
-fn configuration(network: &Network, secure: SecureNetwork) -> cps::NetworkConfiguration {
-    let geography = network.geography.unwrap_or(Geography::Core);
-    let mut configuration =
-        cps::NetworkConfiguration::new(geography.in_cps(), secure.in_cps(), network.sni_only.unwrap_or(true));
-    configuration.quic_enabled = network.quic_enabled.unwrap_or(false);
-    configuration.must_have_ciphers.clone_from(&network.must_have_ciphers);
-    configuration.preferred_ciphers.clone_from(&network.preferred_ciphers);
-    configuration.ocsp_stapling = network.ocsp_stapling.map(|stapling| stapling.in_cps().into());
-    configuration.disallowed_tls_versions = network
-        .disallowed_tls_versions
-        .as_ref()
-        .map(|versions| versions.iter().map(|version| version.in_cps().to_owned()).collect());
-    configuration.dns_name_settings =
-        network.dns_name_settings.as_ref().map(|settings| cps::DnsNameSettings {
-            clone_dns_names: settings.clone_dns_names,
-            // CPS fills them in when it clones them.
-            dns_names: settings.dns_names.clone().filter(|_| !settings.clone_dns_names),
-            ..cps::DnsNameSettings::default()
-        });
-    configuration
-}
-
-fn csr(spec: &CertificateSpec, organization: &Organization) -> cps::Csr {
-    let sans: Vec<String> = spec.names().into_iter().skip(1).map(str::to_owned).collect();
-    let subject = spec.csr.clone().unwrap_or_default();
-    cps::Csr {
-        cn: spec.common_name.clone(),
-        sans: (!sans.is_empty()).then_some(sans),
-        c: subject.country.or_else(|| organization.country.clone()),
-        st: subject.state.or_else(|| organization.region.clone()),
-        l: subject.city.or_else(|| organization.city.clone()),
-        o: subject.organization.or_else(|| Some(organization.name.clone())),
-        ou: subject.organizational_unit,
-        preferred_trust_chain: subject.preferred_trust_chain,
-        ..cps::Csr::default()
-    }
-}
-
-fn org(organization: &Organization) -> cps::Organization {
-    let from = organization.clone();
-    cps::Organization {
-        name: Some(from.name),
-        phone: from.phone,
-        address_line_one: from.address_line_one,
-        address_line_two: from.address_line_two,
-        city: from.city,
-        region: from.region,
-        postal_code: from.postal_code,
-        country: from.country,
-        ..cps::Organization::default()
-    }
-}
-
-fn person(contact: &Contact) -> cps::Contact {
-    let from = contact.clone();
-    cps::Contact {
-        first_name: Some(from.first_name),
-        last_name: Some(from.last_name),
-        title: from.title,
-        organization_name: from.organization_name,
-        email: Some(from.email),
-        phone: Some(from.phone),
-        address_line_one: from.address_line_one,
-        address_line_two: from.address_line_two,
-        city: from.city,
-        region: from.region,
-        postal_code: from.postal_code,
-        country: from.country,
-        ..cps::Contact::default()
+/// The subject of a certificate that says nothing of its own.
+fn subject(organization: &Organization) -> Csr {
+    Csr {
+        country: organization.country.clone(),
+        state: organization.region.clone(),
+        city: organization.city.clone(),
+        organization: Some(organization.name.clone()),
+        ..Csr::default()
     }
 }

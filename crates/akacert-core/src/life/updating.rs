@@ -92,16 +92,16 @@ struct Plan {
 fn plan(s: &Snapshot<'_>, id: EnrollmentId, found: &Enrollment) -> Option<Plan> {
     let contract = s.certificate.status.as_ref().and_then(|status| status.contract_id.clone());
     let contract = s.intent().map(|intent| intent.contract_id).or(contract);
-    let immutable = desired::immutable_differences(s.spec(), contract.as_deref(), found);
-    let mut changes = immutable.clone();
-    changes.extend(desired::other_differences(s.spec(), found));
-    let body = desired::updated(s.spec(), found);
-    let (action, risk) = match (changes.is_empty(), immutable.is_empty()) {
-        (true, _) if renewal_requested(s).is_some() => (PlanAction::Renew, Risk::Reissue),
-        (true, _) => return None,
-        (_, true) => (PlanAction::Update, desired::risk(found, &body)),
-        (_, false) => (PlanAction::Update, Risk::Refused),
+    let differences = desired::differences(s.spec(), contract.as_deref(), found);
+    let mut changes: Vec<String> = differences.iter().map(|difference| difference.text.clone()).collect();
+    let immutable = differences.iter().filter(|difference| !difference.field.can_change());
+    let immutable = immutable.map(|difference| difference.text.clone()).collect();
+    let (action, risk) = match desired::risk(&differences) {
+        Some(risk) => (PlanAction::Update, risk),
+        None if renewal_requested(s).is_some() => (PlanAction::Renew, Risk::Reissue),
+        None => return None,
     };
+    let body = desired::updated(s.spec(), found);
     if let Some(renewal) = renewal_requested(s).filter(|_| action == PlanAction::Renew) {
         changes.push(format!("certificate {} was issued before {}", renewal.serial_number, renewal.before));
     }

@@ -7,7 +7,7 @@ use crate::desired::{ContractProblem, Missing, contract, enrollment};
 use akacert_api::account::Defaults;
 
 /// Akamai's schema of the body of a create.
-fn schema() -> Value {
+pub fn schema() -> Value {
     let document: Value =
         serde_json::from_str(include_str!("../../../../akamai-cps/tests/openapi/cps-v2.json")).unwrap();
     let content = &document["paths"]["/enrollments"]["post"]["requestBody"]["content"];

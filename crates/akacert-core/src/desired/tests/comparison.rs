@@ -3,8 +3,8 @@
 use akamai_cps_types::Enrollment;
 use serde_json::{Value, json};
 
-use super::{defaults, merge, returned, spec};
-use crate::desired::{body_hash, enrollment, immutable_differences, matches_intent, other_differences};
+use super::{defaults, immutable_differences, merge, other_differences, returned, spec};
+use crate::desired::{body_hash, enrollment, matches_intent};
 
 /// What was sent for `api.example.com` beside the common name, with everything set that can be.
 fn sent() -> Enrollment {
@@ -112,6 +112,10 @@ fn what_cps_cannot_change_is_told_in_the_users_words() {
     assert_eq!(
         differences(json!({"network": {"sniOnly": false}})),
         ["network.sniOnly is false, but the enrollment has true, which CPS cannot change"]
+    );
+    assert_eq!(
+        differences(json!({"commonName": "shop.example.com"})),
+        ["commonName is shop.example.com, but the enrollment has www.example.com, which CPS cannot change"]
     );
     let equal =
         json!({"contractId": "ctr_1-A", "network": {"secureNetwork": "EnhancedTLS", "sniOnly": true}});

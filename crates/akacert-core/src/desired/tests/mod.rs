@@ -3,7 +3,10 @@
 
 mod body;
 mod comparison;
+mod generators;
+mod oracle;
 mod properties;
+mod table;
 
 use akamai_cps_types::Enrollment;
 use rand::rngs::StdRng;
@@ -11,8 +14,33 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Map, Value, json};
 
+use crate::desired::differences;
 use akacert_api::account::Defaults;
 use akacert_api::certificate::CertificateSpec;
+
+/// The schema of `spec`.
+fn crd() -> Value {
+    let (_, crd) =
+        akacert_api::crds().into_iter().find(|(_, crd)| crd.spec.names.kind == "AkamaiCertificate").unwrap();
+    let mut schema =
+        serde_json::to_value(crd).unwrap()["spec"]["versions"][0]["schema"]["openAPIV3Schema"].take();
+    schema["properties"]["spec"].take()
+}
+
+/// What differs and CPS cannot change.
+fn immutable_differences(spec: &CertificateSpec, contract: Option<&str>, found: &Enrollment) -> Vec<String> {
+    let differences = differences(spec, contract, found).into_iter();
+    differences
+        .filter(|difference| !difference.field.can_change())
+        .map(|difference| difference.text)
+        .collect()
+}
+
+/// What differs and CPS can change.
+fn other_differences(spec: &CertificateSpec, found: &Enrollment) -> Vec<String> {
+    let differences = differences(spec, None, found).into_iter();
+    differences.filter(|difference| difference.field.can_change()).map(|difference| difference.text).collect()
+}
 
 /// `www.example.com` and nothing else, changed as by `kubectl patch --type merge`.
 fn spec(patch: Value) -> CertificateSpec {

@@ -1,134 +1,173 @@
-//! Whatever the user asks for: what CPS makes of it is found again and does not differ.
+//! Whatever the user asks for and whatever CPS has: what is compared, sent and said.
 
-use proptest::option;
+use std::collections::BTreeSet;
+use std::sync::{LazyLock, Mutex};
+
+use akamai_cps_types::Enrollment;
+use jsonschema::Validator;
 use proptest::prelude::*;
-use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};
 
-use super::{defaults, returned, spec};
-use crate::desired::{enrollment, immutable_differences, matches_intent, other_differences};
+use super::generators::{any_answer, any_pair, any_spec, leaves, read};
+use super::{crd, defaults, immutable_differences, oracle, other_differences, returned, spec};
+use crate::desired::{
+    Difference, Found, differences as compared, enrollment, exported, matches_intent, risk, updated,
+};
+use crate::life::fixtures::Scene;
+use crate::life::memory::Reading;
+use crate::life::{Next, Step};
 use akacert_api::certificate::CertificateSpec;
 
-/// An object with those of the fields that are set.
-fn object(fields: impl IntoIterator<Item = (&'static str, Option<Value>)>) -> Value {
-    fields.into_iter().filter_map(|(field, value)| Some((field.to_owned(), value?))).collect()
+/// The contract under which CPS has the enrollment.
+const CONTRACT: Option<&str> = Some("1-A");
+
+/// All differences, those that CPS cannot change first.
+fn differences(spec: &CertificateSpec, found: &Enrollment) -> Vec<String> {
+    texts(&compared(spec, CONTRACT, found))
 }
 
-fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = Option<Value>> {
-    option::of(select(words).prop_map(|word| json!(word)))
+fn texts(differences: &[Difference]) -> Vec<String> {
+    differences.iter().map(|difference| difference.text.clone()).collect()
 }
 
-fn flag() -> impl Strategy<Value = Option<Value>> {
-    option::of(any::<bool>().prop_map(|flag| json!(flag)))
+/// Where CPS has the fields that are said to differ. The contract is no field of an enrollment.
+fn places(differences: &[String]) -> BTreeSet<&'static str> {
+    let of_enrollment = differences.iter().filter(|difference| !difference.starts_with("contractId"));
+    of_enrollment.map(|difference| oracle::place(difference)).collect()
 }
 
-/// Empty now and then.
-fn text() -> impl Strategy<Value = Option<Value>> {
-    option::of("[A-Z]?[a-z]{0,8}".prop_map(|text| json!(text)))
+/// Where what is sent is not what was read. What CPS alone writes is not sent.
+fn changed(answer: &Value, body: &Enrollment) -> BTreeSet<String> {
+    let (mut sent, mut read) = (leaves(&serde_json::to_value(body).unwrap()), leaves(answer));
+    read.retain(|path, _| !oracle::READ_ONLY.contains(&path.split('.').next().unwrap()));
+    // The schema requires them: where CPS leaves them open, they are false.
+    let flags = [
+        "changeManagement",
+        "enableMultiStackedCertificates",
+        "networkConfiguration.quicEnabled",
+        oracle::CLONE,
+    ];
+    for flag in flags {
+        for leaves in [&mut sent, &mut read] {
+            leaves.entry(flag).or_insert(json!(false));
+        }
+    }
+    let paths: BTreeSet<String> = sent.keys().chain(read.keys()).cloned().collect();
+    paths.into_iter().filter(|path| sent.get(path) != read.get(path)).collect()
 }
 
-fn names() -> impl Strategy<Value = Vec<String>> {
-    let names = ["a", "b", "c", "www"].map(|label| format!("{label}.example.com"));
-    subsequence(names.to_vec(), 0..=4).prop_shuffle()
+/// What is done next about a certificate that was Ready, once this spec is applied and this enrollment read.
+fn next(spec: CertificateSpec, found: Enrollment) -> Next {
+    // Made once: its certificate is verified to be Ready.
+    static SCENE: LazyLock<Mutex<Scene>> = LazyLock::new(|| Mutex::new(Scene::ready()));
+    let mut scene = SCENE.lock().unwrap();
+    scene.edit(|present| *present = CertificateSpec { contract_id: None, ..spec });
+    scene.memory.enrollment.reading = Some(Reading { at: scene.now, value: Some(Box::new(found)) });
+    scene.next().next
 }
 
-fn network() -> impl Strategy<Value = Value> {
-    let settings = (any::<bool>(), names())
-        .prop_map(|(clone, names)| json!({"cloneDnsNames": clone, "dnsNames": names}));
-    let versions = subsequence(vec!["TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"], 0..=4).prop_shuffle();
-    (
-        one_of(&["Core", "ChinaAndCore", "RussiaAndCore"]),
-        one_of(&["StandardTLS", "EnhancedTLS"]),
-        flag(),
-        one_of(&["ak-akamai-2020q1", "ak-akamai-default"]),
-        one_of(&["On", "Off", "NotSet"]),
-        option::of(versions.prop_map(|versions| json!(versions))),
-        option::of(settings),
-    )
-        .prop_map(|(geography, secure, quic, ciphers, stapling, versions, settings)| {
-            object([
-                ("geography", geography),
-                ("secureNetwork", secure),
-                ("quicEnabled", quic),
-                ("mustHaveCiphers", ciphers),
-                ("ocspStapling", stapling),
-                ("disallowedTlsVersions", versions),
-                ("dnsNameSettings", settings),
-            ])
-        })
-}
-
-fn subject() -> impl Strategy<Value = Value> {
-    (text(), text(), text(), text(), text()).prop_map(|(state, city, organization, unit, chain)| {
-        object([
-            ("state", state),
-            ("city", city),
-            ("organization", organization),
-            ("organizationalUnit", unit),
-            ("preferredTrustChain", chain),
-        ])
-    })
-}
-
-fn contact() -> impl Strategy<Value = Value> {
-    (text(), text(), text()).prop_map(|(title, address, city)| {
-        object([
-            ("firstName", Some(json!("E"))),
-            ("lastName", Some(json!("F"))),
-            ("email", Some(json!("e@example.com"))),
-            ("phone", Some(json!("617-555-0199"))),
-            ("title", title),
-            ("addressLineTwo", address),
-            ("city", city),
-        ])
-    })
-}
-
-fn organization() -> impl Strategy<Value = Value> {
-    (text(), text()).prop_map(|(region, address)| {
-        object([("name", Some(json!("Shop"))), ("region", region), ("addressLineTwo", address)])
-    })
-}
-
-fn any_spec() -> impl Strategy<Value = CertificateSpec> {
-    (
-        option::of(names().prop_map(|names| json!(names))),
-        option::of(network()),
-        option::of(subject()),
-        option::of(organization()),
-        option::of(contact()),
-        option::of(contact()),
-        flag(),
-        one_of(&["SHA-256"]),
-    )
-        .prop_map(|(names, network, csr, organization, admin, tech, management, algorithm)| {
-            spec(object([
-                ("dnsNames", names),
-                ("network", network),
-                ("csr", csr),
-                ("organization", organization),
-                ("adminContact", admin),
-                ("techContact", tech),
-                ("changeManagement", management),
-                ("signatureAlgorithm", algorithm),
-            ]))
-        })
-}
+/// The schema of `spec`.
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&crd()).unwrap());
 
 proptest! {
+    #[test]
+    fn every_field_that_the_user_has_set_otherwise_is_told_and_no_other((spec, answer) in any_pair()) {
+        let found = read(&answer);
+        let mut told = differences(&spec, &found);
+        prop_assert_eq!(places(&told), oracle::contradictions(&spec, &found), "{:?}", told);
+        told.retain(|difference| difference.starts_with("contractId"));
+        prop_assert_eq!(told.is_empty(), spec.contract_id.as_deref() != Some("ctr_1-B"));
+    }
+
+    #[test]
+    fn an_update_leaves_no_difference_but_those_that_cps_cannot_change((spec, answer) in any_pair()) {
+        let found = read(&answer);
+        let body = updated(&spec, &found);
+        prop_assert_eq!(other_differences(&spec, &body), Vec::<String>::new());
+        let reported = immutable_differences(&spec, CONTRACT, &found);
+        prop_assert_eq!(immutable_differences(&spec, CONTRACT, &body), reported.clone());
+        prop_assert_eq!(oracle::contradictions(&spec, &body), places(&reported));
+    }
+
+    #[test]
+    fn every_field_without_a_difference_is_sent_as_it_was_read((spec, answer) in any_pair()) {
+        let found = read(&answer);
+        let mut may_change = oracle::changeable(&oracle::contradictions(&spec, &found));
+        let body = updated(&spec, &found);
+        let clones = body.network_configuration.dns_name_settings.as_ref().is_some_and(|of| of.clone_dns_names);
+        if clones && (may_change.contains("csr.sans") || may_change.contains(oracle::CLONE)) {
+            // The names that CPS clones are other names now.
+            may_change.insert(oracle::CLONED);
+        }
+        let beyond: Vec<String> =
+            changed(&answer, &body).into_iter().filter(|path| !may_change.contains(path.as_str())).collect();
+        prop_assert_eq!(beyond, Vec::<String>::new(), "{}", serde_json::to_string(&body).unwrap());
+    }
+
+    #[test]
+    fn nothing_is_sent_where_nothing_differs((spec, answer) in any_pair(), agree in any::<bool>()) {
+        let mut found = read(&answer);
+        if agree {
+            found = updated(&spec, &found);
+        }
+        prop_assume!(differences(&spec, &found).is_empty());
+        prop_assert_eq!(&updated(&spec, &found), &found.for_update());
+        let next = next(spec, found);
+        prop_assert!(!matches!(next, Next::Do(Step::UpdateEnrollment(_))), "{:?}", next);
+    }
+
+    #[test]
+    fn what_differs_is_sent_unless_cps_cannot_change_it((mut spec, answer) in any_pair()) {
+        let mut found = read(&answer);
+        spec.contract_id = None;
+        (found.pending_changes, found.auto_renewal_start_time) = (vec![], None);
+        let differences = compared(&spec, None, &found);
+        prop_assume!(!differences.is_empty());
+        let wanted = differences.iter().all(|difference| difference.field.can_change()).then(|| updated(&spec, &found));
+        let sent = match next(spec, found) {
+            Next::Do(Step::UpdateEnrollment(update)) => Some(update.body),
+            _ => None,
+        };
+        prop_assert_eq!(sent, wanted);
+    }
+
+    #[test]
+    fn an_update_of_what_was_updated_is_the_same((spec, answer) in any_pair()) {
+        let once = updated(&spec, &read(&answer));
+        prop_assert_eq!(updated(&spec, &once), once);
+    }
+
+    #[test]
+    fn the_risk_is_that_of_the_worst_field_that_differs((spec, answer) in any_pair()) {
+        let found = read(&answer);
+        let differences = compared(&spec, CONTRACT, &found);
+        prop_assert_eq!(risk(&differences), oracle::worst(&texts(&differences)));
+    }
+
+    #[test]
+    fn what_is_exported_is_a_spec_that_does_not_differ(answer in any_answer()) {
+        let found = read(&answer);
+        let mut exported = exported(&Found { contract: CONTRACT, enrollment: &found });
+        exported["accountRef"] = json!({"kind": "AkamaiAccount", "name": "production"});
+        let violations: Vec<String> = SCHEMA.iter_errors(&exported).map(|error| error.to_string()).collect();
+        prop_assert_eq!(violations, Vec::<String>::new(), "{}", exported);
+        let spec: CertificateSpec = serde_json::from_value(exported).unwrap();
+        prop_assert_eq!(differences(&spec, &found), Vec::<String>::new());
+    }
+
     #[test]
     fn an_enrollment_made_from_a_spec_is_found_again_and_does_not_differ(spec in any_spec(), seed in any::<u64>()) {
         let body = enrollment(&spec, &defaults()).unwrap();
         let found = returned(&body, seed);
         prop_assert!(matches_intent(&found, &body), "{found:#?}");
-        prop_assert_eq!(immutable_differences(&spec, Some("1-A"), &found), Vec::<String>::new());
+        prop_assert_eq!(immutable_differences(&spec, spec.contract_id.as_deref(), &found), Vec::<String>::new());
         prop_assert_eq!(other_differences(&spec, &found), Vec::<String>::new());
     }
 
     #[test]
     fn only_what_the_user_has_set_is_compared(made_from in any_spec(), seed in any::<u64>()) {
         let found = returned(&enrollment(&made_from, &defaults()).unwrap(), seed);
-        let mut bare = spec(json!({}));
+        let mut bare = spec(json!({"commonName": made_from.common_name}));
         bare.dns_names = made_from.dns_names;
         prop_assert_eq!(immutable_differences(&bare, Some("1-A"), &found), Vec::<String>::new());
         prop_assert_eq!(other_differences(&bare, &found), Vec::<String>::new());

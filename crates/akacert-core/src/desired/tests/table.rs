@@ -1,0 +1,51 @@
+//! The table of fields against the CRD and against Akamai's schema.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::body::schema;
+use super::crd;
+use crate::desired::FIELDS;
+
+/// What is below a path, in a schema.
+fn at<'a>(schema: &'a Value, path: &str) -> &'a Value {
+    path.split('.').fold(schema, |schema, name| &schema["properties"][name])
+}
+
+/// The paths of the fields that have no fields of their own.
+fn leaves(schema: &Value, path: &str, into: &mut BTreeSet<String>) {
+    match schema["properties"].as_object() {
+        Some(properties) => {
+            properties.iter().for_each(|(name, field)| leaves(field, &format!("{path}.{name}"), into));
+        }
+        None => {
+            into.insert(path.to_owned());
+        }
+    }
+}
+
+#[test]
+fn every_row_is_a_field_of_spec_and_a_field_of_cps() {
+    let (spec, cps) = (crd(), schema());
+    for field in FIELDS {
+        assert!(at(&spec, field.spec).is_object(), "spec has no {}", field.spec);
+        assert!(field.cps.is_empty() || at(&cps, field.cps).is_object(), "CPS has no {}", field.cps);
+    }
+    let rows: BTreeSet<&str> = FIELDS.iter().map(|field| field.spec).collect();
+    assert_eq!(rows.len(), FIELDS.len());
+}
+
+#[test]
+fn every_field_of_spec_that_describes_an_enrollment_has_its_row() {
+    let spec = crd();
+    let mut fields = BTreeSet::new();
+    for part in ["network", "csr", "organization", "adminContact", "techContact"] {
+        leaves(at(&spec, part), part, &mut fields);
+    }
+    for field in ["contractId", "commonName", "dnsNames", "changeManagement", "signatureAlgorithm"] {
+        fields.insert(field.to_owned());
+    }
+    let rows: BTreeSet<String> = FIELDS.iter().map(|field| field.spec.to_owned()).collect();
+    assert_eq!(rows, fields);
+}
