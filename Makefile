@@ -1,6 +1,8 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
 SHELL := bash
+# What is missing is to be said before anything is built. cargo and Go use all cores by themselves.
+.NOTPARALLEL:
 
 DENY_VERSION := 0.20.2
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/akacert/tools
@@ -18,14 +20,21 @@ FEATURES := --features akacert/failpoints
 
 .PHONY: help
 help: ## Lists the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target what; do \
+		printf '%-12s  %s\n' "$$target" "$$what"; done
+
+# Says within a second what this machine lacks.
+require-%:
+	@testbed/requirements.sh $*
 
 .PHONY: demo
-demo: build ## From kubectl apply to Ready, on a real control plane, with the proof
-	$(TARGET)/debug/testbed demo
+demo: require-demo ## From kubectl apply to Ready, on a real control plane, with the proof
+	@echo 'building the operator, the CPS simulator and the test bed with cargo; what has to be built with Go comes after that'
+	@start=$$SECONDS; cargo build --locked --package akacert --package cps-simulator --package testbed $(FEATURES) && \
+		exec $(TARGET)/debug/testbed demo --built "operator, simulator and test bed (cargo)=$$((SECONDS - start))"
 
 .PHONY: demo-shell
-demo-shell: build ## As demo, and leaves everything running with a shell
+demo-shell: require-shell build ## As demo, with every part, and leaves everything running with a shell
 	$(TARGET)/debug/testbed shell
 
 .PHONY: build
@@ -33,16 +42,16 @@ build: ## Builds everything
 	cargo build --locked --workspace $(FEATURES)
 
 .PHONY: test
-test: fmt-check lint deny book build ## Every test
+test: require-test fmt-check lint deny book build ## Every test
 	cargo test --locked --workspace $(FEATURES)
 
 .PHONY: bench
-bench: build ## Seconds from kubectl apply to Ready, and what a fleet at rest costs, as tables
+bench: require-shell build ## Seconds from kubectl apply to Ready, and what a fleet at rest costs, as tables
 	cargo bench --locked --profile dev $(FEATURES) --bench issue
 	cargo bench --locked --profile dev $(FEATURES) --bench fleet
 
 .PHONY: image
-image: build ## Builds the image, and takes a certificate to Ready with operator and solver in it (needs buildah or docker, and root)
+image: require-demo build ## Builds the image, and takes a certificate to Ready with operator and solver in it (needs buildah or docker, and root)
 	$(IMAGE_TOOLS) image/build.sh $(IMAGE)
 	image/try.sh $(IMAGE)
 

@@ -7,7 +7,7 @@ mod scene;
 
 use std::time::{Duration, Instant};
 
-use akacert::status::is_true;
+use akacert_api::condition_set::is_true;
 use anyhow::{Context, Result, ensure};
 use kube::api::ListParams;
 use serde_json::json;
@@ -84,7 +84,7 @@ async fn adopt(scene: &Scene<'_>, number: usize, total: usize) -> Result<()> {
     let api = scene.certificates();
     eventually_within("all Ready", Duration::from_secs(900), async || {
         let all = api.list(&ListParams::default()).await?.items;
-        let ready = |status: &akacert::api::status::CertificateStatus| is_true(&status.conditions, "Ready");
+        let ready = |status: &akacert_api::status::CertificateStatus| is_true(&status.conditions, "Ready");
         let count = all.iter().filter(|one| one.status.as_ref().is_some_and(ready)).count();
         Ok((count == total).then_some(()))
     })

@@ -6,7 +6,7 @@ mod scene;
 
 use std::time::{Duration, Instant};
 
-use akacert::status::is_true;
+use akacert_api::condition_set::is_true;
 use anyhow::Result;
 use serde_json::{Value, json};
 use testbed::{Options, SimulatorOptions, TestBed};

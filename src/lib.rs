@@ -1,37 +1,14 @@
 //! akacert: a Kubernetes operator that manages Akamai certificate enrollments as custom resources.
 //!
-//! The way of the data: [`controller`] looks at a certificate; [`next`] decides what it needs, as a pure function of what
-//! was observed; [`act`] does that one thing; and [`controller`] looks again. [`accounts`] turns accounts and Secrets into
-//! clients; [`publish`] and [`probe`] publish tokens and check that they can be fetched; [`solver`] serves them. [`leader`]
-//! lets one operator at a time write.
+//! This is the shell: it observes, asks `akacert_core` what to do next, and does that one thing. Start reading at
+//! [`reconcile::reconcile`]. [`operator`] wires the parts together.
+
+#![allow(missing_docs, reason = "the operator is a program: nobody else depends on it")]
 
 pub mod accounts;
-pub mod act;
-pub mod admin;
-pub mod allowed;
-pub mod api;
-pub mod controller;
-pub mod deployed;
-pub mod desired;
-pub mod dns;
-pub mod events;
-pub mod export;
-pub mod failpoint;
-pub mod leader;
-pub mod lists;
-pub mod metrics;
-pub mod next;
-pub mod observe;
+pub mod cluster;
+pub mod cps;
 pub mod operator;
-pub mod optional;
-pub mod probe;
-pub mod publish;
-pub mod records;
-pub mod rivals;
-pub mod scope;
+pub mod process;
+pub mod reconcile;
 pub mod solver;
-pub mod status;
-pub mod telemetry;
-pub mod vanished;
-pub mod warnings;
-pub mod window;

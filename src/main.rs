@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use akacert::telemetry::{self, LogFormat};
-use akacert::{api, export, operator, solver};
+use akacert::cps::export;
+use akacert::process::telemetry::{self, LogFormat};
+use akacert::{operator, solver};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +34,7 @@ enum Command {
     Export(export::Settings),
     /// Prints the CustomResourceDefinitions, or writes each into a file of a directory.
     Crds {
-        /// The directory.
+        /// The directory to write the files into. Standard output when absent.
         #[arg(long)]
         output: Option<PathBuf>,
     },
@@ -74,7 +75,7 @@ fn shutdown() -> std::io::Result<CancellationToken> {
 }
 
 fn crds(output: Option<PathBuf>) -> anyhow::Result<()> {
-    for (file, crd) in api::crds() {
+    for (file, crd) in akacert_api::crds() {
         let yaml = serde_saphyr::to_string(&crd)?;
         match &output {
             Some(directory) => std::fs::write(directory.join(file), yaml)?,

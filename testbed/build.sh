@@ -2,7 +2,8 @@
 # Builds one of the modules beside this script, from pinned Go modules:
 #   control-plane   etcd, kube-apiserver, kube-controller-manager and kubectl, one multi-call binary   (about 5 minutes)
 #   ingress         traefik, an Ingress controller, and the CRDs of the Gateway API                    (about 3 minutes)
-#   tools           pebble, an ACME certificate authority, pebble-challtestsrv, its DNS, and helm      (about 3 minutes)
+#   acme            pebble, an ACME certificate authority, and pebble-challtestsrv, its DNS             (about 1 minute)
+#   helm            helm                                                                               (about 2 minutes)
 #   monitoring      prometheus and promtool, and the CRDs of the Prometheus operator                   (about 3 minutes)
 #   external-dns    external-dns, and its CRD                                                          (about 2 minutes)
 # The minutes are for two cores with a cold build cache.
@@ -48,7 +49,7 @@ ingress)
 		cat "$crd"
 	done >"$out/gateway-api.yaml"
 	;;
-tools)
+acme)
 	# Each empty answer of pebble-challtestsrv names a zone of its own as the authority: a name server that forwards to it
 	# takes that for a forgery. Built on a copy that says it were the root, and that has an empty answer, not an error,
 	# to what it was not made for.
@@ -56,8 +57,7 @@ tools)
 	cp -r "$challtestsrv" challtestsrv && chmod -R u+w challtestsrv
 	sed -i 's/"challtestsrv\.invalid\."/"."/; /RcodeNotImplemented/d' challtestsrv/dns.go
 	go build -trimpath -ldflags '-s -w' -o "$out/" \
-		github.com/letsencrypt/pebble/v2/cmd/pebble github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv \
-		helm.sh/helm/v4/cmd/helm
+		github.com/letsencrypt/pebble/v2/cmd/pebble github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv
 	;;
 monitoring)
 	# Without the service discoveries, whose SDKs are most of it.
@@ -79,6 +79,9 @@ external-dns)
 	sed -i '/datawire\/ambassador/d' external-dns/go.mod
 	go build -trimpath -ldflags '-s -w' -o "$out/" tool
 	install -m 644 external-dns/config/crd/standard/dnsendpoints.externaldns.k8s.io.yaml "$out/dnsendpoints.yaml"
+	;;
+helm)
+	go build -trimpath -ldflags '-s -w' -o "$out/" tool
 	;;
 *)
 	echo "build.sh: unknown module $module" >&2

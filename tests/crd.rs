@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use akacert::api::{self, reason};
+use akacert_api::reason;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps, JSONSchemaPropsOrArray,
     JSONSchemaPropsOrBool,
@@ -27,12 +27,12 @@ fn schema(crd: &CustomResourceDefinition) -> &JSONSchemaProps {
 }
 
 fn of_kind(kind: &str) -> CustomResourceDefinition {
-    api::crds().into_iter().map(|(_, crd)| crd).find(|crd| crd.spec.names.kind == kind).unwrap()
+    akacert_api::crds().into_iter().map(|(_, crd)| crd).find(|crd| crd.spec.names.kind == kind).unwrap()
 }
 
 #[test]
 fn the_committed_crds_are_those_of_the_types() {
-    for (file, crd) in api::crds() {
+    for (file, crd) in akacert_api::crds() {
         let rendered = serde_saphyr::to_string(&crd).unwrap();
         let present = fs::read_to_string(committed("crds").join(file)).unwrap_or_default();
         assert!(present == rendered, "crds/{file} is not what the types say: run `make crds`");
@@ -59,7 +59,7 @@ fn undescribed(path: &str, schema: &JSONSchemaProps, found: &mut Vec<String>) {
 
 #[test]
 fn kubectl_explain_has_a_word_on_every_field() {
-    for (file, crd) in api::crds() {
+    for (file, crd) in akacert_api::crds() {
         let mut found = Vec::new();
         undescribed("", schema(&crd), &mut found);
         assert_eq!(found, Vec::<String>::new(), "{file}");
@@ -69,7 +69,7 @@ fn kubectl_explain_has_a_word_on_every_field() {
 
 #[test]
 fn a_new_resource_is_not_observed_yet() {
-    for (file, crd) in api::crds() {
+    for (file, crd) in akacert_api::crds() {
         let status = &schema(&crd).properties.as_ref().unwrap()["status"];
         let default = status.default.as_ref().map(|default| &default.0);
         assert_eq!(default, Some(&json!({"observedGeneration": -1})), "{file}");
@@ -86,14 +86,14 @@ fn no_field_may_be_null() {
             || matches!(&schema.items, Some(JSONSchemaPropsOrArray::Schema(items)) if nullable(items))
             || matches!(&schema.additional_properties, Some(JSONSchemaPropsOrBool::Schema(all)) if nullable(all))
     }
-    for (file, crd) in api::crds() {
+    for (file, crd) in akacert_api::crds() {
         assert!(!nullable(schema(&crd)), "{file}");
     }
 }
 
 #[test]
 fn the_kinds_are_called_as_the_documentation_calls_them() {
-    let names: Vec<_> = api::crds()
+    let names: Vec<_> = akacert_api::crds()
         .into_iter()
         .map(|(file, crd)| {
             let names = crd.spec.names;
@@ -153,7 +153,7 @@ fn every_rule_says_what_to_do() {
         schema.properties.iter().flatten().for_each(|(_, property)| rules(property, found));
     }
     let mut found = Vec::new();
-    api::crds().iter().for_each(|(_, crd)| rules(schema(crd), &mut found));
+    akacert_api::crds().iter().for_each(|(_, crd)| rules(schema(crd), &mut found));
     assert!(found.len() >= 9, "{found:?}");
     for message in found {
         assert!(message.as_ref().is_some_and(|message| message.len() > 40), "{message:?}");

@@ -9,9 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use akacert::api::{self, conditions, reason};
-use akacert::events;
-use akacert::metrics::catalog;
+use akacert::process::metrics::catalog;
+use akacert_api::{self, conditions, reason};
+use akacert_core::events;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray,
 };
@@ -46,7 +46,7 @@ fn conditions_are_the_table_of_the_code() {
 
 #[test]
 fn every_annotation_and_label_has_its_row() {
-    let source = include_str!("../src/api/names.rs");
+    let source = include_str!("../crates/akacert-api/src/names.rs");
     let quoted = source.lines().filter_map(|line| line.strip_prefix("pub const "));
     let constants = quoted.filter_map(|line| Some((line.split(':').next()?, line.split('"').nth(1)?)));
     let page = fs::read_to_string(docs().join("annotations.md")).unwrap();
@@ -69,7 +69,7 @@ fn metrics_are_the_catalog_of_the_code() {
 
 #[test]
 fn flags_are_what_the_program_says() {
-    let mut page = String::from("# Flags\n\nWhat `--help` says. This page is rendered from the program.\n");
+    let mut page = String::from("# Flags\n\nThis page is the output of `--help`.\n");
     for command in ["operator", "solver", "export", "crds"] {
         let help = help(Path::new(env!("CARGO_BIN_EXE_akacert")), &[command]);
         write!(page, "\n## akacert {command}\n\n{help}").unwrap();
@@ -79,9 +79,7 @@ fn flags_are_what_the_program_says() {
 
 #[test]
 fn flags_of_the_plugin_are_what_it_says() {
-    let mut page = String::from(
-        "# Flags of kubectl akacert\n\nWhat `--help` says. This page is rendered from the program.\n",
-    );
+    let mut page = String::from("# Flags of kubectl akacert\n\nThis page is the output of `--help`.\n");
     let plugin = testbed::own("kubectl-akacert").unwrap();
     write!(page, "\n{}", help(&plugin, &[])).unwrap();
     for command in ["status", "explain", "plan", "approve", "renew", "probe", "completion"] {
@@ -177,7 +175,7 @@ fn the_rights_of_the_operator_are_told_line_by_line() {
 fn values_of_the_chart_are_its_values_yaml() {
     let values = fs::read_to_string(docs().join("../charts/akacert/values.yaml")).unwrap();
     let page = format!(
-        "# Values of the chart\n\n`charts/akacert/values.yaml`; a schema refuses anything else.\n\n```yaml\n{}```\n",
+        "# Values of the chart\n\nThis page is `charts/akacert/values.yaml`. A schema rejects unknown values and wrong types.\n\n```yaml\n{}```\n",
         values
     );
     is_rendered("chart-values.md", &page);
@@ -196,9 +194,9 @@ fn the_solver_may_what_one_sentence_says() {
 #[test]
 fn fields_are_those_of_the_crds() {
     let mut page = String::from(
-        "# Fields\n\nEvery field of every kind, as `kubectl explain` has it. This page is rendered from the CRDs.\n",
+        "# Fields\n\nThis page has every field of every kind, as `kubectl explain` shows it. It is rendered from the CRDs.\n",
     );
-    for (_, crd) in api::crds() {
+    for (_, crd) in akacert_api::crds() {
         write!(page, "\n## {}\n\n| Field | Type | What it says |\n|---|---|---|\n", crd.spec.names.kind)
             .unwrap();
         let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
@@ -230,7 +228,7 @@ fn fields(path: &str, schema: &JSONSchemaProps, page: &mut String) {
 fn every_way_of_validation_has_its_section_and_its_row() {
     let page = fs::read_to_string(docs().join("validation.md")).unwrap();
     let (_, crd) =
-        api::crds().into_iter().find(|(_, crd)| crd.spec.names.kind == "AkamaiCertificate").unwrap();
+        akacert_api::crds().into_iter().find(|(_, crd)| crd.spec.names.kind == "AkamaiCertificate").unwrap();
     let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
     let below = |schema: &JSONSchemaProps, name: &str| schema.properties.as_ref().unwrap()[name].clone();
     let validation = below(&below(&schema, "spec"), "validation");
@@ -284,5 +282,60 @@ fn every_link_within_the_handbook_leads_somewhere() {
                 anchor.is_empty() || named || heading.collect::<Vec<_>>().contains(&anchor.to_owned());
             assert!(known, "{}: {target} has no such section", path.display());
         }
+    }
+}
+
+/// Whether a line begins a block of its own: a heading, a row of a table, an item of a list, code, a comment.
+fn begins_a_block(line: &str) -> bool {
+    let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_numbered = number.len() < line.len() && number.starts_with(". ");
+    is_numbered || ["#", "|", "- ", "```", "<!--"].iter().any(|start| line.starts_with(start))
+}
+
+/// The lines that continue a paragraph, an item or a row, outside of code.
+fn continuations(page: &str) -> Vec<&str> {
+    let (mut in_code, mut before, mut found) = (false, "", Vec::new());
+    for line in page.lines() {
+        let text = line.trim_start();
+        let begins = text.is_empty()
+            || before.is_empty()
+            || begins_a_block(text)
+            || ["#", "```", "<!--"].iter().any(|start| before.starts_with(start));
+        if !in_code && !begins {
+            found.push(line);
+        }
+        in_code ^= text.starts_with("```");
+        before = text;
+    }
+    found
+}
+
+#[test]
+fn each_paragraph_is_one_line() {
+    // These two are being rewritten.
+    let wrapped = ["README.md"];
+    let root = ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(|page| docs().join("..").join(page));
+    for path in
+        pages().into_iter().chain(root).filter(|path| !wrapped.iter().any(|page| path.ends_with(page)))
+    {
+        let page = fs::read_to_string(&path).unwrap();
+        assert_eq!(continuations(&page), Vec::<&str>::new(), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_line_that_continues_another_is_found() {
+    let page = "# One\n\nA paragraph\nin two lines.\n\n- an item\n  in two\n- another\n\n```text\ncode\ncode\n```\n<!-- a comment -->\n\n1. first\n2. second\n";
+    assert_eq!(continuations(page), ["in two lines.", "  in two"]);
+}
+
+#[test]
+fn each_decision_has_a_status() {
+    let decisions = pages().into_iter().filter(|path| path.parent().unwrap().ends_with("decisions"));
+    for path in decisions {
+        let page = fs::read_to_string(&path).unwrap();
+        let status = page.lines().nth(2).and_then(|line| line.strip_prefix("Status: ")).unwrap_or_default();
+        let known = status == "accepted" || status.starts_with("superseded by ");
+        assert!(known, "{}: the third line is no status", path.display());
     }
 }

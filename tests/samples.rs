@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use akacert::api;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray,
 };
@@ -27,7 +26,7 @@ fn samples() -> Vec<Value> {
 
 #[test]
 fn every_field_of_every_kind_is_in_a_sample() {
-    for (_, crd) in api::crds() {
+    for (_, crd) in akacert_api::crds() {
         let kind = &crd.spec.names.kind;
         let shown: BTreeSet<String> = samples()
             .iter()
@@ -49,7 +48,7 @@ fn every_field_of_every_kind_is_in_a_sample() {
 fn every_field_of_every_way_of_validation_is_in_a_sample() {
     let mut known = BTreeSet::new();
     let (_, crd) =
-        api::crds().into_iter().find(|(_, crd)| crd.spec.names.kind == "AkamaiCertificate").unwrap();
+        akacert_api::crds().into_iter().find(|(_, crd)| crd.spec.names.kind == "AkamaiCertificate").unwrap();
     let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
     let spec = &schema.properties.as_ref().unwrap()["spec"];
     fields("", &spec.properties.as_ref().unwrap()["validation"], &mut known);

@@ -1,4 +1,4 @@
-//! PURE: what a check of an account says, how it is reported, and when it is repeated.
+//! PURE: what a check of an account says, what still stands after a restart, how it is reported, and when it is repeated.
 //! Not here: making it (`super::controller`).
 
 #[cfg(test)]
@@ -10,28 +10,37 @@ use std::time::Duration;
 use akamai_cps::{Client, Error};
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::events::{Event, EventType};
 
-use crate::api::AkamaiCertificate;
-use crate::api::account::Defaults;
-use crate::api::reason::Reason;
-use crate::api::status::{AccountStatus, condition};
-use crate::next::schedule::Schedule;
-use crate::{events, status};
+use super::credentials::Problem;
+use super::secrets::{Place, Unread};
+use akacert_api::AkamaiCertificate;
+use akacert_api::account::Defaults;
+use akacert_api::condition_set;
+use akacert_api::reason::Reason;
+use akacert_api::status::{AccountStatus, SecretVersion, condition};
+use akacert_core::events::{self, Event, Severity};
+use akacert_core::life::schedule::Schedule;
 
 /// How many certificates a message names.
 const SHOWN: usize = 5;
+
+/// Reasons that pass by themselves.
+const TRANSIENT: [Reason; 3] = [Reason::CpsUnavailable, Reason::Throttled, Reason::ClusterError];
+
+/// Accounts that were Ready before a restart are checked again within this time, each at another moment.
+const CHECK_AGAIN: Duration = Duration::from_secs(600);
+/// The first of them waits this long: certificates have more urgent calls right after a start.
+const FIRST_CHECK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What a check of an account is about. Once any of it has changed, the account is checked again.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Subject {
     pub uid: Option<String>,
     pub generation: i64,
-    /// UID and version of the Secret.
-    pub secret: Option<(String, String)>,
+    pub secret: Option<SecretVersion>,
 }
 
-/// The last check of an account, and what came of it.
+/// The last check of an account.
 #[derive(Clone)]
 pub(super) struct Check {
     pub subject: Subject,
@@ -40,6 +49,8 @@ pub(super) struct Check {
     pub failures: u32,
     /// None: when the subject has changed, and not before.
     pub repeat_at: Option<Timestamp>,
+    /// The status says so.
+    pub reported: bool,
 }
 
 impl Check {
@@ -57,7 +68,22 @@ impl Check {
             false => before.map_or(0, |before| before.failures).saturating_add(1),
         };
         let repeat_at = outcome.repeat_after(failures, schedule).and_then(|wait| now.checked_add(wait).ok());
-        Self { subject, outcome, failures, repeat_at }
+        // An outage proves nothing about credentials that Akamai has accepted.
+        let accepted = before.map(|before| &before.outcome).filter(|before| before.ready);
+        let outcome = match accepted {
+            Some(accepted) if outcome.is_transient() => accepted.clone(),
+            _ => outcome,
+        };
+        Self { subject, outcome, failures, repeat_at, reported: false }
+    }
+
+    /// What the status says of an account that was Ready before a restart. It is checked again in the background.
+    pub fn vouched(subject: Subject, outcome: Outcome, schedule: Schedule, now: Timestamp) -> Self {
+        #[allow(clippy::cast_precision_loss, reason = "a number below 1000")]
+        let moment = (schedule.seed % 1000) as f64 / 1000.0;
+        let wait = FIRST_CHECK_AGAIN + (CHECK_AGAIN - FIRST_CHECK_AGAIN).mul_f64(moment);
+        let repeat_at = now.checked_add(wait.mul_f64(schedule.scale)).ok();
+        Self { subject, outcome, failures: 0, repeat_at, reported: true }
     }
 
     /// Whether it says all there is to say about this subject.
@@ -65,10 +91,55 @@ impl Check {
         self.subject == *subject && self.repeat_at.is_none_or(|at| at > now)
     }
 
+    /// Whether certificates know all of it from the check before.
+    pub fn is_no_news(&self, before: Option<&Self>) -> bool {
+        before.is_some_and(|before| {
+            before.subject == self.subject
+                && before.outcome.ready == self.outcome.ready
+                && before.outcome.message == self.outcome.message
+                && before.outcome.contracts == self.outcome.contracts
+        })
+    }
+
     /// How long until it is to be repeated.
     pub fn wait(&self, now: Timestamp) -> Option<Duration> {
         self.repeat_at.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default())
     }
+}
+
+/// What the status of an account still says after a restart of the operator.
+#[derive(Debug, PartialEq)]
+pub(super) enum Vouched {
+    /// Akamai accepted these credentials; the account can be used once the Secret has been read.
+    Ready { contracts: Vec<String>, message: String },
+    /// It could not be used, and is checked at once. Meanwhile certificates are told what they were told before.
+    NotReady { message: String, transient: bool },
+}
+
+impl Vouched {
+    /// None when the account or its Secret has changed since: then it is checked first.
+    pub fn by(status: &AccountStatus, subject: &Subject) -> Option<Self> {
+        if status.observed_generation != subject.generation || status.checked_secret != subject.secret {
+            return None;
+        }
+        let ready = condition_set::find(&status.conditions, condition::READY)?;
+        let is = |reason: Reason| ready.reason == reason.as_str();
+        if ready.status != "True" {
+            let transient = TRANSIENT.into_iter().any(is);
+            return Some(Self::NotReady { message: ready.message.clone(), transient });
+        }
+        subject.secret.as_ref()?;
+        let contracts = status.contracts.clone();
+        // Who uses an account that is marked for deletion is found out anew.
+        let message =
+            if is(Reason::AccountInUse) { accepted_with(&contracts) } else { ready.message.clone() };
+        Some(Self::Ready { contracts, message })
+    }
+}
+
+fn accepted_with(contracts: &[String]) -> String {
+    let found = if contracts.is_empty() { "none".to_owned() } else { contracts.join(", ") };
+    format!("Akamai accepted the credentials; contracts: {found}")
 }
 
 /// What came of a check.
@@ -84,22 +155,28 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// The account cannot be used.
     pub fn refused(reason: Reason, message: String) -> Self {
         Self { ready: false, reason, message, contracts: Vec::new(), client: None, pause: None }
     }
 
-    /// The API server does not give the Secret; in its own words, without the rest of its answer.
-    pub fn unread(secret: &str, error: &kube::Error) -> Self {
-        let why = match error {
-            kube::Error::Api(status) => status.message.clone(),
-            other => other.to_string(),
-        };
-        Self::refused(Reason::ClusterError, format!("{secret} cannot be read: {why}"))
+    pub fn without_secret(place: &Place) -> Self {
+        Self::refused(Reason::SecretNotFound, format!("Secret {place} does not exist: create it"))
     }
 
-    /// The account can be used by this client.
-    fn accepted(client: Client, contracts: Vec<String>, message: String) -> Self {
+    pub fn unusable(place: &Place, problem: &Problem) -> Self {
+        let reason = match problem {
+            Problem::EndpointNotAllowed(_) => Reason::EndpointNotAllowed,
+            Problem::Invalid(_) => Reason::SecretInvalid,
+        };
+        Self::refused(reason, format!("Secret {place} {problem}"))
+    }
+
+    pub fn unread(place: &Place, why: &Unread) -> Self {
+        Self::refused(Reason::ClusterError, format!("Secret {place} cannot be read: {why}"))
+    }
+
+    /// The account can be used through this client.
+    pub fn accepted(client: Client, contracts: Vec<String>, message: String) -> Self {
         let reason = Reason::CredentialsAccepted;
         Self { ready: true, reason, message, contracts, client: Some(client), pause: None }
     }
@@ -109,20 +186,19 @@ impl Outcome {
         answer: Result<Vec<String>, Error>,
         client: Client,
         defaults: Option<&Defaults>,
-        secret: &str,
+        place: &Place,
     ) -> Self {
         let default_contract = defaults.and_then(|defaults| defaults.contract_id.as_ref());
         match answer {
             Ok(contracts) => {
-                let found = if contracts.is_empty() { "none".to_owned() } else { contracts.join(", ") };
-                let message = format!("Akamai accepted the credentials; contracts: {found}");
+                let message = accepted_with(&contracts);
                 Self::accepted(client, contracts, message)
             }
             Err(error) if error.is_unauthorized() => Self::refused(
                 Reason::CredentialsRejected,
-                format!("Akamai refused the credentials in {secret}: {error}"),
+                format!("Akamai refused the credentials in Secret {place}: {error}"),
             ),
-            // The contracts can be listed by hand; without the grant the default has to be right.
+            // Listing contracts needs a grant of its own. Without it the default contract has to be right.
             Err(error) if error.is_forbidden() && default_contract.is_some() => Self::accepted(
                 client,
                 Vec::new(),
@@ -130,10 +206,10 @@ impl Outcome {
             ),
             Err(error) if error.is_forbidden() => Self::refused(
                 Reason::PermissionMissing,
-                format!("Akamai accepted the credentials in {secret}, but they may not do what is needed: {error}"),
+                format!("Akamai accepted the credentials in Secret {place}, but they may not do what is needed: {error}"),
             ),
             Err(error @ Error::InvalidRequest { .. }) => {
-                Self::refused(Reason::SecretInvalid, format!("{secret} cannot be used: {error}"))
+                Self::refused(Reason::SecretInvalid, format!("Secret {place} cannot be used: {error}"))
             }
             Err(error) => {
                 let pause = error.retry_after();
@@ -143,7 +219,7 @@ impl Outcome {
         }
     }
 
-    /// As reported of an account that is marked for deletion: it stays until no certificate refers to it.
+    /// What is reported of an account that is marked for deletion and stays until no certificate refers to it.
     pub fn while_in_use(mut self, users: &[Arc<AkamaiCertificate>]) -> Self {
         if !users.is_empty() && self.ready {
             let mut names: Vec<String> = users
@@ -167,11 +243,11 @@ impl Outcome {
 
     /// It passes by itself.
     pub fn is_transient(&self) -> bool {
-        matches!(self.reason, Reason::CpsUnavailable | Reason::Throttled | Reason::ClusterError)
+        TRANSIENT.contains(&self.reason)
     }
 
-    /// When to check again although nothing has changed here: what is wrong on Akamai's side can pass unseen, while a
-    /// change of the account or of its Secret is seen.
+    /// When to check again although nothing has changed in the cluster. The watches show a change of the account or of its
+    /// Secret; nothing shows what somebody mends at Akamai.
     fn repeat_after(&self, failures: u32, schedule: Schedule) -> Option<Duration> {
         match self.reason {
             _ if self.is_transient() => {
@@ -182,27 +258,29 @@ impl Outcome {
         }
     }
 
-    /// The status to report.
-    pub fn status(&self, before: &AccountStatus, generation: i64, now: Timestamp) -> AccountStatus {
+    /// The status to report of a subject.
+    pub fn status(&self, before: &AccountStatus, subject: &Subject, now: Timestamp) -> AccountStatus {
         let condition = |type_, status| {
-            status::condition(type_, status, self.reason.as_str(), &self.message, generation, now)
+            let (reason, generation) = (self.reason.as_str(), subject.generation);
+            condition_set::condition(type_, status, reason, &self.message, generation, now)
         };
         let mut wanted = vec![condition(condition::READY, if self.ready { "True" } else { "False" })];
         if !self.ready && !self.is_transient() {
             wanted.push(condition(condition::STALLED, "True"));
         }
         AccountStatus {
-            observed_generation: generation,
+            observed_generation: subject.generation,
             // An outage does not take them away.
             contracts: if self.is_transient() { before.contracts.clone() } else { self.contracts.clone() },
-            conditions: status::merged(&before.conditions, wanted),
+            checked_secret: subject.secret.clone(),
+            conditions: condition_set::merged(&before.conditions, wanted),
         }
     }
 
     /// The event to send when the reason has changed.
     pub fn event(&self) -> Event {
         let fine = self.ready && self.reason != Reason::AccountInUse;
-        let type_ = if fine { EventType::Normal } else { EventType::Warning };
-        events::event(type_, self.reason.as_str(), "Check", &self.message)
+        let severity = if fine { Severity::Normal } else { Severity::Warning };
+        events::event(severity, self.reason.as_str(), "Check", &self.message)
     }
 }

@@ -1,49 +1,47 @@
-//! I/O: checks the credentials of an account with one call when the account or its Secret changes, reports, and keeps
-//! an account that is in use. Both kinds go the same way. Not here: what certificates see (`registry`).
+//! I/O: looks at an account when it or its Secret changes, checks its credentials with one call, and keeps an account that
+//! is in use. Both kinds go the same way.
+//!
+//! Accounts are looked at side by side. After a restart an account that its status vouches for can be used once its Secret
+//! has been read; the call comes later, in the background.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use akamai_cps::{Budgets, Client as CpsClient, Credentials, Permit, Priority};
+use akamai_cps::{Budgets, Client as CpsClient, Permit, Priority};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future};
 use jiff::Timestamp;
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
-use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::check::{Check, Outcome, Subject};
-use super::credentials::{self, Destination, Endpoints, Problem};
-use super::registry::{Account, AccountKey, Known, Registry};
+use super::check::{Check, Outcome, Subject, Vouched};
+use super::clients::Clients;
+use super::credentials::Endpoints;
+use super::registry::{Known, Registry, refers_to};
+use super::report::{Failed, Writer};
 use super::resource::AccountResource;
-use crate::api::names::{ACCOUNT_FINALIZER, FIELD_MANAGER};
-use crate::api::reason::Reason;
-use crate::api::status::condition;
-use crate::api::{AkamaiAccount, AkamaiCertificate, ClusterAkamaiAccount};
-use crate::controller::until_drained;
-use crate::metrics::Metrics;
-use crate::next::schedule::Schedule;
-use crate::scope::Scope;
-use crate::{failpoint, status};
-
-/// After the API server refused a request.
-const RETRY: Duration = Duration::from_secs(60);
-
-/// Requests a minute and at once, unless the account says otherwise: others use the Akamai account too.
-const DEFAULT_BUDGET: (u32, u32) = (25, 10);
+use super::secrets::{Place, Secrets};
+use super::slots::Slots;
+use crate::cluster::scope::Scope;
+use crate::cluster::until_drained;
+use crate::process::metrics::Metrics;
+use akacert_api::status::SecretVersion;
+use akacert_api::{AkamaiAccount, AkamaiCertificate, ClusterAkamaiAccount};
+use akacert_core::account::{Account, AccountKey};
+use akacert_core::life::schedule::Schedule;
 
 /// Settings, from operator flags.
 #[derive(Clone, Debug)]
@@ -58,40 +56,38 @@ pub struct Settings {
     pub scope: Scope,
 }
 
-/// The accounts: one watch a kind, one of the Secrets' metadata.
+/// Looks after all accounts: one watch for each kind, one of the Secrets' metadata.
 pub struct Accounts {
-    /// The API server.
-    pub client: Client,
     /// What certificates see.
     pub registry: Arc<Registry>,
-    /// The certificates: an account that one refers to is in use.
-    pub certificates: Store<AkamaiCertificate>,
+    client: Client,
+    certificates: Store<AkamaiCertificate>,
     /// Metadata of all Secrets.
-    pub secrets: Store<PartialObjectMeta<Secret>>,
+    versions: Store<PartialObjectMeta<Secret>>,
+    secrets: Secrets,
+    clients: Clients,
+    slots: Slots,
+    writer: Writer,
     /// Told of certificates whose account changed.
-    pub wake: UnboundedSender<ObjectRef<AkamaiCertificate>>,
-    /// Request budgets, by group.
-    pub budgets: Arc<Budgets>,
-    /// Counts each request to Akamai.
-    pub metrics: Arc<Metrics>,
-    /// Asked before each request to Akamai.
-    pub permit: Permit,
-    /// Sends events.
-    pub recorder: Recorder,
-    /// Flags.
-    pub settings: Settings,
-    checks: Mutex<HashMap<AccountKey, Check>>,
-    checked: Notify,
-    passes: Semaphore,
+    wake: UnboundedSender<ObjectRef<AkamaiCertificate>>,
+    metrics: Arc<Metrics>,
+    settings: Settings,
+    memory: Mutex<HashMap<AccountKey, Memory>>,
+    looked: Notify,
+    first_looks: Semaphore,
 }
 
-/// Why an account could not be looked at; it is tried again.
-#[derive(Debug, thiserror::Error)]
-#[error("the Kubernetes API refused a request for an account: {0}")]
-struct Failed(#[from] kube::Error);
+/// What is remembered of an account.
+#[derive(Default)]
+struct Memory {
+    check: Option<Check>,
+    /// How often in a row the API server refused a write.
+    refusals: u32,
+}
 
 impl Accounts {
-    /// Puts the parts together.
+    /// Puts the parts together. `secrets` holds the metadata of all Secrets, `wake` is told of certificates whose account
+    /// changed, and `permit` is asked before each request to Akamai.
     #[allow(clippy::too_many_arguments, reason = "each is another part, named at the only call")]
     #[must_use]
     pub fn new(
@@ -106,21 +102,21 @@ impl Accounts {
         recorder: Recorder,
         settings: Settings,
     ) -> Arc<Self> {
-        let (checks, checked, passes) = (Mutex::default(), Notify::new(), Semaphore::new(0));
         Arc::new(Self {
-            client,
             registry,
             certificates,
-            secrets,
+            versions: secrets,
+            secrets: Secrets::new(client.clone()),
+            clients: Clients::new(settings.endpoints.clone(), budgets, metrics.clone(), permit),
+            slots: Slots::default(),
+            writer: Writer { client: client.clone(), metrics: metrics.clone(), recorder },
+            client,
             wake,
-            budgets,
             metrics,
-            permit,
-            recorder,
             settings,
-            checks,
-            checked,
-            passes,
+            memory: Mutex::default(),
+            looked: Notify::new(),
+            first_looks: Semaphore::new(0),
         })
     }
 
@@ -144,7 +140,7 @@ impl Accounts {
     ) {
         let (known, writer) = reflector::store();
         let (accounts, present, all) = (self.clone(), known.clone(), known.clone());
-        let first_pass = self.clone();
+        let starting = self.clone();
         let watched = K::watch(&self.settings.scope, &self.client, &known)
             .reflect(writer)
             .inspect_ok(move |event| {
@@ -160,46 +156,39 @@ impl Accounts {
             .run(
                 |account: Arc<K>, accounts: Arc<Self>| {
                     let span = tracing::info_span!("account", account = %account.key());
-                    async move {
-                        Ok::<_, Infallible>(accounts.reconcile(account.as_ref()).await.unwrap_or_else(
-                            |error| {
-                                tracing::warn!(%error, "account");
-                                Action::requeue(RETRY)
-                            },
-                        ))
-                    }
-                    .instrument(span)
+                    async move { Ok::<_, Infallible>(accounts.look(account.as_ref()).await) }.instrument(span)
                 },
                 |_, error: &Infallible, _| match *error {},
                 self,
             )
             .for_each(|_| std::future::ready(()));
-        let passing = async {
-            first_pass.pass_once(&all).await;
+        let starting = async {
+            starting.look_first(&all).await;
             future::pending().await
         };
         tokio::select! {
             () = until_drained(controller, &all, &shutdown) => {}
-            () = passing => {}
+            () = starting => {}
         }
     }
 
-    /// Waits until each account of both kinds has been checked since the start. Before that, "not known" says nothing.
-    pub async fn first_pass(&self) {
+    /// Waits until each account that was there at the start can be used, as its status vouches, or is known to need a
+    /// check. Before that, "does not exist" would be wrong. No call to Akamai is waited for.
+    pub async fn first_look(&self) {
         // The semaphore is never closed.
-        let _ = self.passes.acquire_many(2).await;
+        let _ = self.first_looks.acquire_many(2).await;
     }
 
-    async fn pass_once<K: AccountResource>(&self, all: &Store<K>) {
+    async fn look_first<K: AccountResource>(&self, all: &Store<K>) {
         if all.wait_until_ready().await.is_err() {
             return;
         }
         loop {
-            let checked = self.checked.notified();
+            let looked = self.looked.notified();
             if all.state().iter().all(|account| self.registry.knows(&account.key())) {
-                return self.passes.add_permits(1);
+                return self.first_looks.add_permits(1);
             }
-            checked.await;
+            looked.await;
         }
     }
 
@@ -207,135 +196,184 @@ impl Accounts {
     fn forget_deleted<K: AccountResource>(&self, known: &Store<K>) {
         let present: HashSet<AccountKey> = known.state().iter().map(|account| account.key()).collect();
         for key in self.registry.keys(K::KIND).into_iter().filter(|key| !present.contains(key)) {
-            self.lock_checks().remove(&key);
-            self.registry.remove(&key);
-            self.metrics.forget(&key);
-            self.wake_users(&key);
+            self.forget(&key);
         }
+        self.looked.notify_waiters();
     }
 
-    /// Looks at one account.
-    async fn reconcile<K: AccountResource>(&self, account: &K) -> Result<Action, Failed> {
+    fn forget(&self, key: &AccountKey) {
+        self.lock_memory().remove(key);
+        self.registry.remove(key);
+        self.metrics.forget(key);
+        self.wake_users(key);
+    }
+
+    /// Looks at one account. Answers when to look again.
+    pub(super) async fn look<K: AccountResource>(&self, account: &K) -> Action {
         let key = account.key();
+        let failed = match self.reconcile(account, &key).await {
+            Ok(action) => {
+                if let Some(memory) = self.lock_memory().get_mut(&key) {
+                    memory.refusals = 0;
+                }
+                return action;
+            }
+            Err(failed) => failed,
+        };
+        if failed.is_gone() {
+            // Forgotten again: a check may have been under way when the watch showed the deletion.
+            self.forget(&key);
+            return Action::await_change();
+        }
+        let refusals = {
+            let mut memory = self.lock_memory();
+            let memory = memory.entry(key.clone()).or_default();
+            memory.refusals = memory.refusals.saturating_add(1);
+            memory.refusals
+        };
+        let wait = self.schedule(&key).after_failure(refusals);
+        tracing::warn!(error = %failed, retry_in = ?wait, "account");
+        Action::requeue(wait)
+    }
+
+    async fn reconcile<K: AccountResource>(&self, account: &K, key: &AccountKey) -> Result<Action, Failed> {
         let ending = account.meta().deletion_timestamp.is_some();
         // Before all certificates have been seen, nobody can say that none refers to it.
         let all_seen = matches!(self.certificates.wait_until_ready().now_or_never(), Some(Ok(())));
-        let users = if ending { self.users(&key) } else { Vec::new() };
+        let users = if ending { self.users(key) } else { Vec::new() };
         if ending && all_seen && users.is_empty() {
             if account.has_finalizer() {
-                self.set_finalizer(account, false).await?;
+                self.writer.set_finalizer(account, false).await?;
             }
             return Ok(Action::await_change());
         }
         if !ending && !account.has_finalizer() {
-            self.set_finalizer(account, true).await?;
+            self.announce(key);
+            self.writer.set_finalizer(account, true).await?;
         }
         let subject = Subject {
             uid: account.uid(),
             generation: account.meta().generation.unwrap_or_default(),
-            secret: self.secret_version(account),
+            secret: self.version(&self.place(account)),
         };
-        let check = match self.standing(&key, &subject) {
-            Some(check) if !ending => return Ok(again(&check)),
+        let check = match self.standing(key, &subject) {
             Some(check) => check,
-            None => self.check(account, &key, subject).await,
+            None => self.check(account, key, subject).await,
         };
-        if !ending || all_seen {
-            self.report(account, &check.outcome.clone().while_in_use(&users)).await?;
+        let is_due = if ending { all_seen } else { !check.reported };
+        if is_due {
+            let outcome = check.outcome.clone().while_in_use(&users);
+            self.writer.report(account, &check.subject, &outcome).await?;
+            self.remember(key, Check { reported: true, ..check.clone() });
         }
-        let again = again(&check);
-        self.lock_checks().insert(key, check);
-        Ok(again)
+        Ok(check.wait(Timestamp::now()).map_or_else(Action::await_change, Action::requeue))
     }
 
     /// The last check, if it still stands.
     fn standing(&self, key: &AccountKey, subject: &Subject) -> Option<Check> {
-        self.lock_checks().get(key).filter(|last| last.stands(subject, Timestamp::now())).cloned()
+        self.last(key).filter(|last| last.stands(subject, Timestamp::now()))
     }
 
-    /// A check, of which the account's certificates are told.
-    async fn check<K: AccountResource>(&self, account: &K, key: &AccountKey, subject: Subject) -> Check {
-        let outcome = self.outcome(account, subject.secret.is_some()).await;
-        self.tell(account, key, &outcome);
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        let schedule = Schedule { scale: self.settings.interval_scale, seed: hasher.finish() };
-        Check::after(self.lock_checks().get(key), subject, outcome, schedule, Timestamp::now())
+    fn last(&self, key: &AccountKey) -> Option<Check> {
+        self.lock_memory().get(key).and_then(|memory| memory.check.clone())
     }
 
-    fn lock_checks(&self) -> MutexGuard<'_, HashMap<AccountKey, Check>> {
-        self.checks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn remember(&self, key: &AccountKey, check: Check) {
+        self.lock_memory().entry(key.clone()).or_default().check = Some(check);
     }
 
-    fn secret_namespace<K: AccountResource>(&self, account: &K) -> String {
-        account.namespace().unwrap_or_else(|| self.settings.operator_namespace.clone())
+    fn lock_memory(&self) -> MutexGuard<'_, HashMap<AccountKey, Memory>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// UID and version of the account's Secret, as its watch shows them.
-    fn secret_version<K: AccountResource>(&self, account: &K) -> Option<(String, String)> {
-        let name = &account.credentials().secret_ref.name;
-        let secret = self.secrets.get(&ObjectRef::new(name).within(&self.secret_namespace(account)))?;
-        Some((secret.uid().unwrap_or_default(), secret.resource_version().unwrap_or_default()))
-    }
-
-    /// The Secret, the endpoint, one call.
-    async fn outcome<K: AccountResource>(&self, account: &K, secret_exists: bool) -> Outcome {
-        let (name, namespace) = (&account.credentials().secret_ref.name, self.secret_namespace(account));
-        let missing = || {
-            let message = format!("Secret {namespace}/{name} does not exist: create it");
-            Outcome::refused(Reason::SecretNotFound, message)
+    /// A check, of which the account's certificates are told; or what the status vouches for, at the first look.
+    async fn check<K: AccountResource>(&self, account: &K, key: &AccountKey, seen: Subject) -> Check {
+        let last = self.last(key);
+        let vouched = match &last {
+            None => Vouched::by(&account.status(), &seen),
+            Some(_) => None,
         };
-        if !secret_exists {
-            return missing();
+        if let Some(Vouched::NotReady { message, transient }) = &vouched {
+            self.registry.set(key, Known::NotReady { why: message.clone(), transient: *transient });
+            self.looked.notify_waiters();
         }
-        let secret = match Api::<Secret>::namespaced(self.client.clone(), &namespace).get_opt(name).await {
-            Ok(Some(secret)) => secret,
-            Ok(None) => return missing(),
-            Err(error) => return Outcome::unread(&format!("Secret {namespace}/{name}"), &error),
+        let accepted =
+            last.as_ref().filter(|last| last.subject == seen).and_then(|l| l.outcome.client.clone());
+        let (subject, client) = match accepted {
+            Some(client) => (seen.clone(), Ok(client)),
+            None => self.connect(account, seen.clone()).await,
         };
-        let client = match self.cps_client(account, &secret.data.unwrap_or_default()) {
-            Ok(client) => client,
-            Err(problem) => {
-                let reason = match problem {
-                    Problem::EndpointNotAllowed(_) => Reason::EndpointNotAllowed,
-                    Problem::Invalid(_) => Reason::SecretInvalid,
-                };
-                return Outcome::refused(reason, format!("Secret {namespace}/{name} {problem}"));
+        let schedule = self.schedule(key);
+        let check = match (client, vouched) {
+            (Ok(client), Some(Vouched::Ready { contracts, message })) if subject == seen => {
+                let outcome = Outcome::accepted(client, contracts, message);
+                Check::vouched(subject, outcome, schedule, Timestamp::now())
             }
+            (Ok(client), _) => {
+                self.announce(key);
+                let outcome = self.ask(account, key, client).await;
+                Check::after(last.as_ref(), subject, outcome, schedule, Timestamp::now())
+            }
+            (Err(outcome), _) => Check::after(last.as_ref(), subject, outcome, schedule, Timestamp::now()),
         };
-        let answer = client.with(Priority::Housekeeping, account.key().to_string()).list_contracts().await;
-        Outcome::of(
-            answer.map(|contracts| contracts.iter().map(ToString::to_string).collect()),
-            client,
-            account.defaults(),
-            &format!("Secret {namespace}/{name}"),
-        )
+        if !check.is_no_news(last.as_ref()) {
+            self.tell(account, key, &check.outcome);
+        }
+        self.remember(key, check.clone());
+        check
     }
 
-    fn cps_client<K: AccountResource>(
+    /// A client with what is in the account's Secret, and the version of the Secret that was read: it may be newer than
+    /// what the watch has shown.
+    async fn connect<K: AccountResource>(
         &self,
         account: &K,
-        data: &BTreeMap<String, ByteString>,
-    ) -> Result<CpsClient, Problem> {
-        let credentials: Credentials = credentials::read(account.credentials(), data)?;
-        let destination = credentials::destination(&credentials.host, &self.settings.endpoints)?;
-        let budget = account.request_budget().cloned().unwrap_or_default();
-        let per_minute = budget.per_minute.unwrap_or(DEFAULT_BUDGET.0);
-        let burst = budget.burst.unwrap_or(DEFAULT_BUDGET.1);
-        let (metrics, key) = (self.metrics.clone(), account.key());
-        let mut builder = CpsClient::builder(credentials)
-            .budget(self.budgets.get(&account.budget_group(), per_minute, burst))
-            .edge_dns_turns(self.budgets.edge_dns(&account.budget_group()))
-            .user_agent(concat!("akacert/", env!("CARGO_PKG_VERSION")))
-            .observer(Arc::new(move |record| metrics.cps_call(&key, record)))
-            .permit(self.permit.clone());
-        if let Destination::Allowed(url) = destination {
-            builder = builder.base_url(url);
-            if let Some(pem) = &self.settings.endpoints.ca_pem {
-                builder = builder.root_certificate_pem(pem.clone());
+        seen: Subject,
+    ) -> (Subject, Result<CpsClient, Outcome>) {
+        let place = self.place(account);
+        let Some(version) = &seen.secret else { return (seen, Err(Outcome::without_secret(&place))) };
+        match self.secrets.read(&place, version).await {
+            Ok(Some(content)) => {
+                let client = self.clients.client(account, &content.data);
+                let subject = Subject { secret: Some(content.version.clone()), ..seen };
+                (subject, client.map_err(|problem| Outcome::unusable(&place, &problem)))
             }
+            Ok(None) => (Subject { secret: None, ..seen }, Err(Outcome::without_secret(&place))),
+            Err(why) => (seen, Err(Outcome::unread(&place, &why))),
         }
-        builder.build().map_err(|error| Problem::Invalid(error.to_string()))
+    }
+
+    /// The one call.
+    async fn ask<K: AccountResource>(&self, account: &K, key: &AccountKey, client: CpsClient) -> Outcome {
+        let cps = client.with(Priority::Housekeeping, key.to_string());
+        let answer = self.slots.run(client.budget(), cps.list_contracts()).await;
+        let contracts = answer.map(|contracts| contracts.iter().map(ToString::to_string).collect());
+        Outcome::of(contracts, client, account.defaults(), &self.place(account))
+    }
+
+    fn place<K: AccountResource>(&self, account: &K) -> Place {
+        let namespace = account.namespace().unwrap_or_else(|| self.settings.operator_namespace.clone());
+        Place { namespace, name: account.credentials().secret_ref.name.clone() }
+    }
+
+    /// The version of a Secret that the watch shows.
+    fn version(&self, place: &Place) -> Option<SecretVersion> {
+        let secret = self.versions.get(&ObjectRef::new(&place.name).within(&place.namespace))?;
+        Some(SecretVersion {
+            uid: secret.uid().unwrap_or_default(),
+            resource_version: secret.resource_version().unwrap_or_default(),
+        })
+    }
+
+    fn schedule(&self, key: &AccountKey) -> Schedule {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        Schedule { scale: self.settings.interval_scale, seed: hasher.finish() }
+    }
+
+    fn announce(&self, key: &AccountKey) {
+        self.registry.announce(key);
+        self.looked.notify_waiters();
     }
 
     /// Tells the certificates of this account.
@@ -343,25 +381,25 @@ impl Accounts {
         let known = match &outcome.client {
             Some(client) if outcome.ready => {
                 let (allowed_namespaces, allowed_domains) = account.allowed();
-                Known::Ready(Arc::new(Account {
+                let account = Arc::new(Account {
                     key: key.clone(),
-                    client: client.clone(),
                     contracts: outcome.contracts.clone(),
                     defaults: account.defaults().cloned().unwrap_or_default(),
                     allowed_namespaces,
                     allowed_domains,
                     budget_group: account.budget_group(),
-                }))
+                });
+                Known::Ready { account, client: client.clone() }
             }
             _ => Known::NotReady { why: outcome.message.clone(), transient: outcome.is_transient() },
         };
         self.registry.set(key, known);
-        self.checked.notify_waiters();
+        self.looked.notify_waiters();
         self.wake_users(key);
     }
 
     fn users(&self, key: &AccountKey) -> Vec<Arc<AkamaiCertificate>> {
-        self.certificates.state_filter(|certificate| AccountKey::of(certificate) == *key)
+        self.certificates.state_filter(|certificate| refers_to(certificate, key))
     }
 
     fn wake_users(&self, key: &AccountKey) {
@@ -370,56 +408,4 @@ impl Accounts {
             let _ = self.wake.send(ObjectRef::from_obj(certificate.as_ref()));
         }
     }
-
-    /// Writes the status if a fact changed.
-    async fn report<K: AccountResource>(&self, account: &K, outcome: &Outcome) -> Result<(), Failed> {
-        let before = account.status();
-        let after = outcome.status(&before, account.meta().generation.unwrap_or_default(), Timestamp::now());
-        if after == before {
-            return Ok(());
-        }
-        let patch = Patch::Apply(json!({
-            "apiVersion": K::api_version(&()), "kind": K::kind(&()),
-            "metadata": {"name": account.name_any(), "uid": account.uid()},
-            "status": after,
-        }));
-        failpoint::reach("before an account's status");
-        let answer = account
-            .api(&self.client)
-            .patch_status(&account.name_any(), &PatchParams::apply(FIELD_MANAGER).force(), &patch)
-            .await;
-        failpoint::reach("after an account's status");
-        self.metrics.api_write("report an account's status", answer.is_ok());
-        answer?;
-        let known = status::find(&before.conditions, condition::READY).map(|ready| ready.reason.as_str());
-        if known != Some(outcome.reason.as_str())
-            && let Err(error) = self.recorder.publish(&outcome.event(), &account.object_ref(&())).await
-        {
-            tracing::warn!(%error, "an event could not be sent");
-        }
-        Ok(())
-    }
-
-    async fn set_finalizer<K: AccountResource>(&self, account: &K, present: bool) -> Result<(), Failed> {
-        let mut finalizers = account.meta().finalizers.clone().unwrap_or_default();
-        finalizers.retain(|finalizer| finalizer != ACCOUNT_FINALIZER);
-        if present {
-            finalizers.push(ACCOUNT_FINALIZER.to_owned());
-        }
-        let patch = Patch::Merge(json!({
-            "metadata": {"finalizers": finalizers, "resourceVersion": account.resource_version()}
-        }));
-        failpoint::reach("before an account's finalizer");
-        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        let answer = account.api(&self.client).patch(&account.name_any(), &parameters, &patch).await;
-        failpoint::reach("after an account's finalizer");
-        self.metrics.api_write("set an account's finalizer", answer.is_ok());
-        answer?;
-        Ok(())
-    }
-}
-
-/// When to look at an account again after a check.
-fn again(check: &Check) -> Action {
-    check.wait(Timestamp::now()).map_or_else(Action::await_change, Action::requeue)
 }

@@ -1,15 +1,14 @@
-//! PURE: from a Secret and the operator's flags to credentials and where they may be sent.
-//! Not here: reading the Secret, calling anybody.
+//! PURE: from a Secret and the operator's flags to credentials, and to where they may be sent.
 
 use std::collections::BTreeMap;
 
 use akamai_cps::Credentials;
 use k8s_openapi::ByteString;
 
-use crate::api::account::Credentials as CredentialsSpec;
+use akacert_api::account::Credentials as CredentialsSpec;
 
-/// Only hosts below this domain are ever called, unless an operator flag allows another endpoint: whoever may write an
-/// account could otherwise send Secrets where he likes.
+/// The operator calls hosts below this domain only, unless a flag allows another endpoint. Otherwise whoever may write an
+/// account could have Secrets sent anywhere.
 const AKAMAI: &str = ".luna.akamaiapis.net";
 
 /// An endpoint that an operator flag allows.
@@ -24,22 +23,22 @@ pub struct Endpoint {
 /// The endpoints that operator flags allow, and the authorities that sign their certificates.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoints {
-    /// The endpoints.
+    /// Beside Akamai's own.
     pub allowed: Vec<Endpoint>,
-    /// Certificates, PEM.
+    /// The authorities' certificates, PEM.
     pub ca_pem: Option<Vec<u8>>,
 }
 
-/// A flag that is no endpoint.
+/// The value of a flag is no endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no endpoint: write https://HOST[:PORT] or http://HOST[:PORT]")]
 pub struct EndpointsError(String);
 
 impl Endpoint {
-    /// An endpoint as a flag gives it.
+    /// Reads the value of a flag.
     ///
     /// # Errors
-    /// It is not `https://HOST[:PORT]` or `http://HOST[:PORT]`.
+    /// The value is not `https://HOST[:PORT]` or `http://HOST[:PORT]`.
     pub fn parse(url: &str) -> Result<Self, EndpointsError> {
         let error = || EndpointsError(url.to_owned());
         let (scheme, authority) = url.split_once("://").ok_or_else(error)?;
@@ -56,7 +55,7 @@ fn is_authority(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']')
 }
 
-/// What is wrong with a Secret, as what comes after its name. Never holds a value of the Secret but the host.
+/// What is wrong with a Secret: what a message says after the Secret's name. It holds no value of the Secret but the host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// A key is missing, or its value is malformed.
@@ -79,7 +78,7 @@ pub enum Destination {
     Allowed(String),
 }
 
-/// The credentials in a Secret.
+/// Reads the credentials from the content of a Secret.
 ///
 /// # Errors
 /// [`Problem::Invalid`], naming the key.
@@ -118,7 +117,7 @@ pub fn read(spec: &CredentialsSpec, data: &BTreeMap<String, ByteString>) -> Resu
 /// Where credentials for a host may be sent.
 ///
 /// # Errors
-/// [`Problem::EndpointNotAllowed`]: nothing is sent.
+/// [`Problem::EndpointNotAllowed`]: nowhere.
 pub fn destination(host: &str, endpoints: &Endpoints) -> Result<Destination, Problem> {
     let host = host.to_ascii_lowercase();
     if let Some(endpoint) = endpoints.allowed.iter().find(|endpoint| endpoint.authority == host) {

@@ -1,130 +1,21 @@
-//! What certificates see of accounts: whether one may be used, and if not, why. Not here: checking credentials.
+//! What certificates see of accounts: whether one may be used, and if not, why.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use akacert_api::AkamaiCertificate;
+use akacert_api::certificate::AccountKind;
+use akacert_core::account::{Account, AccountKey, View, permitted};
 use akamai_cps::Client;
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 
-use crate::allowed;
-use crate::api::AkamaiCertificate;
-use crate::api::account::Defaults;
-use crate::api::certificate::{AccountKind, AccountRef};
-
-/// Names an account.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountKey {
-    /// Its kind.
-    pub kind: AccountKind,
-    /// Its namespace; none for a ClusterAkamaiAccount.
-    pub namespace: Option<String>,
-    /// Its name.
-    pub name: String,
-}
-
-impl AccountKey {
-    /// The account that a certificate refers to.
-    #[must_use]
-    pub fn of(certificate: &AkamaiCertificate) -> Self {
-        Self::referred_to(&certificate.spec.account_ref, certificate)
-    }
-
-    /// The account that a reference in a certificate means.
-    #[must_use]
-    pub fn referred_to(reference: &AccountRef, certificate: &AkamaiCertificate) -> Self {
-        let namespace = match reference.kind {
-            AccountKind::AkamaiAccount => certificate.namespace(),
-            AccountKind::ClusterAkamaiAccount => None,
-        };
-        Self { kind: reference.kind, namespace, name: reference.name.clone() }
-    }
-}
-
-impl AccountKey {
-    /// `namespace/name`, or the name alone of a ClusterAkamaiAccount.
-    #[must_use]
-    pub fn path(&self) -> String {
-        match &self.namespace {
-            Some(namespace) => format!("{namespace}/{}", self.name),
-            None => self.name.clone(),
-        }
-    }
-}
-
-impl fmt::Display for AccountKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind.as_str(), self.path())
-    }
-}
-
-/// An account whose credentials were accepted.
-#[derive(Clone, Debug)]
-pub struct Account {
-    /// Its name.
-    pub key: AccountKey,
-    /// A client with its credentials.
-    pub client: Client,
-    /// The contracts that the credentials see.
-    pub contracts: Vec<String>,
-    /// Defaults for new enrollments.
-    pub defaults: Defaults,
-    /// The namespaces that may use it; none: its own.
-    pub allowed_namespaces: Option<LabelSelector>,
-    /// The names that it may be used for; none: all.
-    pub allowed_domains: Option<Vec<String>>,
-    /// The request budget that it shares.
-    pub budget_group: String,
-}
-
-/// An account as one certificate sees it.
-#[derive(Clone, Debug)]
-pub enum View {
-    /// It may be used.
-    Ready(Arc<Account>),
-    /// It does not exist.
-    Missing {
-        /// For the certificate's conditions.
-        message: String,
-    },
-    /// Its credentials were not accepted, or were not checked yet.
-    NotReady {
-        /// For the certificate's conditions.
-        message: String,
-        /// It passes by itself: CPS cannot be reached, say.
-        transient: bool,
-    },
-    /// It may not be used in this namespace.
-    NamespaceNotAllowed {
-        /// For the certificate's conditions.
-        message: String,
-    },
-    /// It may not be used for a name.
-    DomainNotAllowed {
-        /// For the certificate's conditions.
-        message: String,
-    },
-}
-
-impl View {
-    /// The account, if it may be used.
-    #[must_use]
-    pub fn ready(&self) -> Option<&Arc<Account>> {
-        match self {
-            View::Ready(account) => Some(account),
-            _ => None,
-        }
-    }
-}
-
 /// What is known of an account.
 #[derive(Clone, Debug)]
 pub(super) enum Known {
-    Ready(Arc<Account>),
+    Ready { account: Arc<Account>, client: Client },
     NotReady { why: String, transient: bool },
 }
 
@@ -139,6 +30,14 @@ impl Registry {
     #[must_use]
     pub fn new(namespaces: Store<PartialObjectMeta<Namespace>>) -> Self {
         Self { known: RwLock::default(), namespaces }
+    }
+
+    /// Certificates may not take an account for missing that is seen and not yet checked.
+    pub(super) fn announce(&self, key: &AccountKey) {
+        let being_checked =
+            || Known::NotReady { why: "its credentials are being checked".into(), transient: true };
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry(key.clone()).or_insert_with(being_checked);
     }
 
     pub(super) fn set(&self, key: &AccountKey, known: Known) {
@@ -159,7 +58,7 @@ impl Registry {
     pub fn verdicts(&self) -> Vec<(AccountKey, bool)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> =
-            known.iter().map(|(key, known)| (key.clone(), matches!(known, Known::Ready(_)))).collect();
+            known.iter().map(|(key, known)| (key.clone(), matches!(known, Known::Ready { .. }))).collect();
         all.sort();
         all
     }
@@ -168,7 +67,7 @@ impl Registry {
         self.known.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
     }
 
-    /// The account of a certificate, as far as this certificate may use it.
+    /// The account that a certificate refers to, as far as this certificate may use it.
     #[must_use]
     pub fn view(&self, certificate: &AkamaiCertificate) -> View {
         self.view_of(&AccountKey::of(certificate), certificate, &certificate.spec.names())
@@ -185,10 +84,19 @@ impl Registry {
             Some(Known::NotReady { why, transient }) => {
                 View::NotReady { message: format!("{key} is not ready: {why}"), transient }
             }
-            Some(Known::Ready(account)) => {
+            Some(Known::Ready { account, .. }) => {
                 let labels = self.labels(&certificate.namespace().unwrap_or_default());
                 permitted(account, certificate, names, &labels)
             }
+        }
+    }
+
+    /// A client with the credentials of an account that is Ready. Whether a certificate may use it is in its [`View`].
+    #[must_use]
+    pub fn client(&self, key: &AccountKey) -> Option<Client> {
+        match self.known.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+            Some(Known::Ready { client, .. }) => Some(client.clone()),
+            _ => None,
         }
     }
 
@@ -198,35 +106,12 @@ impl Registry {
     }
 }
 
-/// Whether a certificate of a namespace with these labels may use an account.
-fn permitted(
-    account: Arc<Account>,
-    certificate: &AkamaiCertificate,
-    names: &[&str],
-    labels: &BTreeMap<String, String>,
-) -> View {
-    let namespace = certificate.namespace().unwrap_or_default();
-    let selected =
-        account.allowed_namespaces.as_ref().is_none_or(|selector| allowed::selects(selector, labels));
-    if !selected {
-        let message = format!(
-            "{} does not allow namespace {namespace}: label the namespace as its allowedNamespaces asks, or ask its owner",
-            account.key
-        );
-        return View::NamespaceNotAllowed { message };
-    }
-    let refused = account
-        .allowed_domains
-        .as_deref()
-        .map(|patterns| allowed::disallowed(patterns, names))
-        .unwrap_or_default();
-    if !refused.is_empty() {
-        let message = format!(
-            "{} does not allow {}: remove what its allowedDomains does not cover, or ask its owner",
-            account.key,
-            refused.join(", ")
-        );
-        return View::DomainNotAllowed { message };
-    }
-    View::Ready(account)
+/// As comparing with [`AccountKey::of`], without making a key for each of ten thousand certificates.
+pub(super) fn refers_to(certificate: &AkamaiCertificate, key: &AccountKey) -> bool {
+    let reference = &certificate.spec.account_ref;
+    let namespace = match reference.kind {
+        AccountKind::AkamaiAccount => certificate.metadata.namespace.as_ref(),
+        AccountKind::ClusterAkamaiAccount => None,
+    };
+    key.kind == reference.kind && key.name == reference.name && key.namespace.as_ref() == namespace
 }

@@ -1,4 +1,4 @@
-//! Either kind of account, seen alike. Not here: what is done with it.
+//! What both kinds of account have in common.
 
 use std::fmt::Debug;
 
@@ -9,15 +9,15 @@ use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::registry::AccountKey;
-use crate::api::account::{Credentials, Defaults, RequestBudget};
-use crate::api::certificate::AccountKind;
-use crate::api::names::ACCOUNT_FINALIZER;
-use crate::api::status::AccountStatus;
-use crate::api::{AkamaiAccount, ClusterAkamaiAccount};
-use crate::scope::{Scope, Watch, everywhere};
+use crate::cluster::scope::{Scope, Watch, everywhere};
+use akacert_api::account::{Credentials, Defaults, RequestBudget};
+use akacert_api::certificate::AccountKind;
+use akacert_api::names::ACCOUNT_FINALIZER;
+use akacert_api::status::AccountStatus;
+use akacert_api::{AkamaiAccount, ClusterAkamaiAccount};
+use akacert_core::account::AccountKey;
 
-/// Either kind of account.
+/// An AkamaiAccount or a ClusterAkamaiAccount.
 pub(super) trait AccountResource:
     Resource<DynamicType = (), Scope: Send>
     + ResourceExt
@@ -41,12 +41,13 @@ pub(super) trait AccountResource:
         AccountKey { kind: Self::KIND, namespace: self.namespace(), name: self.name_any() }
     }
 
+    /// The finalizer that keeps an account while certificates refer to it.
     fn has_finalizer(&self) -> bool {
         self.finalizers().iter().any(|finalizer| finalizer == ACCOUNT_FINALIZER)
     }
 
-    /// Budgets are shared by name within one trust domain, a namespace or the cluster: a tenant cannot join, and use up,
-    /// the budget of another.
+    /// Accounts share a budget by its name within one trust domain: a namespace, or the cluster. A tenant can neither join
+    /// nor use up the budget of another.
     fn budget_group(&self) -> String {
         let scope = self.namespace().map_or("cluster".into(), |namespace| format!("namespace/{namespace}"));
         match self.request_budget().and_then(|budget| budget.group.as_ref()) {

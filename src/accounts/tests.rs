@@ -2,17 +2,29 @@
 
 use std::sync::Arc;
 
+use akamai_cps::{Client, Credentials};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::PartialObjectMeta;
 use kube::runtime::{reflector, watcher};
 use serde_json::{Value, json};
 
+use super::Registry;
 use super::registry::Known;
-use super::{Account, AccountKey, Registry, View};
-use crate::api::AkamaiCertificate;
-use crate::api::certificate::AccountKind;
-use crate::next::fixtures::{account, certificate};
+use akacert_api::AkamaiCertificate;
+use akacert_api::certificate::AccountKind;
+use akacert_core::account::{Account, AccountKey, View};
+use akacert_core::life::fixtures::{account, certificate};
+
+/// A client that is never called.
+pub(super) fn client() -> Client {
+    let credentials = Credentials::new("akab-test.luna.akamaiapis.net", "t", "s", "a").unwrap();
+    Client::builder(credentials).build().unwrap()
+}
+
+fn usable(account: Account) -> Known {
+    Known::Ready { account: Arc::new(account), client: client() }
+}
 
 /// A registry in a cluster with namespace `shop`, which has these labels.
 fn registry(labels: Value) -> Registry {
@@ -44,7 +56,7 @@ fn seen(registry: &Registry, certificate: &AkamaiCertificate) -> String {
 
 fn seen_of(account: Account, labels: Value) -> String {
     let registry = registry(labels);
-    registry.set(&production(), Known::Ready(Arc::new(account)));
+    registry.set(&production(), usable(account));
     seen(&registry, &certificate())
 }
 
@@ -60,7 +72,7 @@ fn an_account_that_nobody_made_is_missing() {
 #[test]
 fn an_account_that_was_removed_is_missing_again() {
     let registry = registry(json!({}));
-    registry.set(&production(), Known::Ready(Arc::new(account())));
+    registry.set(&production(), usable(account()));
     registry.remove(&production());
     assert!(seen(&registry, &certificate()).starts_with("missing: "));
 }
@@ -98,7 +110,7 @@ fn a_namespace_may_use_an_account_that_selects_its_labels() {
 fn a_namespace_that_has_not_been_seen_has_no_labels() {
     let registry = registry(json!({"team": "web"}));
     let web = selector(json!({"matchLabels": {"team": "web"}}));
-    registry.set(&production(), Known::Ready(Arc::new(Account { allowed_namespaces: web, ..account() })));
+    registry.set(&production(), usable(Account { allowed_namespaces: web, ..account() }));
     let mut elsewhere = certificate();
     elsewhere.metadata.namespace = Some("elsewhere".into());
     assert!(seen(&registry, &elsewhere).starts_with("namespace: "));
@@ -137,7 +149,7 @@ fn a_certificate_sees_an_account_of_its_own_namespace_only() {
     assert_eq!(key.to_string(), "AkamaiAccount shop/production");
     let registry = registry(json!({}));
     let anything = Account { key: key.clone(), allowed_domains: None, ..account() };
-    registry.set(&key, Known::Ready(Arc::new(anything)));
+    registry.set(&key, usable(anything));
     assert_eq!(seen(&registry, &own), "ready");
     // Neither the cluster's account of that name, nor that of another namespace.
     assert!(seen(&registry, &certificate()).starts_with("missing: "));

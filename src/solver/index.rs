@@ -1,5 +1,5 @@
 //! Which URL has which answer: one entry per host, with the ConfigMaps that its tokens and its redirect come from.
-//! Not here: what is kept of one ConfigMap (`part`), the format of a ConfigMap (`crate::publish`), HTTP (`server`).
+//! Not here: what is kept of one ConfigMap (`part`), the format of a ConfigMap (`akacert_core::published`), HTTP (`server`).
 //!
 //! For a while two ConfigMaps may answer the same URL, one of them of a certificate that is going. The ConfigMap whose name
 //! sorts first wins, in whatever order they arrive.
@@ -17,7 +17,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
-use crate::publish::{Content, read};
+use akacert_core::published::{Content, read};
 use part::{Part, Path, parts};
 
 /// The answers, shared between the watch and the server.

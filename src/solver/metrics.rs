@@ -1,4 +1,4 @@
-//! What the solver counts. Not here: serving the counters (`crate::admin`).
+//! What the solver counts. Not here: serving the counters (`crate::process::admin`).
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric};
@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::Challenges;
-use crate::metrics::{catalog, register};
+use crate::process::metrics::{catalog, register};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Labels {

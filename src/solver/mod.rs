@@ -2,7 +2,7 @@
 //! operator publishes as ConfigMaps. Stateless; any number of replicas.
 //!
 //! `watch` follows the ConfigMaps, `index` knows the answers, `server` speaks HTTP. Not here: writing the ConfigMaps
-//! (`crate::publish`).
+//! (`akacert_core::published`).
 
 mod index;
 mod metrics;
@@ -17,9 +17,9 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Readiness};
-use crate::metrics::register_build;
-use crate::telemetry::LogFilter;
+use crate::process::admin::{self, Readiness};
+use crate::process::metrics::register_build;
+use crate::process::telemetry::LogFilter;
 
 pub use index::{Challenges, Found};
 #[cfg(test)]

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::index::{Challenges, Found, normalised};
 use super::metrics::{Outcome, SolverMetrics};
-use crate::admin::Readiness;
+use crate::process::admin::Readiness;
 
 /// Bounds of the server.
 #[derive(Clone, Debug)]

@@ -13,8 +13,8 @@ use kube::{Api, Client, Resource};
 use serde::Deserialize;
 
 use super::Challenges;
-use crate::admin::Readiness;
-use crate::api::names::{CHALLENGES_COMPONENT, COMPONENT_LABEL};
+use crate::process::admin::Readiness;
+use akacert_api::names::{CHALLENGES_COMPONENT, COMPONENT_LABEL};
 
 #[cfg(test)]
 mod tests;

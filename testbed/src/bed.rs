@@ -1,4 +1,4 @@
-//! The test bed as a whole: everything started in its order, and what tests ask it.
+//! The test bed as a whole: it starts everything in order, and answers what tests ask.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -6,27 +6,27 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
-use kube::{Client, ResourceExt};
+use kube::Client;
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
 use crate::control_plane::{self, ControlPlane};
 use crate::kubelet::Kubelet;
-use crate::network::{self, CPS};
+use crate::network::{self, AUTHORITY, CPS, HOST};
 use crate::pki::Authority;
 use crate::process::Process;
-use crate::programs::{self, Programs};
+use crate::programs::{self, Parts, Programs};
 use crate::records::{self, Access, Request};
 use crate::services::{self, SimulatorOptions};
-use crate::{dns, gateway};
+use crate::{bind, challtestsrv, gateway, namespace};
 
 /// How the test bed runs.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The CPS simulator.
+    /// What runs in it.
+    pub parts: Parts,
+    /// How the CPS simulator runs.
     pub simulator: SimulatorOptions,
     /// How long the ingress controller gathers changes before it applies them.
     pub ingress_throttle: Duration,
@@ -34,13 +34,18 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { simulator: SimulatorOptions::default(), ingress_throttle: Duration::from_millis(100) }
+        Self {
+            parts: Parts::All,
+            simulator: SimulatorOptions::default(),
+            ingress_throttle: Duration::from_millis(100),
+        }
     }
 }
 
-/// A running test bed. Everything ends when it is dropped.
+/// A running test bed. Everything in it ends when it is dropped.
 pub struct TestBed {
     work: PathBuf,
+    parts: Parts,
     programs: Programs,
     authority: Authority,
     control_plane: ControlPlane,
@@ -50,43 +55,48 @@ pub struct TestBed {
     /// For operators outside the cluster, once there was one.
     pub(crate) operator_kubeconfig: Mutex<Option<PathBuf>>,
     _kubelet: Kubelet,
-    _others: [Process; 4],
+    _others: Vec<Process>,
 }
 
 impl TestBed {
-    /// Starts everything. To be called inside the namespaces ([`crate::enter`]).
+    /// Starts everything. This works inside the namespaces only ([`crate::enter`]).
     ///
     /// # Errors
-    /// A part does not start; the error names its log.
+    /// A part does not start; the error has what it said.
     pub async fn start(options: &Options) -> Result<Self> {
-        let programs = Programs::find_or_build()?;
-        let work = std::env::temp_dir().join(format!("akacert-testbed-{}", unique()?));
+        let parts = options.parts;
+        let programs = Programs::find(parts)?;
+        let files = namespace::files().context("a test bed starts inside its namespaces only")?;
+        let work = files.join(format!("bed-{}", unique()?));
         for directory in ["logs", "pods"] {
             tokio::fs::create_dir_all(work.join(directory)).await?;
         }
         network::set_up(&work).await?;
         let authority = Authority::new(&work)?;
-        let ((control_plane, ingress, access_log), [others, named], (acme, simulator)) = tokio::try_join!(
+        let ((control_plane, ingress, access_log), mut others, (acme, simulator)) = tokio::try_join!(
             async {
                 let control_plane = ControlPlane::start(&work, &programs, &authority).await?;
                 let kubeconfig = &control_plane.kubeconfig;
-                gateway::install_crds(&work, &programs, kubeconfig).await?;
+                gateway::install_crds(&work, &programs, parts, kubeconfig).await?;
                 let (ingress, access_log) =
                     services::ingress(&work, &programs, kubeconfig, options.ingress_throttle).await?;
                 Ok((control_plane, ingress, access_log))
             },
-            dns::start(&work, &programs),
+            name_servers(&work, &programs, parts),
             async {
                 let acme = services::acme(&work, &programs, &authority).await?;
-                Ok((acme, services::simulator(&work, &authority, &options.simulator).await?))
+                let simulator = services::simulator(&work, &authority, parts, &options.simulator).await?;
+                Ok((acme, simulator))
             }
         )?;
+        others.extend([acme, ingress]);
         let client = control_plane::client(&control_plane.kubeconfig).await?;
         let mut images = HashMap::new();
         images.insert("ghcr.io/akacert/akacert".to_owned(), programs::own("akacert")?);
         let kubelet = Kubelet::start(client.clone(), &work, authority.pem(), images).await?;
         let bed = Self {
             work,
+            parts,
             programs,
             authority,
             control_plane,
@@ -95,9 +105,9 @@ impl TestBed {
             simulator: Some(simulator),
             operator_kubeconfig: Mutex::default(),
             _kubelet: kubelet,
-            _others: [others, named, acme, ingress],
+            _others: others,
         };
-        // Pebble's, and the simulator's for the enrollments that it makes by itself.
+        // Pebble's, and the simulator's own for the enrollments that it makes by itself.
         let simulators = bed.control("GET", "/root", None).await?;
         let roots = [bed.acme_root().await?, simulators.as_str().unwrap_or_default().to_owned()].concat();
         std::fs::write(bed.trusted_roots(), roots)?;
@@ -105,37 +115,42 @@ impl TestBed {
         Ok(bed)
     }
 
-    /// An administrator's client.
+    /// A client with the rights of an administrator.
     #[must_use]
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// Where logs and files are; they go with the test bed.
+    /// The directory with its logs and files. They go with the test bed.
     #[must_use]
     pub fn work(&self) -> &Path {
         &self.work
     }
 
-    /// An administrator's kubeconfig.
+    /// A kubeconfig with the rights of an administrator.
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         &self.control_plane.kubeconfig
     }
 
+    /// The path of a program.
+    pub(crate) fn program(&self, program: &str) -> Result<&Path> {
+        self.programs.path(program)
+    }
+
     /// The directory with kubectl.
     ///
     /// # Errors
-    /// It is nowhere.
+    /// There is none.
     pub fn kubectl_directory(&self) -> Result<&Path> {
         self.programs.path("kubectl")?.parent().context("kubectl is in no directory")
     }
 
-    /// What a shell of a user needs: kubectl, helm and this workspace's programs on `PATH`, and a kubeconfig of an
-    /// administrator in a namespace.
+    /// The environment of a user's shell: kubectl, helm and this workspace's programs are on `PATH`, and the kubeconfig is
+    /// that of an administrator in a namespace.
     ///
     /// # Errors
-    /// A program is nowhere, or the kubeconfig cannot be written.
+    /// A program is missing, or the kubeconfig cannot be written.
     pub async fn shell_environment(&self, namespace: &str) -> Result<[(&'static str, OsString); 2]> {
         let kubeconfig = self.work.join(format!("{namespace}.kubeconfig"));
         std::fs::copy(self.kubeconfig(), &kubeconfig)?;
@@ -163,30 +178,15 @@ impl TestBed {
         self.work.join("roots.pem")
     }
 
-    /// The root that the ACME authority issues under, PEM.
+    /// The root certificate of the ACME authority, PEM.
     ///
     /// # Errors
-    /// It does not answer.
+    /// The authority does not answer.
     pub async fn acme_root(&self) -> Result<String> {
         services::acme_root(&self.authority).await
     }
 
-    /// Installs the CRDs of the Prometheus operator that the project's manifests use.
-    ///
-    /// # Errors
-    /// The API server refuses them.
-    pub async fn install_monitoring_crds(&self) -> Result<()> {
-        for file in ["podmonitors.yaml", "prometheusrules.yaml"] {
-            let file = self.programs.path(file)?.to_string_lossy();
-            self.kubectl(&["apply", "--server-side", "-f", &file]).await?;
-        }
-        for crd in ["podmonitors.monitoring.coreos.com", "prometheusrules.monitoring.coreos.com"] {
-            self.kubectl(&["wait", "--for=condition=Established", "crd", crd, "--timeout=30s"]).await?;
-        }
-        Ok(())
-    }
-
-    /// Runs kubectl; answers what it printed.
+    /// Runs kubectl. Answers what it printed.
     ///
     /// # Errors
     /// It failed; the error has what it said.
@@ -198,10 +198,10 @@ impl TestBed {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// `kubectl apply` of a manifest, as a user would.
+    /// Runs `kubectl apply` with a manifest. Answers what it printed.
     ///
     /// # Errors
-    /// The API server refused it; the error has its words.
+    /// The API server refused it; the error has what it said.
     pub async fn apply(&self, manifest: &str) -> Result<String> {
         use tokio::io::AsyncWriteExt;
         let mut child = self
@@ -227,7 +227,7 @@ impl TestBed {
         Ok(command)
     }
 
-    /// Runs Helm; answers what it printed.
+    /// Runs Helm. Answers what it printed.
     ///
     /// # Errors
     /// It failed; the error has what it said.
@@ -241,35 +241,7 @@ impl TestBed {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Starts a Prometheus that scrapes operator and solver as they run now, and evaluates alert rules.
-    ///
-    /// # Errors
-    /// It does not start.
-    pub async fn prometheus(&self, rules: &Path) -> Result<Process> {
-        let pods: Api<Pod> = Api::namespaced(self.client(), crate::NAMESPACE);
-        let ours = ListParams::default().labels("app.kubernetes.io/name=akacert");
-        let pods: Vec<_> = pods
-            .list(&ours)
-            .await?
-            .into_iter()
-            .filter_map(|pod| {
-                let address = pod.status.as_ref()?.pod_ip.clone()?;
-                Some((pod.name_any(), format!("{address}:8081")))
-            })
-            .collect();
-        services::prometheus(&self.work, &self.programs, &pods, rules).await
-    }
-
-    /// Starts external-dns, which publishes the TXT records of DNSEndpoint objects below
-    /// [`EXTERNAL_DNS_DOMAIN`](crate::EXTERNAL_DNS_DOMAIN).
-    ///
-    /// # Errors
-    /// It does not start.
-    pub async fn external_dns(&self) -> Result<Process> {
-        services::external_dns(&self.work, &self.programs, self.kubeconfig()).await
-    }
-
-    /// What came to the ingress controller.
+    /// The requests that came to the ingress controller.
     ///
     /// # Errors
     /// The log cannot be read.
@@ -277,7 +249,7 @@ impl TestBed {
         records::access_log(&self.access_log)
     }
 
-    /// What service accounts asked of the API server.
+    /// The requests that service accounts made to the API server.
     ///
     /// # Errors
     /// The log cannot be read.
@@ -285,7 +257,7 @@ impl TestBed {
         records::audit_log(&self.control_plane.audit_log)
     }
 
-    /// Ends the CPS simulator and starts one with other options, that goes on with its enrollments.
+    /// Ends the CPS simulator, and starts one with other options that goes on with its enrollments.
     ///
     /// # Errors
     /// It does not start.
@@ -294,15 +266,15 @@ impl TestBed {
         if let Some(simulator) = self.simulator.take() {
             simulator.stop().await?;
         }
-        self.simulator = Some(services::simulator(&self.work, &self.authority, options).await?);
+        self.simulator = Some(services::simulator(&self.work, &self.authority, self.parts, options).await?);
         self.control("PUT", "/dump", Some(memory)).await?;
         Ok(())
     }
 
-    /// A request to the CPS simulator's control endpoint.
+    /// Makes a request to the control endpoint of the CPS simulator. Answers what it answered.
     ///
     /// # Errors
-    /// It does not answer, or refuses.
+    /// It does not answer, or refuses the request.
     pub async fn control(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value> {
         let mut request = reqwest::Client::new().request(method.parse()?, format!("http://{CPS}:8080{path}"));
         if let Some(body) = body {
@@ -316,7 +288,7 @@ impl TestBed {
         Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
-    /// What the pods of a Deployment wrote, newest pod last.
+    /// Everything that the pods of a Deployment have written, newest pod last.
     ///
     /// # Errors
     /// The logs cannot be read.
@@ -330,13 +302,15 @@ impl TestBed {
     }
 }
 
-impl Drop for TestBed {
-    fn drop(&mut self) {
-        // Kept on demand, to look at the logs of a failure.
-        if std::env::var_os("AKACERT_TESTBED_KEEP").is_none() {
-            let _ = std::fs::remove_dir_all(&self.work);
-        } else {
-            eprintln!("the test bed's files are kept in {}", self.work.display());
+/// Starts the DNS. Every name leads to the ingress controller, unless BIND or a test says otherwise.
+async fn name_servers(work: &Path, programs: &Programs, parts: Parts) -> Result<Vec<Process>> {
+    match parts {
+        Parts::Demo => Ok(vec![challtestsrv::start(work, programs, &[(HOST, 53), (AUTHORITY, 53)]).await?]),
+        Parts::All => {
+            let behind = [challtestsrv::BEHIND_BIND];
+            let (others, named) =
+                tokio::try_join!(challtestsrv::start(work, programs, &behind), bind::start(work))?;
+            Ok(vec![others, named])
         }
     }
 }
@@ -349,7 +323,7 @@ spec:
   controller: traefik.io/ingress-controller
 ";
 
-/// The process ID is always 2 or so in here; the clock is not.
+/// Tells several test beds of one process apart.
 fn unique() -> Result<u128> {
     Ok(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos())
 }

@@ -1,4 +1,4 @@
-//! etcd, kube-apiserver and kube-controller-manager, as they are, with RBAC in force and an audit log.
+//! etcd, kube-apiserver and kube-controller-manager, unmodified, with RBAC in force and an audit log.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::programs::Programs;
 const ADMIN_TOKEN: &str = "testbed-admin";
 const CONTROLLER_MANAGER_TOKEN: &str = "testbed-controller-manager";
 
-/// Only what is written to or read from akacert's and the cluster's objects by service accounts is of interest.
+/// Tests look at the requests of service accounts only.
 const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived, ResponseStarted]
@@ -31,9 +31,9 @@ pub struct ControlPlane {
     _etcd: Process,
     _api_server: Process,
     _controller_manager: Process,
-    /// kubeconfig of an administrator.
+    /// A kubeconfig with the rights of an administrator.
     pub kubeconfig: PathBuf,
-    /// The API server's audit log, one JSON object a line.
+    /// The API server's audit log, with a JSON object in each line.
     pub audit_log: PathBuf,
 }
 

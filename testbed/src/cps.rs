@@ -1,4 +1,4 @@
-//! What tests ask of CPS: through the client, as anybody would, and through the simulator's control endpoint.
+//! What tests ask of CPS, through the client and through the control endpoint of the simulator.
 
 use akamai_cps::types::EnrollmentId;
 use akamai_cps::{Client, Credentials, Priority};
@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::bed::TestBed;
-use crate::services::{CPS_HOST, EDGERC};
+use crate::network::CPS_HOST;
+use crate::services::EDGERC;
 
 /// A call that the simulator answered.
 #[derive(Clone, Debug, Deserialize)]
@@ -14,15 +15,15 @@ use crate::services::{CPS_HOST, EDGERC};
 pub struct Call {
     /// HTTP method.
     pub method: String,
-    /// The path with its numbers replaced.
+    /// The path, with placeholders for numbers.
     pub pattern: String,
     /// The enrollment that it concerned.
     pub enrollment_id: Option<u64>,
     /// The account switch key it was made with.
     pub account: Option<String>,
-    /// HTTP status of the answer; also of one that was then lost on purpose.
+    /// HTTP status of the answer, even if the simulator then lost the answer on purpose.
     pub status: u16,
-    /// A poll of a change that was answered as the one before.
+    /// Whether this polled a change and got the same answer as before.
     pub waiting: bool,
 }
 
@@ -44,7 +45,7 @@ impl TestBed {
         Ok(self.akamai()?.with(Priority::Poll, "test"))
     }
 
-    /// Somebody else's client of Edge DNS, which knows nothing of what the operator is writing.
+    /// A client of Edge DNS that is not the operator's and knows nothing of what that writes.
     ///
     /// # Errors
     /// It cannot be made.
@@ -76,7 +77,7 @@ impl TestBed {
         })
     }
 
-    /// Every call that the simulator answered since it was asked to forget them.
+    /// Every call that the simulator has answered since a test told it to forget them.
     ///
     /// # Errors
     /// It does not answer.

@@ -8,47 +8,67 @@ use anyhow::{Context, Result, ensure};
 use kube::api::{Api, DynamicObject, GroupVersionKind};
 use kube::core::ApiResource;
 use serde_json::Value;
-use testbed::{Options, SimulatorOptions, TestBed, manifest};
+use testbed::{Built, Options, Parts, SimulatorOptions, TestBed, duration, manifest, the_last};
 use tokio::process::Command;
 
 const DEADLINE: Duration = Duration::from_secs(120);
 const NAMES: [&str; 3] = ["www.example.com", "example.com", "api.example.com"];
 
-/// Runs the demonstration; with `shell` it leaves everything running and opens a shell.
-pub async fn run(shell: bool) -> Result<ExitCode> {
+/// Runs the demonstration. With all parts it then leaves everything running and opens a shell.
+pub async fn run(parts: Parts, built: &[Built]) -> Result<ExitCode> {
     let clock = Instant::now();
+    let bind = if parts == Parts::All { "BIND, " } else { "" };
     say(
         &clock,
-        "starting etcd, kube-apiserver, kube-controller-manager, Traefik, BIND, Pebble and the CPS simulator",
+        &format!(
+            "starting etcd, kube-apiserver, kube-controller-manager, Traefik, {bind}Pebble and the CPS simulator"
+        ),
     );
     // Slow enough to watch, fast enough to wait for: what takes CPS an hour takes some seconds.
     let simulator = SimulatorOptions { speed: 400.0, ..SimulatorOptions::default() };
-    let bed = TestBed::start(&Options { simulator, ..Options::default() }).await?;
+    let bed = TestBed::start(&Options { parts, simulator, ..Options::default() }).await?;
     say(&clock, "kubectl apply -k: the CRDs, the operator and the solver");
     bed.install().await?;
+    let started = clock.elapsed();
+    let applied = Instant::now();
     for file in ["demo/account.yaml", "demo/certificate.yaml"] {
         let path = manifest(file);
         say(&clock, &format!("kubectl apply -f {file}"));
         print!("{}", bed.kubectl(&["apply", "-f", &path.to_string_lossy()]).await?);
     }
-    let applied = Instant::now();
     let certificate = watch(&bed, &applied).await?;
-    say(&clock, &format!("Ready, {:.1} s after kubectl apply", applied.elapsed().as_secs_f64()));
+    let ready = applied.elapsed();
+    say(&clock, &format!("Ready, {:.1} s after kubectl apply", ready.as_secs_f64()));
     println!();
     print!("{}", bed.kubectl(&["get", "akamaicertificates", "-A"]).await?);
     println!();
     prove(&bed, &certificate).await?;
-    if shell {
+    if parts == Parts::All {
         open_shell(&bed).await?;
+    } else {
+        println!();
+        print!("{}", took(built, started, ready));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The table of what took how long.
+fn took(built: &[Built], started: Duration, ready: Duration) -> String {
+    let mut parts: Vec<_> = built.iter().map(|built| (format!("build {}", built.what), built.took)).collect();
+    parts.push(("start the test bed and the operator".into(), started));
+    parts.push(("from kubectl apply to Ready".into(), ready));
+    parts.push(("all of it".into(), parts.iter().map(|(_, took)| *took).sum()));
+    let width = parts.iter().map(|(what, _)| what.len()).max().unwrap_or_default();
+    let rows = parts.iter().map(|(what, took)| format!("  {what:<width$}  {:>7}\n", duration(*took)));
+    format!("What took how long\n------------------\n{}", rows.collect::<String>())
 }
 
 fn say(clock: &Instant, what: &str) {
     println!("[{:6.1} s] {what}", clock.elapsed().as_secs_f64());
 }
 
-/// Shows the conditions until the certificate is Ready; on a terminal in place, elsewhere a line a change.
+/// Shows the conditions until the certificate is Ready. On a terminal the table changes in place, elsewhere it is printed
+/// anew with each change.
 async fn watch(bed: &TestBed, applied: &Instant) -> Result<DynamicObject> {
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("akacert.io", "v1alpha1", "AkamaiCertificate"));
     let api: Api<DynamicObject> = Api::namespaced_with(bed.client(), "shop", &kind);
@@ -56,9 +76,9 @@ async fn watch(bed: &TestBed, applied: &Instant) -> Result<DynamicObject> {
     loop {
         ensure!(
             applied.elapsed() < DEADLINE,
-            "not Ready after {} s; {}",
+            "the certificate is not Ready after {} s; the operator said:\n{}",
             DEADLINE.as_secs(),
-            bed.pod_logs("akacert-operator")?
+            the_last(&bed.pod_logs("akacert-operator")?)
         );
         let certificate = api.get("www").await?;
         let table = conditions(&certificate.data);
@@ -69,7 +89,7 @@ async fn watch(bed: &TestBed, applied: &Instant) -> Result<DynamicObject> {
                 println!();
             }
             for line in &table {
-                // A line that wraps would spoil the table; the whole message is a `kubectl describe` away.
+                // A line that wraps would spoil the table. `kubectl describe` shows the whole message.
                 println!("  {}", line.chars().take(150).collect::<String>());
             }
             std::io::stdout().flush()?;
@@ -101,7 +121,7 @@ fn conditions(object: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The certificate, its chain verified, its names and expiry, and the token requests that proved the names.
+/// Shows the certificate with its names and expiry, that its chain is valid, and the token requests that proved the names.
 async fn prove(bed: &TestBed, certificate: &DynamicObject) -> Result<()> {
     let id = certificate
         .data
@@ -167,8 +187,13 @@ async fn prove(bed: &TestBed, certificate: &DynamicObject) -> Result<()> {
 }
 
 async fn output(program: &str, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(program).args(arguments).output().await?;
-    ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(program).args(arguments).output().await;
+    let output = output.with_context(|| format!("cannot run {program}"))?;
+    ensure!(
+        output.status.success(),
+        "{program} failed: {}",
+        String::from_utf8_lossy(&output.stderr).trim_end()
+    );
     Ok(String::from_utf8(output.stdout)?)
 }
 
@@ -187,4 +212,22 @@ Everything is running. Try:
     let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into());
     Command::new(shell).envs(bed.shell_environment("default").await?).status().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_a_row_for_each_part_and_the_sum() {
+        let built = [Built { what: "with cargo".into(), took: Duration::from_secs(300) }];
+        assert_eq!(
+            took(&built, Duration::from_secs(12), Duration::from_secs(20)),
+            "What took how long\n------------------\n  \
+             build with cargo                       5m00s\n  \
+             start the test bed and the operator      12s\n  \
+             from kubectl apply to Ready              20s\n  \
+             all of it                              5m32s\n"
+        );
+    }
 }

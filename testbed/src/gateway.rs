@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use tokio::process::Command;
 
-use crate::programs::Programs;
+use crate::programs::{Parts, Programs};
 
 /// The namespace of the Gateways.
 pub const GATEWAYS: &str = "infra";
@@ -14,7 +14,7 @@ pub const PUBLIC_GATEWAY: &str = "public";
 /// The Gateway whose listener `http` takes routes from its own namespace only.
 pub const PRIVATE_GATEWAY: &str = "private";
 
-/// What a platform team sets up.
+/// The objects that a platform team sets up.
 pub const MANIFEST: &str = "apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass
 metadata: {name: traefik}
@@ -39,13 +39,14 @@ spec:
   listeners: [{name: http, protocol: HTTP, port: 80, allowedRoutes: {namespaces: {from: Same}}}]
 ";
 
-/// Installs the CRDs of the Gateway API, which Traefik wants to find, and that of external-dns.
+/// Installs the CRDs of the Gateway API, which Traefik wants to find, and with all parts that of external-dns.
 ///
 /// # Errors
 /// The API server refuses them.
-pub async fn install_crds(work: &Path, programs: &Programs, kubeconfig: &Path) -> Result<()> {
+pub async fn install_crds(work: &Path, programs: &Programs, parts: Parts, kubeconfig: &Path) -> Result<()> {
     let mut files = Vec::new();
-    for file in ["gateway-api.yaml", "dnsendpoints.yaml"] {
+    let crds = ["gateway-api.yaml", "dnsendpoints.yaml"];
+    for file in crds.into_iter().take(if parts == Parts::All { 2 } else { 1 }) {
         files.extend(["-f".into(), programs.path(file)?.as_os_str().to_owned()]);
     }
     for arguments in
@@ -54,7 +55,11 @@ pub async fn install_crds(work: &Path, programs: &Programs, kubeconfig: &Path) -
         let mut command = Command::new(programs.path("kubectl")?);
         command.env("KUBECONFIG", kubeconfig).env("HOME", work).args(arguments).args(&files);
         let output = command.output().await?;
-        ensure!(output.status.success(), "the CRDs: {}", String::from_utf8_lossy(&output.stderr).trim());
+        ensure!(
+            output.status.success(),
+            "the CRDs cannot be installed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(())
 }

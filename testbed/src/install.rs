@@ -1,4 +1,4 @@
-//! akacert in the test bed, installed as a user would: manifests by kubectl, then wait for the rollouts.
+//! Installs akacert in the test bed as a user would: with kubectl, and then it waits for the rollouts.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,9 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::bed::TestBed;
+use crate::network::CPS_HOST;
 use crate::process::Process;
-use crate::services::{CPS_HOST, EDGERC};
+use crate::services::EDGERC;
 use crate::{control_plane, programs};
 
 /// The namespace of operator and solver.
@@ -20,7 +21,7 @@ const OPERATOR_PODS: &str = "app.kubernetes.io/component=operator";
 /// The Secret with the simulator's credentials.
 pub const SECRET: &str = "akamai-simulator";
 
-/// A manifest of the test bed.
+/// The file of one of the manifests in `manifests/`.
 #[must_use]
 pub fn manifest(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests").join(path)
@@ -52,7 +53,7 @@ impl TestBed {
     /// # Errors
     /// As [`TestBed::install`].
     pub async fn deploy(&self) -> Result<()> {
-        // The ServiceAccount may be another one from now on.
+        // From now on the ServiceAccount may be another one.
         *self.operator_kubeconfig.lock().await = None;
         self.kubectl(&[
             "apply",
@@ -65,8 +66,8 @@ impl TestBed {
         self.rolled_out().await
     }
 
-    /// Starts an operator outside the cluster, in place of the Deployment's, under the operator's own ServiceAccount:
-    /// a test that kills it wants no kubelet to start it again.
+    /// Starts an operator outside the cluster, instead of the Deployment's, with the operator's ServiceAccount. A test that
+    /// kills it does not want kubelet to start it again.
     ///
     /// # Errors
     /// There is no token, or it does not start.
@@ -74,8 +75,8 @@ impl TestBed {
         self.named_operator_process("operator", flags, variables).await
     }
 
-    /// As [`TestBed::operator_process`], one of several: the name stands for the pod's. Each needs an `--admin-listen` of its
-    /// own.
+    /// As [`TestBed::operator_process`], for several operators. The name stands for that of the pod. Each operator needs
+    /// an `--admin-listen` of its own.
     ///
     /// # Errors
     /// There is no token, or it does not start.
@@ -85,7 +86,7 @@ impl TestBed {
         flags: &[&str],
         variables: &[(&str, &str)],
     ) -> Result<Process> {
-        // One token for all of them: some tests start a hundred.
+        // They share a token, since some tests start a hundred.
         let mut known = self.operator_kubeconfig.lock().await;
         let kubeconfig = match &*known {
             Some(kubeconfig) => kubeconfig.clone(),
@@ -113,10 +114,10 @@ impl TestBed {
         Process::start(name, &self.work().join("logs"), command)
     }
 
-    /// Scales the operator's Deployment to none.
+    /// Scales the operator's Deployment to zero.
     ///
     /// # Errors
-    /// Its pod does not go.
+    /// Its pod does not end.
     pub async fn no_operator_deployment(&self) -> Result<()> {
         self.kubectl(&["-n", NAMESPACE, "scale", "deployment/akacert-operator", "--replicas=0"]).await?;
         self.kubectl(&["-n", NAMESPACE, "wait", "--for=delete", "pod", "-l", OPERATOR_PODS, "--timeout=60s"])
@@ -141,7 +142,7 @@ impl TestBed {
         self.change_operator_flags(flags, &[]).await
     }
 
-    /// Takes a flag away from the operator, and waits until it runs without.
+    /// Removes a flag of the operator, and waits until it runs without it.
     ///
     /// # Errors
     /// The Deployment cannot be changed, or the rollout does not end.

@@ -1,5 +1,9 @@
 //! A real Kubernetes to test against: etcd, kube-apiserver, kube-controller-manager, Traefik, BIND and Pebble, with
-//! stand-ins for kubelet and for Akamai, in one unprivileged set of namespaces. Nothing that it starts outlives it.
+//! stand-ins for kubelet and for Akamai. Everything runs in one set of namespaces, without privileges. Nothing that the
+//! test bed starts outlives it.
+//!
+//! `programs` finds or builds the programs, `namespace` makes the namespaces, and `bed` starts the programs in them. The
+//! other modules are about one program each, or add to [`TestBed`] what tests ask of one.
 //!
 //! ```no_run
 //! fn main() -> anyhow::Result<()> {
@@ -15,34 +19,44 @@
 //! Not here: tests.
 
 mod bed;
+mod bind;
+mod challtestsrv;
+mod contained;
 mod control_plane;
 mod cps;
 mod dns;
+mod external_dns;
 mod gateway;
 mod install;
 mod kubelet;
+mod monitoring;
 mod namespace;
 mod network;
 mod pki;
 mod process;
 mod programs;
+mod progress;
 mod records;
+mod requirements;
 mod services;
 
 pub use bed::{Options, TestBed};
-pub use cps::{Call, Deployed};
-pub use dns::{
-    DYN_TSIG, DYN_ZONE, EDGE_TSIG, EDGE_ZONES, EXTERNAL_DNS_DOMAIN, Tsig, clear_addresses, clear_alias,
-    clear_caa, clear_ipv6_addresses, set_address, set_addresses, set_alias, set_caa, set_ipv6_addresses,
+pub use bind::{DYN_TSIG, DYN_ZONE, EDGE_TSIG, EDGE_ZONES, EXTERNAL_DNS_DOMAIN, Tsig};
+pub use challtestsrv::{
+    clear_addresses, clear_alias, clear_caa, clear_ipv6_addresses, set_address, set_addresses, set_alias,
+    set_caa, set_ipv6_addresses,
 };
+pub use cps::{Call, Deployed};
 pub use gateway::{GATEWAYS, PRIVATE_GATEWAY, PUBLIC_GATEWAY};
 pub use install::{NAMESPACE, SECRET, manifest};
-pub use namespace::enter;
-pub use network::{AUTHORITY, CPS, EDGE, HOST, HOST_IPV6, has_ipv6};
-pub use process::Process;
-pub use programs::{Programs, own};
+pub use monitoring::PROMETHEUS;
+pub use namespace::{enter, enter_with};
+pub use network::{AUTHORITY, CPS, CPS_HOST, DCV_HOST, EDGE, HOST, HOST_IPV6, has_ipv6};
+pub use process::{Process, the_last};
+pub use programs::{Built, Parts, Programs, own};
+pub use progress::duration;
 pub use records::{Access, Query, Request};
-pub use services::{CPS_HOST, DCV_HOST, EDGERC, PROMETHEUS, SimulatorOptions};
+pub use services::{EDGERC, SimulatorOptions};
 
 /// Runs a future on a runtime of its own.
 ///

@@ -1,74 +1,78 @@
-//! The namespaces that everything runs in: user, network, mount and PID. Nothing leaks out, port 80 can be bound
-//! without privileges, and when the first process in them ends, the kernel ends all others.
+//! The namespaces that a test bed runs in: user, network, mount and PID. Nothing leaks out of them, port 80 can be bound
+//! without privileges, and nothing outlives the process that entered them.
 
 use std::env;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::Command;
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::process;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use crate::contained::{self, End, Network};
+use crate::requirements::{self, Purpose};
+
+/// Set inside; names the directory for the files of the test bed.
 const MARKER: &str = "AKACERT_TESTBED_INSIDE";
 
-/// Runs this very program again inside the namespaces, unless it is inside already.
+/// Runs this program again inside the namespaces, with the same arguments, and ends with its exit code. Returns only
+/// inside.
+///
+/// A signal that asks this process to end ends everything inside. So does the end of this process.
 ///
 /// # Errors
 /// The machine cannot do it; the error says what is missing.
 pub fn enter() -> Result<()> {
-    if env::var_os(MARKER).is_some() {
-        return Ok(());
-    }
-    require("unshare", "util-linux")?;
-    require("ip", "iproute2")?;
-    require("mount", "mount")?;
-    require("named", "bind9")?;
-    require("dig", "bind9-dnsutils")?;
-    require("nsupdate", "bind9-dnsutils")?;
-    let possible = Command::new("unshare").args(["--user", "--map-root-user", "--net", "true"]).status();
-    if !possible.is_ok_and(|status| status.success()) {
-        bail!(
-            "this machine does not let unprivileged users make user and network namespaces: \
-             the test bed needs Linux with kernel.unprivileged_userns_clone=1 and without an AppArmor restriction of them"
-        );
-    }
-    let program = env::current_exe().context("cannot find this program's own file")?;
-    let error = Command::new("unshare")
-        .args([
-            "--user",
-            "--map-root-user",
-            "--net",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "--",
-        ])
-        .arg(program)
-        .args(env::args_os().skip(1))
-        .env(MARKER, "1")
-        .exec();
-    Err(error).context("cannot run unshare")
+    enter_with(env::args_os().skip(1))
 }
 
-/// A program that must be on this machine.
+/// As [`enter`], with other arguments.
 ///
 /// # Errors
-/// It is not; the error names the Debian package that has it.
-pub fn require(program: &str, package: &str) -> Result<()> {
-    if on_path(program).is_none() {
-        bail!("`{program}` is missing: install it (Debian package {package})");
+/// As [`enter`].
+pub fn enter_with(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
+    if files().is_some() {
+        return Ok(());
     }
-    Ok(())
+    requirements::require(Purpose::Demo, &["setpriv", "unshare", "nsenter", "mount", "ip"])?;
+    if !are_possible() {
+        requirements::check(Purpose::Demo)?;
+    }
+    let files = env::temp_dir().join(format!("akacert-testbed-{}", unique()?));
+    fs::create_dir(&files).with_context(|| format!("cannot make {}", files.display()))?;
+    let program = env::current_exe().context("cannot find this program's own file")?;
+    let mut command = contained::command(Network::Own, program);
+    command.args(arguments).env(MARKER, &files);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let end = runtime.block_on(contained::run(command));
+    // Kept on demand, to look at the logs of a failure.
+    if env::var_os("AKACERT_TESTBED_KEEP").is_some() {
+        eprintln!("the test bed's files are kept in {}", files.display());
+    } else if let Err(error) = fs::remove_dir_all(&files) {
+        eprintln!("cannot remove {}: {error}", files.display());
+    }
+    process::exit(match end? {
+        End::Exited(status) => status.code().unwrap_or(1),
+        End::Asked(signal) => {
+            eprintln!("{signal} has ended the test bed and everything in it");
+            // As a shell tells it.
+            128 + signal as i32
+        }
+    })
 }
 
-/// Where a program is on PATH.
+/// The directory for the files of the test bed, which goes with the namespaces; none outside of them.
 #[must_use]
-pub fn on_path(program: &str) -> Option<std::path::PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    // Some tools that only root needs elsewhere are not on everybody's PATH.
-    env::split_paths(&path)
-        .chain(["/usr/sbin", "/sbin"].map(Into::into))
-        .map(|directory| directory.join(program))
-        .find(|candidate| Path::is_file(candidate))
+pub fn files() -> Option<PathBuf> {
+    env::var_os(MARKER).map(PathBuf::from)
+}
+
+fn are_possible() -> bool {
+    let mut unshare = process::Command::new("unshare");
+    unshare.args(["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "true"]);
+    unshare.output().is_ok_and(|output| output.status.success())
+}
+
+fn unique() -> Result<u128> {
+    Ok(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos())
 }

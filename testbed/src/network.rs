@@ -7,24 +7,29 @@ use tokio::process::Command;
 
 /// API server, ingress controller, DNS and ACME authority.
 pub const HOST: &str = "10.77.0.1";
-/// The same in IPv6; nothing but what listens on every address answers there, the ingress controller does not.
+/// The same host in IPv6. Only what listens on every address answers there; the ingress controller does not.
 pub const HOST_IPV6: &str = "fd77::1";
 /// The CPS simulator.
 pub const CPS: &str = "10.77.0.2";
 /// The edge that the CPS simulator plays.
 pub const EDGE: &str = "10.77.0.3";
-/// Where the ACME authority asks the DNS, and nobody else does.
+/// Where the ACME authority asks the DNS. Nobody else asks there.
 pub const AUTHORITY: &str = "10.77.0.4";
+
+/// The host in the credentials of the simulator.
+pub const CPS_HOST: &str = "cps.akamai.test";
+/// The host at which CPS serves tokens itself. Standing redirects lead there.
+pub const DCV_HOST: &str = "dcv.akamai.com";
 
 const BRIDGE: &str = "akacert0";
 
-/// Makes the bridge, and the DNS of the test bed the resolver of everything in it.
+/// Makes the bridge, and lets everything in the test bed use its DNS.
 ///
 /// # Errors
 /// A command failed.
 pub async fn set_up(work: &Path) -> Result<()> {
     ip(&["link", "set", "lo", "up"]).await?;
-    // Of its own, since a bridge else takes the lowest of its ports', and pods that come and go change it under the others.
+    // A bridge without an address of its own takes the lowest of its ports', which changes as pods come and go.
     ip(&["link", "add", BRIDGE, "address", "02:00:0a:4d:00:01", "type", "bridge"]).await?;
     for address in [HOST, CPS, EDGE, AUTHORITY] {
         ip(&["addr", "add", &format!("{address}/16"), "dev", BRIDGE]).await?;
@@ -63,7 +68,7 @@ pub async fn connect(pid: u32, address: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether the kernel has IPv6: tests of names with IPv6 addresses need it, nothing else does.
+/// Whether the kernel has IPv6. Only tests of names with IPv6 addresses need it.
 #[must_use]
 pub fn has_ipv6() -> bool {
     Path::new("/proc/net/if_inet6").exists()
@@ -73,10 +78,10 @@ async fn ip(arguments: &[&str]) -> Result<()> {
     run("ip", arguments).await
 }
 
-/// Runs a command that has to succeed.
+/// Runs a command to its end.
 ///
 /// # Errors
-/// It did not; the error has what it said.
+/// It failed; the error has what it said.
 pub async fn run(program: &str, arguments: &[&str]) -> Result<()> {
     let output = Command::new(program).args(arguments).output().await?;
     if !output.status.success() {

@@ -1,4 +1,4 @@
-//! Keys and certificates of the test bed, made anew at each start.
+//! Keys and certificates of the test bed. Each start makes new ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-/// An authority for the test bed's own servers. Not the ACME authority.
+/// The authority that signs the certificates of the test bed's own servers. It is not the ACME authority.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -14,7 +14,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new authority; `ca.pem` in the directory.
+    /// Makes an authority, and writes its certificate to `ca.pem` in the directory.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -41,7 +41,7 @@ impl Authority {
         self.directory.join("ca.pem")
     }
 
-    /// A server's certificate and key, as files.
+    /// Makes a certificate and a key for a server. Answers the files that they are in.
     ///
     /// # Errors
     /// The files cannot be written.
@@ -59,7 +59,7 @@ impl Authority {
     }
 }
 
-/// A key pair, as files: private, public.
+/// Makes a key pair. Answers the files of the private and the public key.
 ///
 /// # Errors
 /// The files cannot be written.

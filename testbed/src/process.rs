@@ -1,4 +1,4 @@
-//! A program of the test bed: started with its output in a file, ended when dropped.
+//! A program of the test bed. Its output goes into a file. It ends when it is dropped.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -45,7 +45,7 @@ impl Process {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    /// Stops it where it is, as a machine that hangs would.
+    /// Stops it for now, so that it looks as if its machine hung.
     ///
     /// # Errors
     /// It has ended.
@@ -53,7 +53,7 @@ impl Process {
         self.signal(Signal::SIGSTOP)
     }
 
-    /// Lets it go on.
+    /// Lets it go on after [`Process::freeze`].
     ///
     /// # Errors
     /// It has ended.
@@ -61,7 +61,7 @@ impl Process {
         self.signal(Signal::SIGCONT)
     }
 
-    /// Asks it to end in good order.
+    /// Asks it to shut down.
     ///
     /// # Errors
     /// It has ended.
@@ -74,7 +74,7 @@ impl Process {
         Ok(kill(Pid::from_raw(i32::try_from(pid)?), signal)?)
     }
 
-    /// Waits until it ends by itself; answers its exit code, none after a signal.
+    /// Waits until it ends by itself. Answers its exit code, or none if a signal ended it.
     ///
     /// # Errors
     /// It does not end within half a minute.
@@ -83,7 +83,7 @@ impl Process {
         Ok(ended.with_context(|| format!("{} does not end", self.name))??.code())
     }
 
-    /// What it wrote.
+    /// Everything that it has written.
     ///
     /// # Errors
     /// Its log cannot be read.
@@ -91,7 +91,7 @@ impl Process {
         std::fs::read_to_string(&self.log).with_context(|| format!("no {}", self.log.display()))
     }
 
-    /// Lets it end in good order, and answers whether it aborted instead, now or before.
+    /// Asks it to shut down, and answers whether it aborted, now or before.
     ///
     /// # Errors
     /// It does not end within half a minute.
@@ -124,13 +124,17 @@ impl Process {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(status) = self.child.try_wait()? {
-                bail!("{} ended ({status}) before it was {what}: see {}", self.name, self.log.display());
+                bail!(
+                    "{} ended ({status}) before it was {what}; it said:\n{}",
+                    self.name,
+                    last_lines(&self.log)?
+                );
             }
             if condition().await {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!("{} is not {what} after a minute: see {}", self.name, self.log.display());
+                bail!("{} is not {what} after a minute; it said:\n{}", self.name, last_lines(&self.log)?);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -142,5 +146,34 @@ impl Process {
     /// As [`Process::until`].
     pub async fn until_listening(&mut self, address: &str) -> Result<()> {
         self.until("listening", || async { tokio::net::TcpStream::connect(address).await.is_ok() }).await
+    }
+}
+
+/// The end of a log, for an error that says why something failed.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn last_lines(log: &Path) -> Result<String> {
+    let log = std::fs::read(log).with_context(|| format!("no {}", log.display()))?;
+    Ok(the_last(&String::from_utf8_lossy(&log)))
+}
+
+/// The last lines of a text.
+#[must_use]
+pub fn the_last(text: &str) -> String {
+    const LINES: usize = 15;
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_of_a_text_are_fifteen_or_all_there_are() {
+        assert_eq!(the_last("one\ntwo\n"), "one\ntwo");
+        let twenty: String = (1..=20).map(|line| format!("{line}\n")).collect();
+        assert_eq!(the_last(&twenty), "6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n19\n20");
     }
 }

@@ -3,25 +3,85 @@
 
 use std::collections::HashMap;
 use std::env;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use crate::namespace::on_path;
+use crate::contained::{self, Network};
+use crate::process::last_lines;
+use crate::progress::Progress;
+use crate::requirements::{Purpose, on_path, require};
 
-/// The modules and the programs that each builds.
-const MODULES: [(&str, &[&str]); 5] = [
-    ("control-plane", &["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"]),
-    // As those of the modules below, what ends in .yaml are CRDs.
-    ("ingress", &["traefik", "gateway-api.yaml"]),
-    ("tools", &["pebble", "pebble-challtestsrv", "helm"]),
-    ("monitoring", &["prometheus", "promtool", "podmonitors.yaml", "prometheusrules.yaml"]),
-    ("external-dns", &["external-dns", "dnsendpoints.yaml"]),
+/// What runs in a test bed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Parts {
+    /// What the demonstration shows: the control plane, the ingress controller, the ACME authority and its DNS.
+    Demo,
+    /// BIND too; and Helm, Prometheus and external-dns can be had.
+    #[default]
+    All,
+}
+
+/// Programs that are built together.
+struct Module {
+    /// Its directory beside this crate's manifest.
+    name: &'static str,
+    /// What people know it by.
+    title: &'static str,
+    /// What it builds. Those that end in `.yaml` are CRDs.
+    programs: &'static [&'static str],
+    /// The smallest test bed that needs it.
+    parts: Parts,
+}
+
+const MODULES: [Module; 6] = [
+    Module {
+        name: "control-plane",
+        title: "Kubernetes and etcd",
+        programs: &["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"],
+        parts: Parts::Demo,
+    },
+    Module {
+        name: "ingress",
+        title: "Traefik",
+        programs: &["traefik", "gateway-api.yaml"],
+        parts: Parts::Demo,
+    },
+    Module {
+        name: "acme",
+        title: "Pebble",
+        programs: &["pebble", "pebble-challtestsrv"],
+        parts: Parts::Demo,
+    },
+    Module { name: "helm", title: "Helm", programs: &["helm"], parts: Parts::All },
+    Module {
+        name: "monitoring",
+        title: "Prometheus",
+        programs: &["prometheus", "promtool", "podmonitors.yaml", "prometheusrules.yaml"],
+        parts: Parts::All,
+    },
+    Module {
+        name: "external-dns",
+        title: "external-dns",
+        programs: &["external-dns", "dnsendpoints.yaml"],
+        parts: Parts::All,
+    },
 ];
+
+/// A build that was necessary.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// What was built.
+    pub what: String,
+    /// How long it took.
+    pub took: Duration,
+}
 
 /// Where each program is.
 #[derive(Clone, Debug)]
@@ -30,21 +90,51 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Finds all programs, and builds those that are nowhere.
+    /// Finds the programs of a test bed with all parts, and builds those that are nowhere.
     ///
     /// # Errors
     /// A program is nowhere and cannot be built; the error says what is missing.
     pub fn find_or_build() -> Result<Self> {
-        let mut paths = HashMap::new();
-        for (module, programs) in MODULES {
-            let installed: Vec<_> =
-                programs.iter().filter_map(|program| Some((*program, installed(program)?))).collect();
-            if installed.len() == programs.len() {
-                paths.extend(installed.into_iter().map(|(program, path)| (program.to_owned(), path)));
-                continue;
+        Self::build(Parts::All)?;
+        Self::find(Parts::All)
+    }
+
+    /// Builds the programs that are nowhere, one module after the other, and says how far it is.
+    ///
+    /// # Errors
+    /// As [`Programs::find_or_build`].
+    pub fn build(parts: Parts) -> Result<Vec<Built>> {
+        let mut missing = Vec::new();
+        for module in modules(parts) {
+            if module.directories()?.is_none() {
+                missing.push(module);
             }
-            let directory = built(module, programs)?;
-            paths.extend(programs.iter().map(|program| ((*program).to_owned(), directory.join(program))));
+        }
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        // This includes what the programs need to run: nobody waits for builds to hear that it is missing.
+        match parts {
+            Parts::Demo => require(Purpose::Demo, &["go", "setpriv", "unshare", "ip"])?,
+            Parts::All => require(Purpose::Shell, &["go", "setpriv", "unshare", "ip", "named"])?,
+        }
+        let of = missing.len();
+        let mut built = Vec::new();
+        for (index, module) in missing.into_iter().enumerate() {
+            built.extend(module.build(index + 1, of)?);
+        }
+        Ok(built)
+    }
+
+    /// Finds the programs.
+    ///
+    /// # Errors
+    /// One is nowhere.
+    pub fn find(parts: Parts) -> Result<Self> {
+        let mut paths = HashMap::new();
+        for module in modules(parts) {
+            let found = module.directories()?;
+            paths.extend(found.with_context(|| format!("{} is not built", module.described()))?);
         }
         Ok(Self { paths })
     }
@@ -52,56 +142,111 @@ impl Programs {
     /// The path of a program.
     ///
     /// # Errors
-    /// It is none of the test bed's.
+    /// This test bed has no such program.
     pub fn path(&self, program: &str) -> Result<&Path> {
         self.paths
             .get(program)
             .map(PathBuf::as_path)
-            .with_context(|| format!("{program} is no program of the test bed"))
+            .with_context(|| format!("{program} is none of the programs of this test bed"))
     }
 }
+
+fn modules(parts: Parts) -> impl Iterator<Item = &'static Module> {
+    MODULES.iter().filter(move |module| parts == Parts::All || module.parts == Parts::Demo)
+}
+
+impl Module {
+    fn described(&self) -> String {
+        format!("{} ({})", self.name, self.title)
+    }
+
+    /// Where its programs are, if all of them are somewhere.
+    fn directories(&self) -> Result<Option<HashMap<String, PathBuf>>> {
+        let all: Option<HashMap<_, _>> =
+            self.programs.iter().map(|program| Some(((*program).to_owned(), installed(program)?))).collect();
+        if all.is_some() {
+            return Ok(all);
+        }
+        let directory = self.directory()?;
+        let cached = self.is_complete(&directory);
+        Ok(cached.then(|| {
+            self.programs.iter().map(|program| ((*program).to_owned(), directory.join(program))).collect()
+        }))
+    }
+
+    /// The directory in the cache.
+    fn directory(&self) -> Result<PathBuf> {
+        Ok(cache()?.join(format!("{}-{}", self.name, key(&source(), self.name)?)))
+    }
+
+    fn is_complete(&self, directory: &Path) -> bool {
+        self.programs.iter().all(|program| directory.join(program).exists())
+    }
+
+    /// Builds it into the cache, unless another process has done so meanwhile.
+    fn build(&self, number: usize, of: usize) -> Result<Option<Built>> {
+        let what = self.described();
+        let directory = self.directory()?;
+        fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        let lock = File::create(directory.join(".lock"))?;
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            eprintln!("[{number}/{of}] waiting for {what}, which another process builds");
+            lock.lock().context("cannot lock the cache")?;
+        }
+        if self.is_complete(&directory) {
+            return Ok(None);
+        }
+        let mut progress = Progress::new(number, of, &what);
+        let built = self.build_into(&directory, &mut progress);
+        let took = progress.ended(if built.is_ok() { "took" } else { "failed after" });
+        built.with_context(|| format!("{what} cannot be built"))?;
+        Ok(Some(Built { what, took }))
+    }
+
+    fn build_into(&self, directory: &Path, progress: &mut Progress) -> Result<()> {
+        let (partial, scratch) = (directory.join("partial"), directory.join("scratch"));
+        // What an earlier build left that was killed.
+        for leftover in [&partial, &scratch] {
+            if leftover.exists() {
+                fs::remove_dir_all(leftover)?;
+            }
+        }
+        fs::create_dir(&scratch)?;
+        let log = directory.join("build.log");
+        let output = File::create(&log)?;
+        let mut command = contained::command(Network::Machine, "bash");
+        command.arg(source().join("build.sh")).arg(self.name).arg(&partial).env("TMPDIR", &scratch);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let mut build = command.spawn().context("cannot run setpriv")?;
+        let status = loop {
+            if let Some(status) = build.try_wait()? {
+                break status;
+            }
+            progress.goes_on();
+            thread::sleep(LOOK);
+        };
+        if !status.success() {
+            bail!("build.sh said, at the end of {}:\n{}", log.display(), last_lines(&log)?);
+        }
+        for entry in fs::read_dir(&partial)? {
+            let entry = entry?;
+            fs::rename(entry.path(), directory.join(entry.file_name()))?;
+        }
+        fs::remove_dir(&partial)?;
+        fs::remove_dir_all(&scratch)?;
+        Ok(())
+    }
+}
+
+/// Between two looks at a build.
+const LOOK: Duration = Duration::from_millis(200);
 
 fn installed(program: &str) -> Option<PathBuf> {
     let assets = env::var_os("KUBEBUILDER_ASSETS").map(|directory| Path::new(&directory).join(program));
     assets.filter(|path| path.is_file()).or_else(|| on_path(program))
 }
 
-/// The directory in the cache with a module's programs; builds them if need be.
-fn built(module: &str, programs: &[&str]) -> Result<PathBuf> {
-    let source = source();
-    let directory = cache()?.join(format!("{module}-{}", key(&source, module)?));
-    let complete = || programs.iter().all(|program| directory.join(program).exists());
-    if complete() {
-        return Ok(directory);
-    }
-    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    let lock = File::create(directory.join(".lock"))?;
-    lock.lock().context("cannot lock the cache")?;
-    if complete() {
-        return Ok(directory);
-    }
-    if on_path("go").is_none() {
-        bail!(
-            "{} are neither in KUBEBUILDER_ASSETS nor on PATH nor in {}, and cannot be built, because Go is missing: install Go 1.26.7 or newer",
-            programs.join(", "),
-            directory.display()
-        );
-    }
-    eprintln!("building {} from pinned Go modules; once, some minutes", programs.join(", "));
-    let partial = directory.join("partial");
-    let status = Command::new("bash").arg(source.join("build.sh")).arg(module).arg(&partial).status()?;
-    if !status.success() {
-        bail!("building {module} failed; what it said stands above");
-    }
-    for entry in fs::read_dir(&partial)? {
-        let entry = entry?;
-        fs::rename(entry.path(), directory.join(entry.file_name()))?;
-    }
-    fs::remove_dir(&partial)?;
-    Ok(directory)
-}
-
-/// Everything that decides what is built.
+/// A digest of everything that decides what is built.
 fn key(source: &Path, module: &str) -> Result<String> {
     let mut files: Vec<PathBuf> =
         fs::read_dir(source.join(module))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
@@ -117,12 +262,12 @@ fn key(source: &Path, module: &str) -> Result<String> {
     Ok(HEXLOWER.encode(&digest.finalize())[..16].to_owned())
 }
 
-/// What concerns a module in `build.sh`: all but its comments and the other modules' arms of the `case`.
+/// The lines of `build.sh` that concern a module: all but comments and the arms of other modules.
 fn recipe(script: &str, module: &str) -> String {
     let mut arm = None;
     let mut recipe = String::new();
     for line in script.lines() {
-        let name = line.strip_suffix(')').filter(|name| MODULES.iter().any(|(module, _)| module == name));
+        let name = line.strip_suffix(')').filter(|name| MODULES.iter().any(|module| module.name == *name));
         arm = name.or(arm);
         if arm.is_none_or(|arm| arm == module) && !line.trim_start().starts_with('#') {
             recipe.push_str(line);
@@ -162,24 +307,29 @@ pub fn own(program: &str) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
     fn each_module_has_a_key_of_its_own_that_does_not_change_by_itself() {
-        let keys: Vec<_> = MODULES.iter().map(|(module, _)| key(&source(), module).unwrap()).collect();
-        assert_eq!(
-            keys,
-            MODULES.iter().map(|(module, _)| key(&source(), module).unwrap()).collect::<Vec<_>>()
-        );
-        assert!(keys[0] != keys[1] && keys[1] != keys[2]);
+        let keys = || MODULES.iter().map(|module| key(&source(), module.name).unwrap());
+        assert_eq!(keys().collect::<HashSet<_>>().len(), MODULES.len());
+        assert!(keys().eq(keys()));
+    }
+
+    #[test]
+    fn the_demonstration_needs_the_control_plane_the_ingress_controller_and_the_authority_only() {
+        let names: Vec<_> = modules(Parts::Demo).map(|module| module.name).collect();
+        assert_eq!(names, ["control-plane", "ingress", "acme"]);
     }
 
     #[test]
     fn what_another_module_is_built_with_does_not_concern_a_module() {
-        let script = "# Builds\nset -e\ncase $1 in\ningress)\n\tgo build a\n\t;;\ntools)\n\t# Both.\n\tgo build b c\n\t;;\n*)\n\texit 2\n\t;;\nesac\n";
+        let script = "# Builds\nset -e\ncase $1 in\ningress)\n\tgo build a\n\t;;\nacme)\n\t# Both.\n\tgo build b c\n\t;;\n*)\n\texit 2\n\t;;\nesac\n";
         assert_eq!(
-            recipe(script, "tools"),
-            "set -e\ncase $1 in\ntools)\n\tgo build b c\n\t;;\n*)\n\texit 2\n\t;;\nesac\n"
+            recipe(script, "acme"),
+            "set -e\ncase $1 in\nacme)\n\tgo build b c\n\t;;\n*)\n\texit 2\n\t;;\nesac\n"
         );
     }
 }

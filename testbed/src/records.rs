@@ -1,5 +1,5 @@
-//! What the real parts wrote down: the ingress controller's access log, the API server's audit log, and what BIND
-//! was asked and answered.
+//! Reads what the servers have logged: the ingress controller's access log, the API server's audit log and BIND's query
+//! log.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub struct Access {
     pub request_path: String,
     /// The status of the answer.
     pub downstream_status: u16,
-    /// Who asked.
+    /// The `User-Agent` header.
     #[serde(rename = "request_User-Agent", default)]
     pub user_agent: String,
 }
@@ -42,17 +42,17 @@ pub struct Request {
 /// One question that came to the name server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
-    /// The name, in small letters, without the last dot.
+    /// The name, in lower case, without the last dot.
     pub name: String,
     /// `A`, `TXT`, …
     pub record_type: String,
-    /// The address of who asked.
+    /// The address of the client.
     pub client: String,
-    /// The address that was asked.
+    /// The address of the server that the client asked.
     pub server: String,
 }
 
-/// Reads an access log of Traefik. A line that is being written is left out.
+/// Reads an access log of Traefik. Leaves a line out that Traefik is still writing.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -95,8 +95,8 @@ pub fn query_log(file: &Path) -> Result<Vec<Query>> {
     Ok(fs::read_to_string(file)?.lines().filter_map(query).collect())
 }
 
-/// `client @0x7f2c 10.77.0.1#41234 (www.dyn.test): query: www.dyn.test IN TXT +E(0)K (10.77.0.4)`; of a line that is
-/// being written the end is missing.
+/// Reads a line such as `client @0x7f2c 10.77.0.1#41234 (www.dyn.test): query: www.dyn.test IN TXT +E(0)K (10.77.0.4)`.
+/// A line that BIND is still writing lacks its end.
 fn query(line: &str) -> Option<Query> {
     let (client, question) = line.trim_end().strip_suffix(')')?.split_once(": query: ")?;
     let (question, server) = question.rsplit_once(" (")?;
@@ -111,8 +111,8 @@ fn query(line: &str) -> Option<Query> {
     })
 }
 
-/// The values of TXT records that `dig +short` printed, sorted. Other records, such as the aliases that led to them,
-/// are left out.
+/// The values of the TXT records that `dig +short` printed, sorted. Leaves other records out, such as the aliases that led
+/// to them.
 #[must_use]
 pub fn txt_values(short: &str) -> Vec<String> {
     let mut values: Vec<_> = short.lines().filter(|line| line.starts_with('"')).map(unquoted).collect();
@@ -120,7 +120,7 @@ pub fn txt_values(short: &str) -> Vec<String> {
     values
 }
 
-/// The text of one record, which is a string or several; `\"` and `\\` are `"` and `\`.
+/// The text of one record. It consists of one or more strings, in which `\"` and `\\` stand for `"` and `\`.
 fn unquoted(line: &str) -> String {
     let (mut value, mut inside, mut characters) = (String::new(), false, line.chars());
     while let Some(character) = characters.next() {

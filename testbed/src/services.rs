@@ -1,4 +1,5 @@
-//! What stands around the cluster but the DNS: the ACME authority, the ingress controller, and Akamai's stand-in.
+//! The servers around the cluster: the ACME authority, the ingress controller, and the stand-in for Akamai. Not here: the
+//! DNS.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,20 +9,20 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::dns::{DYN_TSIG, DYN_ZONE, EDGE_ZONES, EXTERNAL_DNS_DOMAIN};
-use crate::network::{AUTHORITY, CPS, EDGE, HOST};
+use crate::bind::{self, EDGE_ZONES};
+use crate::network::{AUTHORITY, CPS, CPS_HOST, EDGE, HOST};
 use crate::pki::Authority;
 use crate::process::Process;
-use crate::programs::{self, Programs};
+use crate::programs::{self, Parts, Programs};
 
 /// How the CPS simulator runs.
 #[derive(Clone, Debug)]
 pub struct SimulatorOptions {
-    /// Divides every wait.
+    /// Each wait is divided by this.
     pub speed: f64,
-    /// Whether requests are limited as CPS limits them.
+    /// Whether it limits requests as CPS does.
     pub request_limits: bool,
-    /// The contracts.
+    /// The contracts that enrollments can be billed to.
     pub contracts: Vec<String>,
 }
 
@@ -31,11 +32,6 @@ impl Default for SimulatorOptions {
     }
 }
 
-/// The host in the credentials of the simulator.
-pub const CPS_HOST: &str = "cps.akamai.test";
-/// Where CPS serves tokens itself, and standing redirects lead.
-pub const DCV_HOST: &str = "dcv.akamai.com";
-
 /// The credentials that the simulator accepts, as `.edgerc`.
 pub const EDGERC: &str = "[default]
 host = cps.akamai.test
@@ -44,7 +40,7 @@ client_secret = dGVzdGJlZC1jbGllbnQtc2VjcmV0LWRvLW5vdC11c2U=
 access_token = akab-testbed-access-token
 ";
 
-/// Starts Pebble, which validates for real: it never reuses an authorization and never skips a validation.
+/// Starts Pebble. It validates each name each time: it neither reuses an authorization nor skips a validation.
 ///
 /// # Errors
 /// It does not start.
@@ -72,7 +68,7 @@ pub async fn acme(work: &Path, programs: &Programs, authority: &Authority) -> Re
     Ok(acme)
 }
 
-/// The root that Pebble issues under, PEM.
+/// The root certificate of Pebble, PEM.
 ///
 /// # Errors
 /// Pebble does not answer.
@@ -84,7 +80,7 @@ pub async fn acme_root(authority: &Authority) -> Result<String> {
     answer.text().await.context("Pebble does not give its root")
 }
 
-/// Starts Traefik as the ingress controller on port 80, for Ingress objects and for those of the Gateway API.
+/// Starts Traefik as the ingress controller on port 80. It serves Ingresses and the routes of the Gateway API.
 ///
 /// # Errors
 /// It does not start.
@@ -114,86 +110,16 @@ pub async fn ingress(
     Ok((traefik, access_log))
 }
 
-/// Where Prometheus answers.
-pub const PROMETHEUS: &str = "http://10.77.0.1:9090";
-
-/// Starts Prometheus, which scrapes pods as a PodMonitor with `honorLabels` would have it do, every second.
-///
-/// # Errors
-/// It does not start.
-pub async fn prometheus(
-    work: &Path,
-    programs: &Programs,
-    pods: &[(String, String)],
-    rules: &Path,
-) -> Result<Process> {
-    let targets: Vec<_> = pods
-        .iter()
-        .map(|(pod, address)| {
-            json!({"targets": [address], "labels": {"pod": pod, "namespace": crate::NAMESPACE}})
-        })
-        .collect();
-    let config = json!({
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": [rules],
-        "scrape_configs": [{"job_name": "akacert", "honor_labels": true, "static_configs": targets}],
-    });
-    let file = work.join("prometheus.json");
-    // JSON is YAML.
-    fs::write(&file, serde_json::to_vec(&config)?)?;
-    let mut command = Command::new(programs.path("prometheus")?);
-    command.args([
-        format!("--config.file={}", file.display()),
-        format!("--storage.tsdb.path={}", work.join("prometheus").display()),
-        format!("--web.listen-address={HOST}:9090"),
-    ]);
-    let mut prometheus = Process::start("prometheus", &work.join("logs"), command)?;
-    prometheus.until_listening(&format!("{HOST}:9090")).await?;
-    Ok(prometheus)
-}
-
-/// Whether the CPS simulator is started as Edge DNS too.
-const SIMULATES_EDGE_DNS: bool = true;
-
-/// Starts external-dns, which publishes the TXT records of DNSEndpoint objects below [`EXTERNAL_DNS_DOMAIN`] and takes
-/// every other away there: its TXT registry, by which it would know its own, does not know those of TXT records, and
-/// so would never change or delete one (kubernetes-sigs/external-dns#6718).
-///
-/// # Errors
-/// It does not start.
-pub async fn external_dns(work: &Path, programs: &Programs, kubeconfig: &Path) -> Result<Process> {
-    let mut command = Command::new(programs.path("external-dns")?);
-    command.arg(format!("--kubeconfig={}", kubeconfig.display())).args([
-        "--source=crd".to_owned(),
-        "--managed-record-types=TXT".into(),
-        "--registry=noop".into(),
-        "--policy=sync".into(),
-        format!("--domain-filter={EXTERNAL_DNS_DOMAIN}"),
-        "--interval=1s".into(),
-        "--events".into(),
-        "--min-event-sync-interval=100ms".into(),
-        "--provider=rfc2136".into(),
-        format!("--rfc2136-host={HOST}"),
-        "--rfc2136-port=53".into(),
-        format!("--rfc2136-zone={DYN_ZONE}"),
-        format!("--rfc2136-tsig-keyname={}", DYN_TSIG.name),
-        format!("--rfc2136-tsig-secret={}", DYN_TSIG.secret),
-        format!("--rfc2136-tsig-secret-alg={}", DYN_TSIG.algorithm),
-        // It compares with what the zone has.
-        "--rfc2136-tsig-axfr".into(),
-        "--rfc2136-min-ttl=1s".into(),
-        format!("--metrics-address={HOST}:7979"),
-    ]);
-    let mut external_dns = Process::start("external-dns", &work.join("logs"), command)?;
-    external_dns.until_listening(&format!("{HOST}:7979")).await?;
-    Ok(external_dns)
-}
-
 /// Starts the CPS simulator with Pebble behind it.
 ///
 /// # Errors
 /// It does not start.
-pub async fn simulator(work: &Path, authority: &Authority, options: &SimulatorOptions) -> Result<Process> {
+pub async fn simulator(
+    work: &Path,
+    authority: &Authority,
+    parts: Parts,
+    options: &SimulatorOptions,
+) -> Result<Process> {
     let (certificate, key) = authority.server("cps-simulator", &[CPS_HOST, CPS])?;
     let credentials = work.join("edgerc");
     fs::write(&credentials, EDGERC)?;
@@ -205,12 +131,13 @@ pub async fn simulator(work: &Path, authority: &Authority, options: &SimulatorOp
     command.args(["--acme-directory", &format!("https://{HOST}:14000/dir")]);
     command.arg("--acme-ca").arg(authority.file());
     command.args(["--dns", &format!("{HOST}:53"), "--speed", &options.speed.to_string()]);
-    if SIMULATES_EDGE_DNS {
+    // It writes the zones of Edge DNS at BIND.
+    if parts == Parts::All {
         for zone in EDGE_ZONES {
             command.args(["--edge-dns-zone", zone]);
         }
         command.args(["--edge-dns-server", &format!("{HOST}:53")]);
-        command.arg("--edge-dns-tsig-file").arg(work.join("edge-dns.key"));
+        command.arg("--edge-dns-tsig-file").arg(bind::edge_key(work));
     }
     for contract in &options.contracts {
         command.args(["--contract", contract]);

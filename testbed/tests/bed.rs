@@ -1,16 +1,19 @@
-//! The test bed from outside: what it gives to a command, and that nothing of it outlives it.
+//! The test bed from outside: what it gives to a command, and that nothing outlives it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 fn testbed() -> Command {
     Command::new(env!("CARGO_BIN_EXE_testbed"))
 }
 
-/// Processes on this machine that run in a test bed with this mark on their environment.
+/// How many processes on this machine have this mark in their environment.
 fn alive(mark: &str) -> usize {
     std::fs::read_dir("/proc")
         .unwrap()
@@ -24,22 +27,60 @@ fn alive(mark: &str) -> usize {
         .count()
 }
 
-fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
     while !condition() {
-        assert!(Instant::now() < deadline, "{what}: not within a minute");
+        assert!(Instant::now() < deadline, "{what}: not within {} s", limit.as_secs());
         std::thread::yield_now();
     }
 }
 
-fn start_and_stay(mark: &str, ready: &Path) -> Child {
-    testbed()
-        .args(["exec", "--", "sh", "-c", "touch \"$READY\"; exec tail -f /dev/null"])
-        .env("MARK", mark)
-        .env("READY", ready)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+/// A test bed with a command that stays.
+struct Staying {
+    child: Child,
+    mark: String,
+    files: PathBuf,
+}
+
+impl Staying {
+    /// Starts it, and waits until the command runs.
+    fn start(name: &str) -> Self {
+        let mark = format!("testbed-mark-{name}-{}", std::process::id());
+        let files = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&mark);
+        std::fs::create_dir(&files).unwrap();
+        let ready = files.join("ready");
+        let child = testbed()
+            .args(["exec", "--", "sh", "-c", "touch \"$READY\"; exec tail -f /dev/null"])
+            .env("MARK", &mark)
+            .env("READY", &ready)
+            .env("TMPDIR", &files)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("the command runs in the test bed", Duration::from_secs(60), || ready.exists());
+        std::fs::remove_file(ready).unwrap();
+        assert!(alive(&mark) > 5, "etcd, kube-apiserver, kube-controller-manager, Traefik, Pebble, …");
+        Self { child, mark, files }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+}
+
+/// Sends a signal to the process that was started, and to no other.
+fn ends_with_everything_in_it(signal: Signal) {
+    let mut bed = Staying::start(signal.as_str());
+    bed.signal(signal);
+    let mut status = None;
+    until("it ends", Duration::from_secs(10), || {
+        status = bed.child.try_wait().unwrap();
+        status.is_some()
+    });
+    assert_eq!(status.unwrap().code(), Some(128 + signal as i32));
+    assert_eq!(alive(&bed.mark), 0, "processes outlive it");
+    // Neither do its files.
+    std::fs::remove_dir(bed.files).unwrap();
 }
 
 #[test]
@@ -51,14 +92,25 @@ fn a_command_finds_a_cluster_and_its_exit_code_is_passed_on() {
 }
 
 #[test]
+fn sigterm_to_it_alone_ends_it_with_everything_in_it() {
+    ends_with_everything_in_it(Signal::SIGTERM);
+}
+
+#[test]
+fn sigint_to_it_alone_ends_it_with_everything_in_it() {
+    ends_with_everything_in_it(Signal::SIGINT);
+}
+
+#[test]
+fn sighup_to_it_alone_ends_it_with_everything_in_it() {
+    ends_with_everything_in_it(Signal::SIGHUP);
+}
+
+#[test]
 fn nothing_outlives_it_when_it_is_killed() {
-    let mark = format!("testbed-mark-{}", std::process::id());
-    let ready = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&mark);
-    let mut child = start_and_stay(&mark, &ready);
-    until("the command runs in the test bed", || ready.exists());
-    assert!(alive(&mark) > 5, "etcd, kube-apiserver, kube-controller-manager, Traefik, Pebble, …");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    until("everything is gone", || alive(&mark) == 0);
-    std::fs::remove_file(ready).unwrap();
+    let mut bed = Staying::start("killed");
+    bed.signal(Signal::SIGKILL);
+    bed.child.wait().unwrap();
+    until("everything is gone", Duration::from_secs(10), || alive(&bed.mark) == 0);
+    std::fs::remove_dir_all(bed.files).unwrap();
 }

@@ -1,8 +1,8 @@
 //! Accounts: where credentials come from, what is said of them, and who may use them. Not here: what is wrong with a
 //! certificate itself (`refused`, `stalled`).
 
-use akacert::api::AkamaiAccount;
-use akacert::status;
+use akacert_api::AkamaiAccount;
+use akacert_api::condition_set;
 use anyhow::{Context, Result, ensure};
 use futures::FutureExt;
 use kube::api::Api;
@@ -70,7 +70,7 @@ async fn an_account_of_a_namespace_has_its_secret_beside_it(bed: &TestBed) -> Re
     let accounts: Api<AkamaiAccount> = Api::namespaced(bed.client(), "own");
     let account = accounts.get("team").await?.status.context("no status")?;
     ensure!(
-        status::is_true(&account.conditions, "Ready") && account.contracts == ["1-TESTBED"],
+        condition_set::is_true(&account.conditions, "Ready") && account.contracts == ["1-TESTBED"],
         "{account:?}"
     );
     Ok(())

@@ -1,6 +1,6 @@
 //! Enrollments that are there already: exported, observed, taken over, left alone.
 
-use akacert::status;
+use akacert_api::condition_set;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testbed::{Call, EDGERC, TestBed};
@@ -66,9 +66,9 @@ async fn a_contract_is_exported_observed_and_taken_over_without_a_write(bed: &mu
         scene.patch(label, json!({"managementPolicy": "Manage"})).await?;
     }
     for label in &labels {
-        let applied = |status: &akacert::api::status::CertificateStatus| {
+        let applied = |status: &akacert_api::status::CertificateStatus| {
             let applied = status.observed_generation == 2 && status.enrollment_generation == Some(2);
-            (applied && status::is_true(&status.conditions, "Ready")).then_some(())
+            (applied && condition_set::is_true(&status.conditions, "Ready")).then_some(())
         };
         scene.until_status(label, "managed", applied).await?;
     }
@@ -114,7 +114,7 @@ async fn the_enrollment_that_a_resource_has_taken_over_cannot_be_exchanged(bed: 
     scene.apply("www", json!({"enrollmentId": 7})).await?;
     eventually("it is looked for", async || {
         let status = scene.certificates().get("www").await?.status.unwrap_or_default();
-        Ok(status::find(&status.conditions, "Stalled").map(drop))
+        Ok(condition_set::find(&status.conditions, "Stalled").map(drop))
     })
     .await?;
     for changed in [json!(8), Value::Null] {

@@ -97,7 +97,7 @@ async fn helm_waits_until_a_certificate_serves(bed: &TestBed) -> Result<()> {
     scene.lead_back("www").await?;
     helm.await?;
     let status = scene.certificates().get("www").await?.status.unwrap_or_default();
-    ensure!(akacert::status::is_true(&status.conditions, "Ready"), "{:?}", status.conditions);
+    ensure!(akacert_api::condition_set::is_true(&status.conditions, "Ready"), "{:?}", status.conditions);
     Ok(())
 }
 

@@ -2,9 +2,9 @@
 
 use std::future::ready;
 
-use akacert::api::AkamaiCertificate;
-use akacert::api::names::INTENT_ANNOTATION;
-use akacert::status;
+use akacert_api::AkamaiCertificate;
+use akacert_api::condition_set;
+use akacert_api::names::INTENT_ANNOTATION;
 use anyhow::{Context, Result, ensure};
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service};
@@ -53,7 +53,7 @@ async fn until_removed(scene: &Scene<'_>, label: &str) -> Result<()> {
 /// The reason for which a certificate is Ready or not.
 fn reason(certificate: &AkamaiCertificate) -> Option<String> {
     let status = certificate.status.as_ref()?;
-    status::find(&status.conditions, "Ready").map(|ready| ready.reason.clone())
+    condition_set::find(&status.conditions, "Ready").map(|ready| ready.reason.clone())
 }
 
 async fn enrollment(scene: &Scene<'_>, label: &str) -> Result<i64> {

@@ -114,7 +114,10 @@ async fn dies(bed: &TestBed, failpoint: u64, done: impl AsyncFn() -> Result<bool
 /// Ready, and nothing is published any more.
 async fn is_settled(scene: &Scene<'_>, label: &str) -> Result<bool> {
     let certificate = scene.certificates().get(label).await?;
-    let ready = certificate.status.iter().any(|status| akacert::status::is_true(&status.conditions, "Ready"));
+    let ready = certificate
+        .status
+        .iter()
+        .any(|status| akacert_api::condition_set::is_true(&status.conditions, "Ready"));
     let config_maps: Api<k8s_openapi::api::core::v1::ConfigMap> =
         Api::namespaced(scene.bed.client(), NAMESPACE);
     let published =

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use akacert::api::names::{CERTIFICATE_UID_LABEL, MANAGED_BY_LABEL};
+use akacert_api::names::{CERTIFICATE_UID_LABEL, MANAGED_BY_LABEL};
 use anyhow::{Context, Result, ensure};
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};

@@ -83,7 +83,7 @@ async fn ending(scene: &Scene<'_>, label: &str) -> Result<i64> {
     scene.bed.kubectl(&["-n", &scene.name, "delete", "akcert", label, "--wait=false"]).await?;
     scene
         .until_status(label, "that it stalls", |status| {
-            akacert::status::is_true(&status.conditions, "Stalled").then_some(())
+            akacert_api::condition_set::is_true(&status.conditions, "Stalled").then_some(())
         })
         .await?;
     Ok(id)

@@ -78,7 +78,7 @@ async fn it_explains_what_waits_for_an_approval_and_gives_it(bed: &TestBed) -> R
 async fn it_renews_a_certificate_once(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "renewer").await?;
     scene.apply("www", json!({})).await?;
-    let serial = |status: &akacert::api::status::CertificateStatus| {
+    let serial = |status: &akacert_api::status::CertificateStatus| {
         Some(status.deployments.as_ref()?.production.as_ref()?.serial_number.clone())
     };
     let before = serial(&scene.until_ready("www").await?).context("nothing in production")?;

@@ -1,7 +1,7 @@
 //! What is published while a change waits for validation: the ConfigMap for the solver, the Ingress, the Service that the
 //! certificates of a namespace share; what the solver answers; and what never leaves the ConfigMap and the Secret.
 
-use akacert::api::names::{CERTIFICATE_UID_LABEL, COMPONENT_LABEL, MANAGED_BY_LABEL, SERVICE_NAME_LABEL};
+use akacert_api::names::{CERTIFICATE_UID_LABEL, COMPONENT_LABEL, MANAGED_BY_LABEL, SERVICE_NAME_LABEL};
 use akamai_cps::types::ChallengeType;
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};

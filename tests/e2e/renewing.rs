@@ -1,7 +1,7 @@
 //! What CPS begins by itself while the certificate serves, and what a change waits for beside challenges.
 
-use akacert::api::status::CertificateStatus;
-use akacert::status;
+use akacert_api::condition_set;
+use akacert_api::status::CertificateStatus;
 use akamai_cps::types::ChangeId;
 use anyhow::{Context, Result, ensure};
 use futures::TryStreamExt;
@@ -89,9 +89,9 @@ pub async fn until_renewed(scene: &Scene<'_>, before: &str, from: &str) -> Resul
 /// Ready all the time, and never Reconciling nor Stalled: kstatus calls that Current.
 pub fn stayed_ready(seen: &[CertificateStatus]) -> Result<()> {
     for status in seen {
-        let current = status::is_true(&status.conditions, "Ready")
-            && status::find(&status.conditions, "Reconciling").is_none()
-            && status::find(&status.conditions, "Stalled").is_none();
+        let current = condition_set::is_true(&status.conditions, "Ready")
+            && condition_set::find(&status.conditions, "Reconciling").is_none()
+            && condition_set::find(&status.conditions, "Stalled").is_none();
         ensure!(current, "{}", serde_json::to_string_pretty(status)?);
     }
     Ok(())
@@ -103,9 +103,12 @@ async fn a_renewal_deploys_another_certificate_while_ready_stays(bed: &TestBed) 
     renew(&scene).await?;
     let seen = until_renewed(&scene, &before, &from).await?;
     stayed_ready(&seen)?;
-    ensure!(seen.iter().any(|status| status::is_true(&status.conditions, "Renewing")), "it was not told");
+    ensure!(
+        seen.iter().any(|status| condition_set::is_true(&status.conditions, "Renewing")),
+        "it was not told"
+    );
     let last = seen.last().context("nothing")?;
-    ensure!(status::find(&last.conditions, "Renewing").is_none(), "it is told still");
+    ensure!(condition_set::find(&last.conditions, "Renewing").is_none(), "it is told still");
     eventually("nothing is published", async || Ok(scene.published("www").await?.is_empty().then_some(())))
         .await?;
     let arguments = ["-n", "renewal", "get", "events.events.k8s.io", "-o", "jsonpath={.items[*].reason}"];

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use akacert::api::status::CertificateStatus;
-use akacert::api::{AkamaiCertificate, ClusterAkamaiAccount};
-use akacert::status;
+use akacert_api::condition_set;
+use akacert_api::status::CertificateStatus;
+use akacert_api::{AkamaiCertificate, ClusterAkamaiAccount};
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, Patch, PatchParams, PostParams};
@@ -135,7 +135,7 @@ impl<'a> Scene<'a> {
     pub async fn until_unreachable(&self, label: &str) -> Result<String> {
         let host = self.host(label);
         self.until_status(label, "a failed preflight or self-check", |status| {
-            let found = status::find(&status.conditions, "ChallengesReachable")?;
+            let found = condition_set::find(&status.conditions, "ChallengesReachable")?;
             let failed = ["PreflightFailed", "SelfCheckFailed"].contains(&found.reason.as_str())
                 && found.message.contains(&host);
             failed.then(|| found.message.clone())
@@ -160,7 +160,7 @@ impl<'a> Scene<'a> {
     pub async fn until(&self, label: &str, condition: &str, wanted: &str, reason: &str) -> Result<String> {
         let found = self
             .until_status(label, &format!("{condition}={wanted}/{reason}"), |status| {
-                let found = status::find(&status.conditions, condition)?;
+                let found = condition_set::find(&status.conditions, condition)?;
                 (found.status == wanted && found.reason == reason).then(|| found.message.clone())
             })
             .await?;
@@ -170,7 +170,7 @@ impl<'a> Scene<'a> {
     /// Waits until a certificate is Ready.
     pub async fn until_ready(&self, label: &str) -> Result<CertificateStatus> {
         self.until_status(label, "Ready", |status| {
-            status::is_true(&status.conditions, "Ready").then(|| status.clone())
+            condition_set::is_true(&status.conditions, "Ready").then(|| status.clone())
         })
         .await
     }
@@ -273,7 +273,7 @@ impl<'a> Scene<'a> {
         let api = self.accounts();
         eventually(&format!("account Ready={wanted}/{reason}"), async || {
             let status = api.get(&self.name).await?.status.unwrap_or_default();
-            let ready = status::find(&status.conditions, "Ready");
+            let ready = condition_set::find(&status.conditions, "Ready");
             Ok(ready
                 .filter(|ready| ready.status == wanted && ready.reason == reason)
                 .map(|ready| ready.message.clone()))

@@ -2,8 +2,8 @@
 //! parts. Never two enrollments, never a cancelled change, never Ready with a name that is not covered; and once the storm
 //! is over, Ready.
 
-use akacert::api::AkamaiCertificate;
-use akacert::status;
+use akacert_api::AkamaiCertificate;
+use akacert_api::condition_set;
 use akamai_cps::UpdateParams;
 use akamai_cps::types::EnrollmentId;
 use anyhow::{Context, Result, bail, ensure};
@@ -180,7 +180,7 @@ async fn settled(scene: &Scene<'_>, label: &str) -> Result<()> {
         let certificate = api.get(label).await?;
         let status = certificate.status.clone().unwrap_or_default();
         let current = Some(status.observed_generation) == certificate.metadata.generation;
-        let ready = current && status::is_true(&status.conditions, "Ready") && status.change.is_none();
+        let ready = current && condition_set::is_true(&status.conditions, "Ready") && status.change.is_none();
         Ok(ready.then_some(()))
     })
     .await
@@ -189,9 +189,9 @@ async fn settled(scene: &Scene<'_>, label: &str) -> Result<()> {
     ensure!(enrollments.len() == 1, "{label} has {} enrollments", enrollments.len());
     let deployments =
         scene.bed.cps()?.get_deployments(enrollments[0].enrollment_id().context("no ID")?).await?;
-    let production = akacert::deployed::describe(&deployments.production.context("not deployed")?)?;
+    let production = akacert_core::deployed::describe(&deployments.production.context("not deployed")?)?;
     let spec = api.get(label).await?.spec;
-    let missing = akacert::deployed::not_covered(&production.dns_names, &spec.names());
+    let missing = akacert_core::deployed::not_covered(&production.dns_names, &spec.names());
     ensure!(missing.is_empty(), "{label} is Ready without {missing:?}");
     Ok(())
 }
@@ -218,11 +218,11 @@ async fn never_ready_without_its_names(scene: &Scene<'_>) -> Result<()> {
 fn covered(certificate: &AkamaiCertificate) -> Result<()> {
     let Some(status) = &certificate.status else { return Ok(()) };
     let current = Some(status.observed_generation) == certificate.metadata.generation;
-    if !current || !status::is_true(&status.conditions, "Ready") {
+    if !current || !condition_set::is_true(&status.conditions, "Ready") {
         return Ok(());
     }
     let production = status.deployments.as_ref().and_then(|found| found.production.as_ref());
     let names = production.map(|production| production.dns_names.clone()).unwrap_or_default();
-    let missing = akacert::deployed::not_covered(&names, &certificate.spec.names());
+    let missing = akacert_core::deployed::not_covered(&names, &certificate.spec.names());
     if missing.is_empty() { Ok(()) } else { bail!("{} is Ready without {missing:?}", certificate.name_any()) }
 }

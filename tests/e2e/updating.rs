@@ -1,7 +1,7 @@
 //! Changes of `spec`, and of the enrollment by somebody else.
 
-use akacert::api::status::{CertificateStatus, Risk};
-use akacert::status;
+use akacert_api::condition_set;
+use akacert_api::status::{CertificateStatus, Risk};
 use akamai_cps::types::{Enrollment, EnrollmentId};
 use akamai_cps::{DeleteParams, UpdateParams};
 use anyhow::{Context, Result, ensure};
@@ -41,8 +41,8 @@ async fn until_applied(scene: &Scene<'_>) -> Result<CertificateStatus> {
     let generation = scene.certificates().get("www").await?.metadata.generation.unwrap_or_default();
     scene
         .until_status("www", "Ready for this generation", |status| {
-            let ready =
-                status::is_true(&status.conditions, "Ready") && status.observed_generation == generation;
+            let ready = condition_set::is_true(&status.conditions, "Ready")
+                && status.observed_generation == generation;
             (ready && status.enrollment_generation == Some(generation)).then(|| status.clone())
         })
         .await
@@ -67,7 +67,7 @@ fn serial(status: &CertificateStatus) -> Result<String> {
 }
 
 /// Waits for a plan, and answers with it.
-async fn until_plan(scene: &Scene<'_>) -> Result<akacert::api::status::PlanStatus> {
+async fn until_plan(scene: &Scene<'_>) -> Result<akacert_api::status::PlanStatus> {
     scene.until_status("www", "a plan", |status| status.plan.clone()).await
 }
 
@@ -201,12 +201,12 @@ async fn what_somebody_else_has_changed_is_undone_while_ready_stays(bed: &TestBe
     let (scene, before) = ready(bed, "drift", json!({"dnsNames": ["api.drift.example.com"]})).await?;
     edit_elsewhere(&scene).await?;
     scene
-        .until_status("www", "Drifted", |status| status::find(&status.conditions, "Drifted").map(drop))
+        .until_status("www", "Drifted", |status| condition_set::find(&status.conditions, "Drifted").map(drop))
         .await?;
     let after = scene
         .until_status("www", "the name is back", |status| {
-            let back = status.change.is_none() && !status::is_true(&status.conditions, "Drifted");
-            (back && status::is_true(&status.conditions, "Ready")).then(|| status.clone())
+            let back = status.change.is_none() && !condition_set::is_true(&status.conditions, "Drifted");
+            (back && condition_set::is_true(&status.conditions, "Ready")).then(|| status.clone())
         })
         .await?;
     ensure!(serial(&before)? != serial(&after)?, "the certificate is the same");
@@ -237,7 +237,7 @@ async fn an_enrollment_that_is_gone_is_created_anew_only_by_policy(bed: &TestBed
     let after = scene
         .until_status("www", "another enrollment", |status| {
             let another = status.enrollment_id.is_some() && status.enrollment_id != before.enrollment_id;
-            (another && status::is_true(&status.conditions, "Ready")).then(|| status.clone())
+            (another && condition_set::is_true(&status.conditions, "Ready")).then(|| status.clone())
         })
         .await?;
     ensure!(enrollment(&scene).await?.0.0 == u64::try_from(after.enrollment_id.unwrap_or_default())?);
@@ -262,7 +262,7 @@ async fn a_certificate_whose_status_was_wiped_finds_its_enrollment_again(bed: &T
     .await?;
     let after = scene
         .until_status("www", "Ready again", |status| {
-            status::is_true(&status.conditions, "Ready").then(|| status.clone())
+            condition_set::is_true(&status.conditions, "Ready").then(|| status.clone())
         })
         .await?;
     ensure!(after.enrollment_id == before.enrollment_id && serial(&after)? == serial(&before)?);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use akacert::status;
+use akacert_api::condition_set;
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams};
@@ -200,7 +200,8 @@ async fn records_by_dns_updates_are_written_and_removed(bed: &TestBed) -> Result
 async fn made_by_hand(scene: &Scene<'_>, record: &str) -> Result<()> {
     let value = scene
         .until_status("www", "a value to publish", |status| {
-            let waits = status::find(&status.conditions, "ChallengesReachable")?.reason == "RecordMissing";
+            let waits =
+                condition_set::find(&status.conditions, "ChallengesReachable")?.reason == "RecordMissing";
             let challenges = status.domains.iter().flat_map(|domain| &domain.challenges);
             let mut shown = challenges.filter(|challenge| challenge.path.trim_end_matches('.') == record);
             let value = shown.find_map(|challenge| challenge.value.clone());
@@ -262,7 +263,7 @@ async fn names_that_are_served_elsewhere_wait_for_their_redirect(bed: &TestBed) 
     scene.apply("www", json!({"validation": {"http01": {"ingress": null, "external": {}}}})).await?;
     let (path, to) = scene
         .until_status("www", "a redirect to set up", |status| {
-            let found = status::find(&status.conditions, "ChallengesReachable")?;
+            let found = condition_set::find(&status.conditions, "ChallengesReachable")?;
             let challenges = status.domains.iter().flat_map(|domain| &domain.challenges);
             let mut shown = challenges.filter_map(|c| Some((c.path.clone(), c.redirect_to.clone()?)));
             shown.next().filter(|_| found.reason == "SelfCheckFailed")

@@ -42,10 +42,12 @@ pub mod edgegrid;
 mod error;
 mod operation;
 mod problem;
-pub mod types;
 
+pub use akamai_cps_types as types;
 pub use budget::{Budget, Budgets, Priority};
-pub use client::{BuildError, CallRecord, Client, ClientBuilder, Observer, Permit};
+pub use client::{
+    BuildError, CallRecord, Client, ClientBuilder, Observer, Permit, Transport, TransportBuilder,
+};
 pub use cps::{Cps, CreateParams, DeleteParams, Network, Removal, UpdateParams};
 pub use edge_dns::EdgeDns;
 pub use edgegrid::Credentials;

@@ -72,7 +72,7 @@ impl Problem {
 
     /// The last segment of the type, such as `not-found`: the part that does not vary by host.
     pub fn slug(&self) -> Option<&str> {
-        let slug = crate::types::last_segment(self.problem_type.as_deref()?);
+        let slug = akamai_cps_types::last_segment(self.problem_type.as_deref()?);
         (!slug.is_empty()).then_some(slug)
     }
 

@@ -1,95 +1,94 @@
-//! A simulator of Akamai's Certificate Provisioning System (CPS v2) that issues real certificates, and of Edge DNS, by
-//! which their names are proven.
+//! A simulator of Akamai's Certificate Provisioning System (CPS v2) that issues real certificates, and of Edge DNS, whose
+//! TXT records prove their names.
 //!
 //! [`Simulator::start`] runs it in this process; the program `cps-simulator` is a command line around it.
 //!
-//! One command gives a CPS to try clients against; it signs with a root of its own after it has fetched the tokens:
+//! One command starts a CPS to try clients against. It fetches the tokens and signs with a root of its own:
 //!
 //! ```text
 //! cps-simulator --listen 127.0.0.1:8700 --credentials ~/.edgerc --contract C-1 --speed 100 \
 //!     --control-listen 127.0.0.1:8701
 //! ```
 //!
-//! What tests can make it do is in [`control`]. Here are only start and stop: the API is in `api`, what moves a change is in `lifecycle`.
+//! [`control`] lists what tests can make it do.
+//!
+//! Each of its modules uses only modules above it:
+//!
+//! | Module | What lives there |
+//! |---|---|
+//! | `config` | what a simulator is started with |
+//! | `model` | what CPS remembers, and the rules over it |
+//! | `on_demand` | faults, warnings and quirks that tests ask for |
+//! | `authority` | who issues: an ACME authority, or a root of the simulator's own |
+//! | `edge_dns` | zones, TXT records, and the name server that serves them |
+//! | `lifecycle` | the tasks that move changes from step to step |
+//! | `api` | the HTTP APIs: CPS, the contract list, Edge DNS |
+//! | `listeners` | how a port is served, and the ports that stand for the edge and `dcv.akamai.com` |
+//! | `gateway` | what stands before the API: signatures, limits, faults, the log of calls |
+//! | `control` | the control endpoint |
+//!
+//! This file puts them together, starts them and stops them.
+
+#![allow(
+    missing_docs,
+    reason = "a product of its own: other crates use only its start, its settings and its handle"
+)]
 
 mod api;
-mod auth;
 mod authority;
-mod calls;
 mod config;
 pub mod control;
-mod credentials;
-mod dcv;
-mod edge;
 mod edge_dns;
-mod enrollment;
-mod faults;
-mod fetch;
 mod gateway;
 mod lifecycle;
-mod limits;
-mod media;
-mod problem;
-mod query;
-mod quirks;
-mod renewals;
-mod seed;
-mod serve;
-mod shared;
-mod state;
-mod validation;
-mod view;
-mod warnings;
+mod listeners;
+mod lock;
+mod model;
+mod on_demand;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use calls::Call;
-pub use config::{AcmeDirectory, Config, EdgeDnsConfig, EdgeDnsServer, EdgeDnsZone, TlsFiles, Waits};
-pub use credentials::{Credentials, EdgercError};
-pub use edge_dns::{TsigKeyError, ZoneKind};
-pub use faults::{Fault, FaultKind};
-pub use fetch::FetchSetupError;
-pub use quirks::Quirks;
-pub use serve::TlsError;
-pub use warnings::{Hesitation, Stage, Warning};
+pub use authority::{FetchSetupError, RootError};
+pub use config::{
+    AcmeDirectory, Config, Credentials, EdgeDnsConfig, EdgeDnsServer, EdgeDnsZone, EdgercError, TlsFiles,
+    Waits, ZoneKind,
+};
+pub use edge_dns::TsigKeyError;
+pub use gateway::Call;
+pub use listeners::TlsError;
+pub use model::{Hesitation, Stage};
+pub use on_demand::{Fault, FaultKind, Quirks, Warning};
 
-use auth::Verifier;
-pub use authority::RootError;
-use authority::{Authority, OwnRoot};
-use shared::{Shared, lock};
-use state::State;
+use authority::{Authority, Fetcher, OwnRoot};
+use control::Control;
+use edge_dns::EdgeDns;
+use gateway::Calls;
+use lifecycle::{Context, Drivers, renewals};
+use listeners::{dcv, edge, serve};
+use model::Store;
+use on_demand::OnDemand;
 
 /// Why a simulator did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The TLS files cannot be used.
+    Listen { address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Look-ups are impossible.
     #[error(transparent)]
     Fetch(#[from] FetchSetupError),
-    /// The simulator's own root cannot be had.
     #[error(transparent)]
     Root(#[from] RootError),
-    /// The key for updates of the name server cannot be had.
     #[error(transparent)]
     TsigKey(#[from] TsigKeyError),
-    /// A setting makes no sense.
     #[error("speed must be a positive number, but is {0}")]
     Speed(f64),
 }
@@ -98,13 +97,22 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Simulator;
 
-/// A running simulator. Dropping it stops it; [`Handle::shutdown`] also waits for its connections.
+/// A running simulator. It stops when its handle is dropped; [`Handle::shutdown`] also waits for its connections.
 pub struct Handle {
-    shared: Arc<Shared>,
-    api: SocketAddr,
-    edge: Option<SocketAddr>,
-    dcv: Option<SocketAddr>,
-    control: Option<SocketAddr>,
+    config: Arc<Config>,
+    own_root: Arc<OwnRoot>,
+    on_demand: Arc<OnDemand>,
+    calls: Arc<Calls>,
+    ports: Ports<Option<SocketAddr>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// The ports beside that of the API.
+struct Ports<T> {
+    edge: T,
+    dcv: T,
+    control: T,
 }
 
 impl std::fmt::Debug for Handle {
@@ -128,139 +136,171 @@ fn bound(listener: &Option<TcpListener>) -> Option<SocketAddr> {
     listener.as_ref().and_then(|listener| listener.local_addr().ok())
 }
 
-impl Simulator {
-    /// Starts a simulator on the current tokio runtime; it serves when this returns.
-    ///
-    /// # Errors
-    /// When an address is taken, a TLS file is unusable, or a setting makes no sense.
-    pub async fn start(mut config: Config) -> Result<Handle, StartError> {
-        if !(config.speed.is_finite() && config.speed > 0.0) {
-            return Err(StartError::Speed(config.speed));
-        }
-        let tls = config.tls.as_ref().map(serve::tls_acceptor).transpose()?;
-        let api = bind(config.listen).await?;
-        let edge = bind_optional(config.edge_listen).await?;
-        let dcv = bind_optional(config.dcv_listen).await?;
-        let control = bind_optional(config.control_listen).await?;
-        let address =
-            api.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-        config.listen = address;
+/// All parts of a simulator, before any of them serves.
+struct Parts {
+    store: Arc<Store>,
+    drivers: Arc<Drivers>,
+    edge_dns: Arc<EdgeDns>,
+    on_demand: Arc<OnDemand>,
+    calls: Arc<Calls>,
+    own_root: Arc<OwnRoot>,
+}
 
+impl Parts {
+    fn new(config: &Arc<Config>, stop: &CancellationToken, tasks: &TaskTracker) -> Result<Self, StartError> {
         let own_root = Arc::new(match &config.root_file {
             Some(file) => OwnRoot::kept(file)?,
             None => OwnRoot::generate().map_err(RootError::from)?,
         });
-        let mut state = State::default();
-        shared::add_zones(&mut state.edge_dns, &config);
-        let shared = Arc::new(Shared {
-            verifier: Verifier::new(config.credentials.clone(), config.clock_skew),
-            limits: limits::Limits::default(),
-            faults: faults::Faults::default(),
-            warnings: warnings::Warnings::default(),
-            calls: calls::Calls::default(),
-            edge_dns: edge_dns::EdgeDns::new(&config.edge_dns)?,
-            fetcher: fetch::Fetcher::new(config.dns, config.validation_port)?,
-            authority: match config.acme.clone() {
-                Some(directory) => Authority::acme(directory),
-                None => Authority::Own(own_root.clone()),
-            },
-            own_root,
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-            quirks: Mutex::default(),
-            state: Mutex::new(state),
-            signals: Mutex::default(),
-            config,
-        });
-        let handle = Handle {
-            api: address,
-            edge: bound(&edge),
-            dcv: bound(&dcv),
-            control: bound(&control),
-            shared: shared.clone(),
+        let authority = match config.acme.clone() {
+            Some(directory) => Authority::acme(directory),
+            None => Authority::Own(own_root.clone()),
         };
-        let (stop, tasks) = (&shared.stop, &shared.tasks);
-        tasks.spawn(shared.stop.child_token().run_until_cancelled_owned(renewals::run(shared.clone())));
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        serve::serve(api, tls, gateway::router(shared.clone(), scheme), stop, tasks);
-        if let Some(edge) = edge {
-            let acceptor = edge::acceptor(shared.clone()).map_err(TlsError::from)?;
-            serve::serve(edge, Some(acceptor), edge::router(), stop, tasks);
+        let edge_dns = EdgeDns::new(config.clone(), tasks.clone())?;
+        let (store, on_demand) = (Arc::new(Store::default()), Arc::new(OnDemand::default()));
+        let context = Context {
+            config: config.clone(),
+            store: store.clone(),
+            authority,
+            fetcher: Fetcher::new(config.dns, config.validation_port)?,
+            on_demand: on_demand.clone(),
+        };
+        let drivers = Drivers::new(context, stop.clone(), tasks.clone());
+        Ok(Self { store, drivers, edge_dns, on_demand, calls: Arc::default(), own_root })
+    }
+
+    /// The API behind its gateway.
+    fn api(&self, config: &Arc<Config>) -> Router {
+        let cps = api::cps::Service {
+            config: config.clone(),
+            store: self.store.clone(),
+            drivers: self.drivers.clone(),
+            on_demand: self.on_demand.clone(),
+        };
+        let edge_dns =
+            api::edge_dns::Service { edge_dns: self.edge_dns.clone(), on_demand: self.on_demand.clone() };
+        let api = api::router(cps, edge_dns);
+        gateway::router(config.clone(), self.on_demand.clone(), self.calls.clone(), api)
+    }
+
+    fn control(&self) -> Router {
+        control::router(Control {
+            store: self.store.clone(),
+            drivers: self.drivers.clone(),
+            edge_dns: self.edge_dns.clone(),
+            on_demand: self.on_demand.clone(),
+            calls: self.calls.clone(),
+            own_root: self.own_root.clone(),
+        })
+    }
+}
+
+impl Simulator {
+    /// Starts a simulator on the current tokio runtime; it serves when this returns.
+    ///
+    /// # Errors
+    /// When an address is taken, a file is unusable, or a setting makes no sense.
+    pub async fn start(mut config: Config) -> Result<Handle, StartError> {
+        if !(config.speed.is_finite() && config.speed > 0.0) {
+            return Err(StartError::Speed(config.speed));
         }
-        if let Some(dcv) = dcv {
-            serve::serve(dcv, None, dcv::router(shared.clone()), stop, tasks);
+        let tls = config.tls.as_ref().map(listeners::acceptor).transpose()?;
+        let api = bind(config.listen).await?;
+        let ports = Ports {
+            edge: bind_optional(config.edge_listen).await?,
+            dcv: bind_optional(config.dcv_listen).await?,
+            control: bind_optional(config.control_listen).await?,
+        };
+        config.listen =
+            api.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
+
+        let (config, stop, tasks) = (Arc::new(config), CancellationToken::new(), TaskTracker::new());
+        let parts = Parts::new(&config, &stop, &tasks)?;
+        let handle = Handle {
+            config: config.clone(),
+            own_root: parts.own_root.clone(),
+            on_demand: parts.on_demand.clone(),
+            calls: parts.calls.clone(),
+            ports: Ports { edge: bound(&ports.edge), dcv: bound(&ports.dcv), control: bound(&ports.control) },
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+        };
+        tasks.spawn(stop.child_token().run_until_cancelled_owned(renewals::run(parts.drivers.clone())));
+        serve(api, tls, parts.api(&config), &stop, &tasks);
+        if let Some(port) = ports.edge {
+            let acceptor = edge::acceptor(parts.store.clone()).map_err(TlsError::from)?;
+            serve(port, Some(acceptor), edge::router(), &stop, &tasks);
         }
-        if let Some(control) = control {
-            serve::serve(control, None, control::router(shared.clone()), stop, tasks);
+        if let Some(port) = ports.dcv {
+            serve(port, None, dcv::router(parts.store.clone()), &stop, &tasks);
+        }
+        if let Some(port) = ports.control {
+            serve(port, None, parts.control(), &stop, &tasks);
         }
         Ok(handle)
     }
 }
 
 impl Handle {
-    /// Address of the API, with the port that was chosen.
+    /// The address of the API, with the port that the system chose if the setting was 0.
     #[must_use]
     pub fn api_address(&self) -> SocketAddr {
-        self.api
+        self.config.listen
     }
 
-    /// Base URL of the API.
+    /// The base URL of the API.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.shared.config.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.api)
+        format!("{}://{}", self.config.scheme(), self.config.listen)
     }
 
-    /// Address of the edge, if it is served.
+    /// The address of the port that stands for the edge.
     #[must_use]
     pub fn edge_address(&self) -> Option<SocketAddr> {
-        self.edge
+        self.ports.edge
     }
 
-    /// Address of the token server, if there is one.
+    /// The address of the token server that stands for `dcv.akamai.com`.
     #[must_use]
     pub fn dcv_address(&self) -> Option<SocketAddr> {
-        self.dcv
+        self.ports.dcv
     }
 
-    /// Address of the control endpoint, if there is one.
     #[must_use]
     pub fn control_address(&self) -> Option<SocketAddr> {
-        self.control
+        self.ports.control
     }
 
-    /// PEM of the simulator's own root.
+    /// The simulator's own root as PEM.
     #[must_use]
     pub fn root_pem(&self) -> String {
-        self.shared.own_root.pem()
+        self.own_root.pem()
     }
 
-    /// Adds a fault.
     pub fn inject(&self, fault: Fault) {
-        self.shared.faults.add(fault);
+        self.on_demand.faults.add(fault);
     }
 
     /// All API calls since the start or the last reset.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        self.shared.calls.list()
+        self.calls.list()
     }
 
     /// Forgets the calls so far.
     pub fn reset_calls(&self) {
-        self.shared.calls.clear();
+        self.calls.clear();
     }
 
-    /// Sets how answers are written.
     pub fn set_quirks(&self, quirks: Quirks) {
-        *lock(&self.shared.quirks) = quirks;
+        self.on_demand.set_quirks(quirks);
     }
 
-    /// Stops, and lets open requests finish for up to five seconds.
+    /// Stops, and gives open requests five seconds to finish.
     pub async fn shutdown(self) {
-        self.shared.stop.cancel();
-        self.shared.tasks.close();
-        let finished = tokio::time::timeout(Duration::from_secs(5), self.shared.tasks.wait()).await;
+        self.stop.cancel();
+        self.tasks.close();
+        let finished = tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await;
         if finished.is_err() {
             tracing::warn!("connections were still open at the end");
         }
@@ -269,6 +309,6 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.shared.stop.cancel();
+        self.stop.cancel();
     }
 }

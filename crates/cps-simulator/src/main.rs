@@ -1,4 +1,4 @@
-//! The command line of the CPS simulator: arguments to [`Config`], signals to shutdown.
+//! The command line of the CPS simulator. Its arguments become a [`Config`]; SIGTERM and SIGINT shut it down.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,50 +15,50 @@ use tracing_subscriber::EnvFilter;
 
 /// A simulator of Akamai CPS v2 that issues real certificates.
 ///
-/// It answers the CPS v2 API, the contract list and TXT records of Edge DNS, verifies EdgeGrid signatures, and takes each change through
-/// the steps of the real thing, divided by --speed. Certificates come from the ACME authority given, or from a
-/// root of the simulator's own after it has fetched the HTTP-01 tokens itself. The zones of Edge DNS are those given;
-/// their TXT records can go to a real name server. State is kept in memory.
+/// It answers the CPS v2 API, the contract list and the TXT records of Edge DNS. It verifies EdgeGrid signatures, and takes
+/// each change through the steps of CPS, whose waits --speed divides. An ACME authority issues the certificates; without
+/// one the simulator fetches the HTTP-01 tokens itself and signs with a root of its own. The TXT records of Edge DNS can
+/// go to a real name server. All state is in memory.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Args {
     /// Address of the CPS API; port 0 lets the system choose
     #[arg(long, value_name = "ADDR")]
     listen: SocketAddr,
-    /// PEM certificate chain of the CPS API; plain HTTP without it
+    /// PEM certificate chain of the CPS API; without it the API is plain HTTP
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// PEM private key of the CPS API
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// .edgerc file; every section of it is an accepted API client
+    /// .edgerc file; the simulator accepts every section of it as an API client
     #[arg(long, value_name = "FILE")]
     credentials: PathBuf,
-    /// A contract of the account, without the prefix ctr_; can be repeated
+    /// A contract of the account, without the prefix ctr_; repeat it for more
     #[arg(long = "contract", value_name = "ID", required = true)]
     contracts: Vec<String>,
-    /// URL of the ACME directory to issue from; without it a root of the simulator's own signs
+    /// URL of the ACME directory that issues; without it the simulator signs with a root of its own
     #[arg(long, value_name = "URL")]
     acme_directory: Option<String>,
-    /// PEM certificate of the CA behind the ACME directory's HTTPS; the system's roots without it
+    /// PEM certificate of the CA behind the ACME directory's HTTPS; without it the system's roots count
     #[arg(long, value_name = "FILE", requires = "acme_directory")]
     acme_ca: Option<PathBuf>,
-    /// DNS server (UDP) for the simulator's own look-ups; the system's resolver without it
+    /// DNS server (UDP) for the simulator's own look-ups; without it the system's resolver answers them
     #[arg(long, value_name = "ADDR")]
     dns: Option<SocketAddr>,
-    /// Divides every wait, such as the 10 minutes of a deployment to staging; not timestamps or request limits
+    /// Divides every wait, such as the 10 minutes of a deployment to staging, but not timestamps or request limits
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     speed: f64,
     /// Do not limit requests (35 a minute and 20 in 2 seconds for each account)
     #[arg(long)]
     no_request_limits: bool,
-    /// File in which the simulator's own root is kept over restarts
+    /// File that keeps the simulator's own root over restarts
     #[arg(long, value_name = "FILE")]
     root_file: Option<PathBuf>,
-    /// Address of a TLS port that serves the certificates on production by SNI, as the edge does
+    /// Address of a TLS port that serves the certificates in production by SNI, as the edge does
     #[arg(long, value_name = "ADDR")]
     edge_listen: Option<SocketAddr>,
-    /// Address of a token server for any host, as http://dcv.akamai.com is one
+    /// Address of a token server that answers on any host, as http://dcv.akamai.com does
     #[arg(long, value_name = "ADDR")]
     dcv_listen: Option<SocketAddr>,
     /// Address of the control endpoint (faults, log of calls, dump and load; no authentication)
@@ -67,28 +67,28 @@ struct Args {
     /// Port at which the simulator itself fetches HTTP-01 tokens
     #[arg(long, value_name = "PORT", default_value_t = 80)]
     validation_port: u16,
-    /// Host of the redirects offered for HTTP-01 tokens
+    /// Host of the redirects that CPS offers for HTTP-01 tokens
     #[arg(long, value_name = "HOST", default_value = "dcv.akamai.com")]
     dcv_host: String,
-    /// Life of a token until it is replaced, such as 30s, 10m, 12h or 7d (not divided by --speed)
+    /// Life of a token until CPS replaces it, such as 30s, 10m, 12h or 7d (--speed does not divide it)
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
     token_life: Duration,
-    /// How long before expiry a renewal starts (not divided by --speed)
+    /// How long before expiry a renewal starts (--speed does not divide it)
     #[arg(long, value_name = "TIME", default_value = "20d", value_parser = duration)]
     renewal_lead: Duration,
-    /// A zone of Edge DNS, as NAME or NAME=TYPE with PRIMARY, SECONDARY or ALIAS; can be repeated
+    /// A zone of Edge DNS: NAME or NAME=TYPE, with PRIMARY, SECONDARY or ALIAS as type; repeat it for more
     #[arg(long = "edge-dns-zone", value_name = "ZONE", value_parser = edge_dns_zone)]
     edge_dns_zones: Vec<EdgeDnsZone>,
-    /// Name server that gets each record set of Edge DNS by dynamic update (TCP); without it they are only in memory
+    /// Name server that gets each record set of Edge DNS by dynamic update (TCP); without it they stay in memory
     #[arg(long, value_name = "ADDR", requires = "edge_dns_tsig_file")]
     edge_dns_server: Option<SocketAddr>,
-    /// File of the TSIG key for these updates, as tsig-keygen writes it
+    /// File with the TSIG key for these updates, as tsig-keygen writes it
     #[arg(long, value_name = "FILE", requires = "edge_dns_server")]
     edge_dns_tsig_file: Option<PathBuf>,
-    /// How often the simulator looks for the tokens itself, at speed 1
+    /// How often CPS itself looks for the tokens, at speed 1
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     self_check: Duration,
-    /// How long a finished change can still be read as complete, at speed 1
+    /// How long a client can still read a finished change as complete, at speed 1
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     complete_visible: Duration,
     /// How far the timestamp of a request may be off
@@ -96,7 +96,7 @@ struct Args {
     clock_skew: Duration,
 }
 
-/// A number with one of the units s, m, h and d.
+/// Reads a number with one of the units s, m, h and d.
 fn duration(text: &str) -> Result<Duration, String> {
     let help = || format!("{text} is not a number with a unit, such as 30s, 10m, 12h or 7d");
     let unit = text.chars().last().ok_or_else(help)?;
@@ -117,11 +117,11 @@ fn edge_dns_zone(text: &str) -> Result<EdgeDnsZone, String> {
         "PRIMARY" => ZoneKind::Primary,
         "SECONDARY" => ZoneKind::Secondary,
         "ALIAS" => ZoneKind::Alias,
-        other => return Err(format!("{other} is no type of a zone: use PRIMARY, SECONDARY or ALIAS")),
+        other => return Err(format!("{other} is not a zone type: use PRIMARY, SECONDARY or ALIAS")),
     };
     if name.is_empty() || name.ends_with('.') {
         return Err(format!(
-            "{name} is no name of a zone: write it without a dot at the end, like example.com"
+            "{name} is not a zone name: write it without a dot at the end, like example.com"
         ));
     }
     Ok(EdgeDnsZone { name: name.to_owned(), kind })

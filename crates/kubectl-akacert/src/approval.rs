@@ -1,11 +1,11 @@
 //! PURE: what an approval means, and the annotation that gives it, bound to what was shown. Not here: setting it.
 
-use akacert::api::AkamaiCertificate;
-use akacert::api::names::{
+use akacert_api::AkamaiCertificate;
+use akacert_api::names::{
     APPROVE_DEPLOYMENT_ANNOTATION, APPROVE_PLAN_ANNOTATION, APPROVE_WARNINGS_ANNOTATION,
     RENEW_BEFORE_ANNOTATION,
 };
-use akacert::api::status::ChangeStatus;
+use akacert_api::status::ChangeStatus;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use jiff::Timestamp;

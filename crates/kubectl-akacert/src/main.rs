@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use akacert::api::AkamaiCertificate;
+use akacert_api::AkamaiCertificate;
 use anyhow::{Context, Result, bail};
 use approval::{Approval, Subject};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -31,7 +31,7 @@ use verdict::Verdict;
 /// What a certificate waits for, why, and the approvals that it asks for.
 ///
 /// Exit codes: 0 the certificate is Ready, or the command did what it says; 1 the command failed; 3 the operator or CPS is
-/// at work; 4 only a human can go on. Of several certificates the worst one's.
+/// at work; 4 only a human can continue. For several certificates, the exit code is the worst one's.
 #[derive(Parser)]
 #[command(name = "kubectl-akacert", bin_name = "kubectl akacert", version, verbatim_doc_comment)]
 struct Cli {
@@ -47,7 +47,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows certificates as a table, or one as a tree: certificate, enrollment, change, names, and what is awaited since when.
+    /// Shows certificates as a table, or one as a tree: certificate, enrollment, change, names, and what it is waiting for.
     Status(Status),
     /// Says why a certificate is not Ready, and what to do.
     Explain {
@@ -82,7 +82,7 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Fetches each challenge path and the served certificate of each name from here. Ends with 3 if one is not as it should be.
+    /// Fetches each challenge path and the served certificate of each name from here. Exits with 3 if one is not as it should be.
     Probe {
         /// The certificate.
         name: String,

@@ -1,11 +1,12 @@
 //! What a certificate's names show from where the user sits: each challenge path that CPS waits for, port 80, and the
-//! certificate that is served. Not here: what the operator itself sees of them (`akacert::probe`).
+//! certificate that is served. Not here: what the operator itself sees of them (`akacert_outside::probe`).
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use akacert::api::AkamaiCertificate;
-use akacert::probe::{Need, Outlook, ProbeSettings, Prober, Target};
+use akacert_api::AkamaiCertificate;
+use akacert_core::outside::{Need, Outlook, Target};
+use akacert_outside::probe::{ProbeSettings, Prober};
 use anyhow::{Context, Result};
 use futures::future::join_all;
 use serde::Serialize;
@@ -123,7 +124,7 @@ fn outside(outlook: &Outlook, need: &Need) -> Vec<Look> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use akacert::probe::Served;
+    use akacert_core::outside::Served;
 
     #[test]
     fn what_a_name_shows_is_said_in_words_and_judged() {

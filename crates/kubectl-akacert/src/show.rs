@@ -1,13 +1,13 @@
 //! PURE: certificates as text: a table, one as a tree, its plan, and why it is not Ready. Colours are ANSI codes, which
 //! the output drops where there is no terminal. Not here: reading them.
 
-use akacert::api::AkamaiCertificate;
-use akacert::api::reason::Reason;
-use akacert::api::status::{
+use akacert_api::AkamaiCertificate;
+use akacert_api::condition_set;
+use akacert_api::reason::Reason;
+use akacert_api::status::{
     CertificateStatus, ChallengeStatus, ChangeStatus, DeploymentStatus, DomainStatus, PlanAction, Preflight,
     Risk,
 };
-use akacert::status;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Serialize;
@@ -40,7 +40,7 @@ pub fn table(certificates: &[AkamaiCertificate], with_namespace: bool, now: Time
     let mut styles = vec![anstyle::Style::new()];
     for certificate in certificates {
         let verdict = Verdict::of(certificate);
-        let ready = status::find(conditions(certificate), "Ready");
+        let ready = condition_set::find(conditions(certificate), "Ready");
         let expires = production(certificate).map(|production| production.not_after.0.to_string());
         let since = awaited(certificate).map(|condition| age(condition.last_transition_time.0, now));
         let message = awaited(certificate).filter(|_| verdict != Verdict::Ready);
@@ -76,7 +76,7 @@ pub fn table(certificates: &[AkamaiCertificate], with_namespace: bool, now: Time
 pub fn tree(certificate: &AkamaiCertificate, now: Timestamp) -> String {
     let verdict = Verdict::of(certificate);
     let style = verdict.style();
-    let reason = status::find(conditions(certificate), "Ready").map(|ready| ready.reason.as_str());
+    let reason = condition_set::find(conditions(certificate), "Ready").map(|ready| ready.reason.as_str());
     let word = match verdict {
         Verdict::Ready => "Ready",
         Verdict::InProgress => "in progress",

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use akacert::api::AkamaiCertificate;
-use akacert::api::status::condition;
-use akacert::status;
+use akacert_api::AkamaiCertificate;
+use akacert_api::condition_set;
+use akacert_api::status::condition;
 use anstyle::{AnsiColor, Style};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
@@ -25,11 +25,11 @@ impl Verdict {
     pub fn of(certificate: &AkamaiCertificate) -> Self {
         let conditions = conditions(certificate);
         let observed = certificate.status.as_ref().map(|status| status.observed_generation);
-        if status::is_true(conditions, condition::STALLED) {
+        if condition_set::is_true(conditions, condition::STALLED) {
             Self::Stalled
         } else if observed != certificate.metadata.generation
-            || status::is_true(conditions, condition::RECONCILING)
-            || !status::is_true(conditions, condition::READY)
+            || condition_set::is_true(conditions, condition::RECONCILING)
+            || !condition_set::is_true(conditions, condition::READY)
         {
             Self::InProgress
         } else {
@@ -72,7 +72,7 @@ pub fn awaited(certificate: &AkamaiCertificate) -> Option<&Condition> {
     let conditions = conditions(certificate);
     [condition::STALLED, condition::RECONCILING, condition::RENEWING]
         .into_iter()
-        .filter_map(|kind| status::find(conditions, kind))
+        .filter_map(|kind| condition_set::find(conditions, kind))
         .find(|condition| condition.status == "True")
-        .or_else(|| status::find(conditions, condition::READY))
+        .or_else(|| condition_set::find(conditions, condition::READY))
 }

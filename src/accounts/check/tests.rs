@@ -1,7 +1,8 @@
 //! What a check of an account says, as a specification.
 
 use super::*;
-use crate::next::fixtures::{account, certificate, noon};
+use crate::accounts::tests::client;
+use akacert_core::life::fixtures::{certificate, noon};
 use akamai_cps::Problem;
 use serde_json::json;
 
@@ -20,13 +21,26 @@ fn unreachable() -> Error {
     Error::Unreachable { operation: "list contracts", reason: "connection refused".into() }
 }
 
+fn place() -> Place {
+    Place { namespace: "shop".into(), name: "akamai".into() }
+}
+
 fn outcome(answer: Result<&[&str], Error>) -> Outcome {
     let answer = answer.map(|contracts| contracts.iter().map(|id| (*id).to_owned()).collect());
-    Outcome::of(answer, account().client, None, "Secret shop/akamai")
+    Outcome::of(answer, client(), None, &place())
+}
+
+fn version(uid: &str, resource_version: &str) -> Option<SecretVersion> {
+    Some(SecretVersion { uid: uid.into(), resource_version: resource_version.into() })
 }
 
 fn subject(generation: i64) -> Subject {
-    Subject { uid: Some("1".into()), generation, secret: Some(("2".into(), "3".into())) }
+    Subject { uid: Some("1".into()), generation, secret: version("2", "3") }
+}
+
+/// The status that a first check leaves behind.
+fn reported(outcome: &Outcome) -> AccountStatus {
+    outcome.status(&AccountStatus::default(), &subject(1), noon())
 }
 
 fn made(before: Option<&Check>, generation: i64, outcome: Outcome) -> Check {
@@ -85,8 +99,7 @@ fn the_answer_to_one_call_tells_whether_the_account_can_be_used_and_if_not_why()
 #[test]
 fn credentials_that_may_not_list_contracts_will_do_with_a_default_contract() {
     let defaults = Defaults { contract_id: Some("1-A".into()), ..Defaults::default() };
-    let outcome =
-        Outcome::of(Err(answered(403, "no")), account().client, Some(&defaults), "Secret shop/akamai");
+    let outcome = Outcome::of(Err(answered(403, "no")), client(), Some(&defaults), &place());
     assert_eq!((outcome.ready, outcome.reason), (true, Reason::CredentialsAccepted));
     assert_eq!(outcome.contracts, Vec::<String>::new());
 }
@@ -100,8 +113,8 @@ fn a_check_stands_until_the_account_or_its_secret_changes() {
     let others = [
         subject(2),
         Subject { uid: Some("9".into()), ..subject(1) },
-        Subject { secret: Some(("2".into(), "4".into())), ..subject(1) },
-        Subject { secret: Some(("9".into(), "3".into())), ..subject(1) },
+        Subject { secret: version("2", "4"), ..subject(1) },
+        Subject { secret: version("9", "3"), ..subject(1) },
         Subject { secret: None, ..subject(1) },
     ];
     for other in others {
@@ -129,8 +142,7 @@ fn an_outage_is_looked_at_soon_and_then_ever_more_rarely() {
 
 #[test]
 fn a_secret_that_the_api_server_does_not_give_is_asked_for_again_soon() {
-    let status = kube::core::Status::failure("secrets \"akamai\" is forbidden", "Forbidden");
-    let refused = Outcome::unread("Secret shop/akamai", &kube::Error::Api(Box::new(status)));
+    let refused = Outcome::unread(&place(), &Unread::because("secrets \"akamai\" is forbidden"));
     assert_eq!(refused.message, "Secret shop/akamai cannot be read: secrets \"akamai\" is forbidden");
     assert!(refused.is_transient());
     assert!(made(None, 1, refused).wait(noon()).unwrap() <= Duration::from_secs(6));
@@ -160,7 +172,7 @@ fn what_can_be_mended_here_only_is_not_checked_again_by_the_clock() {
 #[test]
 fn an_account_is_stalled_while_somebody_has_to_do_something() {
     let conditions = |outcome: Outcome| -> Vec<String> {
-        let status = outcome.status(&AccountStatus::default(), 3, noon());
+        let status = outcome.status(&AccountStatus::default(), &subject(3), noon());
         assert_eq!(status.observed_generation, 3);
         let shown = |condition: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
             format!("{}={} {}", condition.type_, condition.status, condition.reason)
@@ -177,20 +189,22 @@ fn an_account_is_stalled_while_somebody_has_to_do_something() {
 
 #[test]
 fn the_contracts_that_were_found_stay_through_an_outage() {
-    let found = outcome(Ok(&["1-A"])).status(&AccountStatus::default(), 1, noon());
+    let found = reported(&outcome(Ok(&["1-A"])));
     assert_eq!(found.contracts, ["1-A"]);
-    assert_eq!(outcome(Err(unreachable())).status(&found, 1, noon()).contracts, ["1-A"]);
-    let rejected = outcome(Err(answered(401, "no"))).status(&found, 1, noon());
+    assert_eq!(outcome(Err(unreachable())).status(&found, &subject(1), noon()).contracts, ["1-A"]);
+    let rejected = outcome(Err(answered(401, "no"))).status(&found, &subject(1), noon());
     assert_eq!(rejected.contracts, Vec::<String>::new());
 }
 
 #[test]
 fn an_account_that_reports_the_same_again_has_nothing_to_write() {
     let later = noon() + Duration::from_secs(3600);
-    let before = outcome(Err(answered(401, "no"))).status(&AccountStatus::default(), 1, noon());
-    assert_eq!(outcome(Err(answered(401, "no"))).status(&before, 1, later), before);
-    assert_ne!(outcome(Err(answered(401, "no"))).status(&before, 2, later), before);
-    assert_ne!(outcome(Ok(&["1-A"])).status(&before, 1, later), before);
+    let before = reported(&outcome(Err(answered(401, "no"))));
+    assert_eq!(outcome(Err(answered(401, "no"))).status(&before, &subject(1), later), before);
+    assert_ne!(outcome(Err(answered(401, "no"))).status(&before, &subject(2), later), before);
+    assert_ne!(outcome(Ok(&["1-A"])).status(&before, &subject(1), later), before);
+    let another_secret = Subject { secret: version("2", "4"), ..subject(1) };
+    assert_ne!(outcome(Err(answered(401, "no"))).status(&before, &another_secret, later), before);
 }
 
 #[test]
@@ -209,9 +223,90 @@ fn an_account_that_is_being_deleted_names_five_of_its_users_at_most() {
         "The account is marked for deletion and stays until no certificate refers to it: delete shop/c1, shop/c2, \
          shop/c3, shop/c4, shop/c5 and 2 more"
     );
-    assert!(matches!(reported.event().type_, EventType::Warning));
+    assert!(matches!(reported.event().severity, Severity::Warning));
     assert_eq!(ready.while_in_use(&[]).reason, Reason::CredentialsAccepted);
     // Why it cannot be used is the more important news.
     let rejected = outcome(Err(answered(401, "no"))).while_in_use(&users);
     assert_eq!(rejected.reason, Reason::CredentialsRejected);
+}
+
+#[test]
+fn a_status_vouches_for_an_account_until_the_account_or_its_secret_changes() {
+    let status = reported(&outcome(Ok(&["1-A"])));
+    let message = "Akamai accepted the credentials; contracts: 1-A".to_owned();
+    let ready = Vouched::Ready { contracts: vec!["1-A".into()], message };
+    assert_eq!(Vouched::by(&status, &subject(1)), Some(ready));
+    let changed = [
+        subject(2),
+        Subject { secret: version("2", "4"), ..subject(1) },
+        Subject { secret: version("9", "3"), ..subject(1) },
+        Subject { secret: None, ..subject(1) },
+    ];
+    for changed in changed {
+        assert_eq!(Vouched::by(&status, &changed), None, "{changed:?}");
+    }
+    assert_eq!(Vouched::by(&AccountStatus::default(), &subject(1)), None);
+    let by_an_older_version = AccountStatus { checked_secret: None, ..status };
+    assert_eq!(Vouched::by(&by_an_older_version, &subject(1)), None);
+}
+
+#[test]
+fn a_status_repeats_why_an_account_could_not_be_used() {
+    let vouched = |outcome: &Outcome| Vouched::by(&reported(outcome), &subject(1));
+    let not_ready = |outcome: &Outcome, transient| {
+        Some(Vouched::NotReady { message: outcome.message.clone(), transient })
+    };
+    let outage = outcome(Err(unreachable()));
+    assert_eq!(vouched(&outage), not_ready(&outage, true));
+    let rejected = outcome(Err(answered(401, "no")));
+    assert_eq!(vouched(&rejected), not_ready(&rejected, false));
+    let missing = Outcome::without_secret(&place());
+    let nowhere = Subject { secret: None, ..subject(1) };
+    let status = missing.status(&AccountStatus::default(), &nowhere, noon());
+    assert_eq!(Vouched::by(&status, &nowhere), not_ready(&missing, false));
+}
+
+#[test]
+fn who_uses_an_account_that_is_marked_for_deletion_is_found_out_anew() {
+    let in_use = outcome(Ok(&["1-A"])).while_in_use(&[Arc::new(certificate())]);
+    assert_eq!(in_use.reason, Reason::AccountInUse);
+    let message = "Akamai accepted the credentials; contracts: 1-A".to_owned();
+    let ready = Vouched::Ready { contracts: vec!["1-A".into()], message };
+    assert_eq!(Vouched::by(&reported(&in_use), &subject(1)), Some(ready));
+}
+
+#[test]
+fn what_the_status_vouches_for_is_checked_again_each_account_at_another_moment() {
+    let wait = |seed, scale| {
+        let schedule = Schedule { scale, seed };
+        Check::vouched(subject(1), outcome(Ok(&["1-A"])), schedule, noon()).wait(noon()).unwrap()
+    };
+    assert_eq!(wait(0, 1.0), Duration::from_secs(60));
+    assert_eq!(wait(500, 1.0), Duration::from_secs(330));
+    assert_eq!(wait(500, 0.1), Duration::from_secs(33));
+    assert!(wait(999, 1.0) < Duration::from_secs(600));
+}
+
+#[test]
+fn an_outage_does_not_take_away_what_akamai_has_accepted() {
+    let vouched = Check::vouched(subject(1), outcome(Ok(&["1-A"])), SCHEDULE, noon());
+    let outage = made(Some(&vouched), 1, outcome(Err(unreachable())));
+    assert!(outage.outcome.ready && outage.outcome.client.is_some());
+    assert_eq!(outage.failures, 1);
+    assert!(outage.is_no_news(Some(&vouched)));
+    assert!(outage.wait(noon()).unwrap() <= Duration::from_secs(6));
+    let rejected = made(Some(&outage), 1, outcome(Err(answered(401, "no"))));
+    assert!(!rejected.outcome.ready && !rejected.is_no_news(Some(&outage)));
+    // Credentials that have changed since were never accepted.
+    assert!(!made(Some(&vouched), 2, outcome(Err(unreachable()))).outcome.ready);
+}
+
+#[test]
+fn a_check_that_confirms_the_one_before_is_no_news() {
+    let before = Check::vouched(subject(1), outcome(Ok(&["1-A"])), SCHEDULE, noon());
+    assert!(made(Some(&before), 1, outcome(Ok(&["1-A"]))).is_no_news(Some(&before)));
+    assert!(!made(Some(&before), 1, outcome(Ok(&["1-A", "1-B"]))).is_no_news(Some(&before)));
+    // Who may use it may have changed with the generation.
+    assert!(!made(Some(&before), 2, outcome(Ok(&["1-A"]))).is_no_news(Some(&before)));
+    assert!(!before.is_no_news(None));
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::normalised;
-use crate::publish::{CHALLENGES_PATH, Content, Redirection, Token};
+use akacert_core::published::{CHALLENGES_PATH, Content, Redirection, Token};
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Part {

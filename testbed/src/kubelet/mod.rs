@@ -1,9 +1,9 @@
-//! A stand-in for kubelet: one Node, to which every pod is bound; each pod's container is a process with the pod's own
-//! arguments, environment, ServiceAccount token, volumes, address and probes. The image's name is mapped to a program of this
-//! workspace, or all pods run in the unpacked image that AKACERT_IMAGE_ROOT names (`make image`).
+//! A stand-in for kubelet. It binds every pod to its one Node. Each pod's container is a process with the arguments, the
+//! environment, the ServiceAccount token, the volumes, the address and the probes of the pod. Each image stands for a program
+//! of this workspace, unless AKACERT_IMAGE_ROOT names an unpacked image (`make image`): then all pods run in that.
 //!
-//! `pod` runs one pod. Not here: anything a pod does not need that akacert's manifests have no use for (init
-//! containers, several containers, resource limits, users).
+//! `pod` runs one pod. Not here: what akacert's manifests do not use, such as init containers, several containers,
+//! resource limits and users.
 
 mod pod;
 mod probe;
@@ -27,12 +27,12 @@ use crate::network::HOST;
 
 const NODE: &str = "testbed";
 
-/// The running stand-in; ends with all its pods' processes when dropped.
+/// The running stand-in. When it is dropped, it ends with the processes of all pods.
 pub struct Kubelet {
     task: JoinHandle<()>,
 }
 
-/// What all pods share.
+/// The settings that all pods share.
 pub(crate) struct Setup {
     pub client: Client,
     /// Where pods keep their files and logs.
@@ -83,7 +83,7 @@ async fn register(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Follows all pods; each has a task of its own, which is told of every change of its pod.
+/// Follows all pods. Each has a task of its own, which hears of every change of its pod.
 async fn run(setup: Arc<Setup>) {
     let pods: Api<Pod> = Api::all(setup.client.clone());
     let mut events = watcher(pods, watcher::Config::default()).default_backoff().touched_objects().boxed();

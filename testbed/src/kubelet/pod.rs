@@ -1,4 +1,5 @@
-//! One pod: its process in its own network and mount namespace, restarted when it ends, and its status.
+//! One pod. It runs the process in a network and a mount namespace of its own, restarts it when it ends, and reports its
+//! status.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -9,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Pod};
+use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use kube::{Client, ResourceExt};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{Setup, bind, probe::Prober, volumes};
 use crate::network::{self, HOST};
 
-/// Waits for the network, puts the volumes in place, and becomes the program; inside an unpacked image, if there is one.
+/// Waits for the network, puts the volumes in place, and becomes the program, inside an unpacked image if there is one.
 const LAUNCH: &str = "read -r _; root=$1; shift
 mkdir -p \"$root/run\" && mount -t tmpfs tmpfs \"$root/run\" || exit 1
 while [ \"$1\" != -- ]; do mkdir -p \"$root$1\" && mount --bind \"$2\" \"$root$1\" || exit 1; shift 2; done
@@ -238,22 +239,4 @@ impl Status<'_> {
             Ok(_) => Ok(()),
         }
     }
-}
-
-/// A token of the pod's ServiceAccount.
-pub(super) async fn token(client: &Client, pod: &Pod) -> Result<String> {
-    use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-    use k8s_openapi::api::core::v1::ServiceAccount;
-    let account = pod
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.service_account_name.clone())
-        .unwrap_or_else(|| "default".into());
-    let api: Api<ServiceAccount> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
-    let request = TokenRequest {
-        spec: TokenRequestSpec { expiration_seconds: Some(86_400), ..TokenRequestSpec::default() },
-        ..TokenRequest::default()
-    };
-    let answer = api.create_token_request(&account, &kube::api::PostParams::default(), &request).await?;
-    Ok(answer.status.context("no token in the answer")?.token)
 }

@@ -1,19 +1,19 @@
-//! What a pod finds in its file system: the ServiceAccount's token, ConfigMaps and Secrets. All of it below `/run`, the
-//! one place that an unprivileged mount namespace can lay out anew.
+//! What a pod finds in its file system: the ServiceAccount's token, ConfigMaps and Secrets. They are below `/run`, the only
+//! directory that an unprivileged mount namespace can lay out anew.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{ConfigMap, Container, Pod, Secret};
-use kube::ResourceExt;
 use kube::api::Api;
+use kube::{Client, ResourceExt};
 
-use super::{Setup, pod};
+use super::Setup;
 
 const SERVICE_ACCOUNT: &str = "/run/secrets/kubernetes.io/serviceaccount";
 
-/// Writes the files of a pod, and answers where each directory is to be mounted.
+/// Writes the files of a pod. Answers for each mount its path in the pod and the directory that belongs there.
 pub(super) async fn prepare(
     setup: &Setup,
     pod: &Pod,
@@ -22,7 +22,7 @@ pub(super) async fn prepare(
     let namespace = pod.namespace().unwrap_or_default();
     let base = setup.work.join("pods").join(pod.uid().unwrap_or_default());
     let mut files = BTreeMap::new();
-    files.insert("token".to_owned(), pod::token(&setup.client, pod).await?.into_bytes());
+    files.insert("token".to_owned(), token(&setup.client, pod).await?.into_bytes());
     files.insert("ca.crt".to_owned(), setup.ca.clone().into_bytes());
     files.insert("namespace".to_owned(), namespace.clone().into_bytes());
     let account = base.join("serviceaccount");
@@ -68,4 +68,22 @@ async fn write(directory: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()
         tokio::fs::write(directory.join(name), content).await?;
     }
     Ok(())
+}
+
+/// A token of the pod's ServiceAccount.
+async fn token(client: &Client, pod: &Pod) -> Result<String> {
+    use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+    use k8s_openapi::api::core::v1::ServiceAccount;
+    let account = pod
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.service_account_name.clone())
+        .unwrap_or_else(|| "default".into());
+    let api: Api<ServiceAccount> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+    let request = TokenRequest {
+        spec: TokenRequestSpec { expiration_seconds: Some(86_400), ..TokenRequestSpec::default() },
+        ..TokenRequest::default()
+    };
+    let answer = api.create_token_request(&account, &kube::api::PostParams::default(), &request).await?;
+    Ok(answer.status.context("no token in the answer")?.token)
 }

@@ -1,10 +1,11 @@
-//! Building a client: where it calls, whom it trusts, how long it waits.
+//! Building a client: where it calls, what it queues in, who is told. The HTTP side is in `transport`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
+use super::transport::{Transport, TransportBuilder};
 use super::{Client, Inner, Observer, Permit};
 use crate::budget::Budget;
 use crate::edge_dns::Turns;
@@ -30,12 +31,10 @@ pub enum BuildError {
 pub struct ClientBuilder {
     credentials: Credentials,
     base_url: Option<String>,
-    root_certificates: Vec<Vec<u8>>,
+    transport: TransportBuilder,
+    shared_transport: Option<Transport>,
     budget: Option<Arc<Budget>>,
     turns: Option<Arc<Turns>>,
-    timeout: Duration,
-    connect_timeout: Duration,
-    user_agent: String,
     observer: Option<Observer>,
     permit: Option<Permit>,
     fallback_pause: Duration,
@@ -46,12 +45,10 @@ impl ClientBuilder {
         Self {
             credentials,
             base_url: None,
-            root_certificates: Vec::new(),
+            transport: Transport::builder(),
+            shared_transport: None,
             budget: None,
             turns: None,
-            timeout: Duration::from_secs(60),
-            connect_timeout: Duration::from_secs(10),
-            user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_owned(),
             observer: None,
             permit: None,
             fallback_pause: Duration::from_secs(60),
@@ -69,7 +66,15 @@ impl ClientBuilder {
     /// Trusts the certificate authorities of this PEM text besides the system's. May be called more than once.
     #[must_use]
     pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.root_certificates.push(pem.into());
+        self.transport = self.transport.root_certificate_pem(pem);
+        self
+    }
+
+    /// Sends through a transport that other clients share. Its timeouts, `User-Agent` and authorities hold, whatever this
+    /// builder says.
+    #[must_use]
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.shared_transport = Some(transport);
         self
     }
 
@@ -91,21 +96,21 @@ impl ClientBuilder {
     /// How long a request may take from sending to the end of the answer (60 s). Waiting for the budget comes on top.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.transport = self.transport.timeout(timeout);
         self
     }
 
     /// How long connecting may take (10 s).
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.transport = self.transport.connect_timeout(timeout);
         self
     }
 
     /// What is sent as `User-Agent`.
     #[must_use]
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
-        self.user_agent = user_agent.into();
+        self.transport = self.transport.user_agent(user_agent);
         self
     }
 
@@ -137,32 +142,13 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, BuildError> {
         let url = self.base_url.unwrap_or_else(|| format!("https://{}", self.credentials.host));
         let base = base_url(&url).ok_or_else(|| BuildError::BaseUrl(url.chars().take(200).collect()))?;
-        let mut roots = Vec::new();
-        for pem in &self.root_certificates {
-            let certificates =
-                reqwest::Certificate::from_pem_bundle(pem).map_err(|_| BuildError::RootCertificate)?;
-            if certificates.is_empty() {
-                return Err(BuildError::RootCertificate);
-            }
-            roots.extend(certificates);
-        }
-        let mut http = reqwest::Client::builder()
-            .user_agent(self.user_agent)
-            .timeout(self.timeout)
-            .connect_timeout(self.connect_timeout)
-            // A connection the server is about to close would cost a write its answer.
-            .pool_idle_timeout(Duration::from_secs(15))
-            // Both would send a signature a second time, or to somewhere else.
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        if !roots.is_empty() {
-            http = http.tls_certs_merge(roots);
-        }
-        let http = http.build().map_err(|error| BuildError::Http(super::answer::reason(&error)))?;
+        let transport = match self.shared_transport {
+            Some(shared) => shared,
+            None => self.transport.build()?,
+        };
         Ok(Client {
             inner: Arc::new(Inner {
-                http,
+                http: transport.http,
                 signer: Signer::new(self.credentials),
                 base,
                 budget: self.budget.unwrap_or_else(|| Budget::new(25, 10)),

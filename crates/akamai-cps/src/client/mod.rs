@@ -5,6 +5,7 @@ mod answer;
 mod builder;
 mod json;
 mod throttle;
+mod transport;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(crate) use answer::Answer;
 use answer::Loss;
 pub use builder::{BuildError, ClientBuilder};
 pub(crate) use json::{parse, to_body};
+pub use transport::{Transport, TransportBuilder};
 
 /// How often a read is sent at most.
 const ATTEMPTS: u32 = 3;

@@ -3,11 +3,12 @@
 //! While CPS prepares them the reads answer 404: try again later. An acknowledgement that is refused because the
 //! change has moved on (404, or conflict `invalid-enrollment-state`) did no harm: read the change.
 
+use super::acknowledgement::Acknowledgement;
 use super::{Arguments, Cps};
 use crate::client::to_body;
 use crate::error::Error;
 use crate::operation::{self, Operation};
-use crate::types::{Acknowledgement, ChangeId, ChangeManagementInfo, DvChallenges, EnrollmentId, Warnings};
+use crate::types::{ChangeId, ChangeManagementInfo, DvChallenges, EnrollmentId, Warnings};
 
 impl Cps {
     /// Reads the domain validation challenges (`GET …/input/info/lets-encrypt-challenges`).

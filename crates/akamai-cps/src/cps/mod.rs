@@ -1,6 +1,7 @@
 //! The operations, typed. One method a row of the `operation` table: what a call takes and what it gives back.
 //! How it is sent is in `client`.
 
+mod acknowledgement;
 mod changes;
 mod enrollments;
 mod inputs;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rdata::unquote;
 use super::zone::Zone;
-use crate::types::tolerant::null_as_default;
+use akamai_cps_types::tolerant::null_as_default;
 
 /// A TXT record with its values as they are meant, not as they are written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::Error;
 use crate::operation;
-use crate::types::tolerant::text_enum;
+use akamai_cps_types::tolerant::text_enum;
 
 text_enum! {
     /// Where the records of a zone come from.

@@ -203,6 +203,28 @@ async fn the_account_key_goes_with_every_request_and_is_signed() {
 }
 
 #[tokio::test]
+async fn clients_that_share_a_transport_sign_with_their_own_credentials() {
+    let server = answering(ResponseTemplate::new(200).set_body_json(json!(["1-A"]))).await;
+    let transport = akamai_cps::Transport::builder().user_agent("tester/1").build().unwrap();
+    for token in ["akab-first", "akab-second"] {
+        let host = "akab-test.luna.akamaiapis.net";
+        let credentials =
+            akamai_cps::Credentials::new(host, token, "client-secret-value", "akab-access-token").unwrap();
+        let client = akamai_cps::Client::builder(credentials)
+            .base_url(server.uri())
+            .user_agent("never sent")
+            .transport(transport.clone())
+            .build()
+            .unwrap();
+        client.with(Priority::Housekeeping, "x").list_contracts().await.unwrap();
+        let request = last(&server).await;
+        assert_eq!(request.headers["user-agent"], "tester/1");
+        let signature = request.headers["authorization"].to_str().unwrap();
+        assert!(signature.contains(&format!("client_token={token};")), "{signature}");
+    }
+}
+
+#[tokio::test]
 async fn an_update_sends_back_what_it_does_not_know_and_leaves_out_what_only_cps_writes() {
     let read = json!({
         "id": "10002", "location": "/cps-api/enrollments/10002", "orgId": "645263546",

@@ -1,89 +1,26 @@
-//! The CPS operations and the contract list; those of Edge DNS are in `edge_dns`. Signatures, limits and faults come before it, in `gateway`.
+//! The HTTP APIs that the simulator answers: CPS, the contract list, and Edge DNS.
+//!
+//! Not here: signatures, request limits and faults, which come first (`gateway`).
 
-mod change_management;
-mod changes;
-mod deployments;
-mod enrollments;
-mod schedule;
-mod warnings;
-
-use std::sync::Arc;
+pub(crate) mod cps;
+pub(crate) mod edge_dns;
+mod media;
+mod problem;
+mod query;
 
 use axum::Router;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use http::{HeaderValue, StatusCode, header};
-use serde_json::Value;
 
-use crate::edge_dns;
-use crate::media;
-use crate::problem::Problem;
-use crate::shared::Shared;
+pub(crate) use problem::Problem;
+pub(crate) use query::Query;
 
 /// Where Edge DNS is.
 pub(crate) const EDGE_DNS: &str = "/config-dns/v2";
 
-type App = State<Arc<Shared>>;
-
 /// All operations.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    let enrollment = "/cps/v2/enrollments/{enrollment}";
-    let change = format!("{enrollment}/changes/{{change}}");
+pub(crate) fn router(cps: cps::Service, edge_dns: edge_dns::Service) -> Router {
     Router::new()
-        .route("/cps/v2/enrollments", get(enrollments::list).post(enrollments::create))
-        .route(enrollment, get(enrollments::read).put(enrollments::replace).delete(enrollments::remove))
-        .route(&change, get(changes::read).delete(changes::cancel))
-        .route(&format!("{change}/input/info/lets-encrypt-challenges"), get(changes::challenges))
-        .route(
-            &format!("{change}/input/update/lets-encrypt-challenges-completed"),
-            post(changes::acknowledge),
-        )
-        .route(&format!("{change}/input/info/pre-verification-warnings"), get(warnings::pre_verification))
-        .route(&format!("{change}/input/info/post-verification-warnings"), get(warnings::post_verification))
-        .route(
-            &format!("{change}/input/update/pre-verification-warnings-ack"),
-            post(warnings::acknowledge_pre_verification),
-        )
-        .route(
-            &format!("{change}/input/update/post-verification-warnings-ack"),
-            post(warnings::acknowledge_post_verification),
-        )
-        .route(&format!("{change}/input/info/change-management-info"), get(change_management::read))
-        .route(&format!("{change}/input/update/change-management-ack"), post(change_management::acknowledge))
-        .route(&format!("{change}/deployment-schedule"), get(schedule::read).put(schedule::write))
-        .route(&format!("{enrollment}/deployments"), get(deployments::list))
-        .route(&format!("{enrollment}/deployments/{{network}}"), get(deployments::read))
-        .route("/contract-api/v1/contracts/identifiers", get(contracts))
-        .nest(EDGE_DNS, edge_dns::router())
+        .merge(cps::router(cps))
+        .nest(EDGE_DNS, edge_dns::router(edge_dns))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .with_state(shared)
-}
-
-async fn contracts(State(shared): App) -> axum::Json<Vec<String>> {
-    axum::Json(shared.config.contracts.clone())
-}
-
-/// A number from the path; what is none is not found.
-fn id(text: &str) -> Result<u64, Problem> {
-    text.parse().map_err(|_| Problem::not_found())
-}
-
-/// The body of an acknowledgement, which must say so.
-fn acknowledgement(body: &[u8]) -> Result<Value, Problem> {
-    let acknowledgement: Value = serde_json::from_slice(body).unwrap_or_default();
-    match acknowledgement["acknowledgement"] == "acknowledge" {
-        true => Ok(acknowledgement),
-        false => Err(Problem::invalid("The body must be {\"acknowledgement\":\"acknowledge\"}.")),
-    }
-}
-
-/// An answer of a CPS media type.
-fn answer(status: StatusCode, media_type: &str, body: &Value) -> Response {
-    let mut response = (status, body.to_string()).into_response();
-    if let Ok(value) = HeaderValue::from_str(&media::full(media_type)) {
-        response.headers_mut().insert(header::CONTENT_TYPE, value);
-    }
-    response
 }

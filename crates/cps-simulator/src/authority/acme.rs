@@ -1,5 +1,5 @@
-//! The ACME client: one account, one order for each change (RFC 8555). Retries what Pebble rejects on
-//! purpose (`badNonce`), beyond the retries of the library.
+//! The ACME client (RFC 8555): one account, and one order for each change. Pebble rejects nonces on purpose
+//! (`badNonce`), so it retries more often than the library does.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,28 +11,28 @@ use instant_acme::{
 use tokio::sync::{Mutex, RwLock};
 use tokio::time::{Instant, sleep};
 
+use super::fetch::Method;
 use super::transport::Transport;
 use super::{AuthorityError, Authorization, Failures};
 use crate::config::AcmeDirectory;
-use crate::fetch::Method;
-use crate::state::{Challenge, Domain};
+use crate::model::{Challenge, Domain};
 
-/// How often a rejected nonce is tried again; the library makes three attempts in each.
+/// How often to try again after a rejected nonce; the library itself makes three attempts each time.
 const NONCE_TRIES: usize = 5;
 const FIRST_POLL: Duration = Duration::from_millis(50);
 const SLOWEST_POLL: Duration = Duration::from_secs(2);
 const VALIDATION_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// An ACME authority, with the account once there is one.
+/// An ACME authority. The first order creates the account.
 pub(crate) struct Acme {
     directory: AcmeDirectory,
     account: Mutex<Option<Account>>,
     gate: Gate,
 }
 
-/// Pebble 2.10 locks up when an authorization is read while an order is placed: reading holds the
-/// authorization and wants the store, placing holds the store and wants every authorization. So orders are
-/// placed under the write lock, authorizations read under the read lock.
+/// Pebble 2.10 locks up when a client reads an authorization while another places an order: the read holds the
+/// authorization and wants the store, the order holds the store and wants every authorization. So the simulator places
+/// orders under the write lock, and reads authorizations under the read lock.
 type Gate = Arc<RwLock<()>>;
 
 impl Acme {
@@ -68,7 +68,7 @@ impl Acme {
                 }
                 Err(error) if is_bad_nonce(&error) && tries < NONCE_TRIES => tries += 1,
                 Err(error) => {
-                    // An authority that was restarted does not know the account any more.
+                    // After a restart the authority no longer knows the account.
                     *self.account.lock().await = None;
                     return Err(error.into());
                 }
@@ -82,7 +82,6 @@ fn is_bad_nonce(error: &Error) -> bool {
         if problem.r#type.as_deref() == Some("urn:ietf:params:acme:error:badNonce"))
 }
 
-/// An order at the ACME authority.
 pub(crate) struct AcmeOrder {
     order: instant_acme::Order,
     thumbprint: String,
@@ -138,7 +137,7 @@ impl AcmeOrder {
         }
     }
 
-    /// Asks for the validation of each name once: `ready` remembers them over retries.
+    /// Asks for the validation of each name once: `ready` remembers over retries which ones it has asked for.
     async fn set_ready(
         &mut self,
         domains: &[(Domain, Method)],
@@ -164,8 +163,8 @@ impl AcmeOrder {
         Ok(())
     }
 
-    /// Waits until the order's status is what is awaited. Ignores `Retry-After`: it is for clients that
-    /// poll a public authority, and this one is polled for tests.
+    /// Waits for a status of the order. It ignores `Retry-After`, which protects public authorities and would slow down
+    /// tests.
     async fn poll(&mut self, awaited: impl Fn(OrderStatus) -> bool) -> Result<OrderStatus, AuthorityError> {
         let deadline = Instant::now() + VALIDATION_TIMEOUT;
         let mut wait = FIRST_POLL;

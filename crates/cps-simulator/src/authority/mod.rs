@@ -1,20 +1,23 @@
 //! The certificate authority behind CPS: an ACME server, or the simulator's own root.
-//! Which challenges are shown and when validation is asked for is decided in `lifecycle`.
+//!
+//! Not here: which challenges a change shows, and when it asks for validation (`lifecycle`).
 
 mod acme;
+mod fetch;
 mod own;
 mod transport;
 
 use std::sync::Arc;
 
 use crate::config::AcmeDirectory;
-use crate::fetch::{Fetcher, Method};
-use crate::state::{Challenge, Domain};
+use crate::model::{Challenge, Domain};
 
+pub use fetch::FetchSetupError;
+pub(crate) use fetch::{Fetcher, Method};
 pub(crate) use own::OwnRoot;
 pub use own::RootError;
 
-/// Why an authority did not do what it was asked for.
+/// Why an authority did not issue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AuthorityError {
     #[error("the ACME authority failed: {0}")]
@@ -23,14 +26,14 @@ pub(crate) enum AuthorityError {
     Certificate(#[from] rcgen::Error),
     #[error("the authority did not validate in time")]
     Timeout,
-    #[error("the order is not valid any more")]
+    #[error("the order is no longer valid")]
     Invalid,
 }
 
-/// What the authority wants for one name.
+/// What the authority asks for to prove one name.
 pub(crate) struct Authorization {
     pub name: String,
-    /// Valid already, from an earlier order.
+    /// Already valid, from an earlier order.
     pub valid: bool,
     pub http01: Option<Challenge>,
     pub dns01: Option<Challenge>,
@@ -39,7 +42,6 @@ pub(crate) struct Authorization {
 /// Names that failed validation, each with the reason.
 pub(crate) type Failures = Vec<(String, String)>;
 
-/// The authority that signs.
 pub(crate) enum Authority {
     Acme(acme::Acme),
     Own(Arc<OwnRoot>),
@@ -50,7 +52,7 @@ impl Authority {
         Self::Acme(acme::Acme::new(directory))
     }
 
-    /// Starts an order for `names`.
+    /// Places an order for `names`.
     pub(crate) async fn order(&self, names: &[String]) -> Result<Order, AuthorityError> {
         match self {
             Self::Acme(acme) => Ok(Order::Acme(Box::new(acme.order(names).await?))),
@@ -59,14 +61,12 @@ impl Authority {
     }
 }
 
-/// An order in progress.
 pub(crate) enum Order {
     Acme(Box<acme::AcmeOrder>),
     Own(own::OwnOrder),
 }
 
 impl Order {
-    /// The authorisations of the order.
     pub(crate) async fn authorizations(&mut self) -> Result<Vec<Authorization>, AuthorityError> {
         match self {
             Self::Acme(order) => order.authorizations().await,
@@ -74,7 +74,7 @@ impl Order {
         }
     }
 
-    /// Asks the authority to validate each name in the way given, and waits for the outcome.
+    /// Asks the authority to validate each name with the given method, and waits for the outcome.
     pub(crate) async fn validate(
         &mut self,
         domains: &[(Domain, Method)],
@@ -86,7 +86,7 @@ impl Order {
         }
     }
 
-    /// Finalises with a DER encoded CSR; the answer is the PEM chain, leaf first.
+    /// Finalises the order with a CSR, and returns the PEM chain, leaf first.
     pub(crate) async fn finalise(
         &mut self,
         csr: &rcgen::CertificateSigningRequest,

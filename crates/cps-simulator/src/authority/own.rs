@@ -1,5 +1,5 @@
-//! The simulator's own root and intermediate, for use without an ACME authority. It signs what it has
-//! validated itself. They live in memory, unless a file is named in which the next start finds them.
+//! The simulator's own root and intermediate, for use without an ACME authority. They sign what the simulator itself has
+//! validated. They live in memory, unless a file keeps them for the next start.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,27 +13,20 @@ use rcgen::{
     DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 
+use super::fetch::{Fetcher, Method};
 use super::{AuthorityError, Authorization, Failures};
-use crate::fetch::{Fetcher, Method};
-use crate::state::{Challenge, Domain};
+use crate::model::{Challenge, Domain};
 
-/// Life of a certificate, as Let's Encrypt's.
+/// Life of a certificate, the same as Let's Encrypt's.
 const LIFE_DAYS: i64 = 90;
 
-/// The root cannot be had.
+/// Why the simulator has no root.
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
-    /// It cannot be made, or what the file has is none.
-    #[error("no root certificate: {0}")]
+    #[error("cannot make or read the root certificate: {0}")]
     Certificate(#[from] rcgen::Error),
-    /// The file cannot be read or written.
     #[error("cannot keep the root in {path}: {source}")]
-    File {
-        /// Which.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
+    File { path: String, source: std::io::Error },
 }
 
 /// A root, and the intermediate that signs.
@@ -64,7 +57,7 @@ impl OwnRoot {
         })
     }
 
-    /// That of a file, which is made if it is not there: root, intermediate and its key, PEM.
+    /// Reads root, intermediate and its key from a PEM file. If there is no such file, it makes them and the file.
     pub(crate) fn kept(file: &Path) -> Result<Self, RootError> {
         let failed = |source| RootError::File { path: file.display().to_string(), source };
         if !file.exists() {
@@ -75,14 +68,14 @@ impl OwnRoot {
         }
         let text = std::fs::read_to_string(file).map_err(failed)?;
         let mut parts = text.split_inclusive("-----\n").collect::<Vec<_>>().into_iter();
-        // Each of the three begins and ends with a line of dashes.
+        // Each of the three PEM blocks begins and ends with a line of dashes.
         let mut part = || parts.by_ref().take(2).collect::<String>();
         let (root, intermediate) = (part(), part());
         let issuer = Issuer::from_ca_cert_pem(&intermediate, KeyPair::from_pem(&part())?)?;
         Ok(Self { root, intermediate, issuer, thumbprint: random_text() })
     }
 
-    /// A certificate and its chain for names that nobody validates.
+    /// Signs a certificate for names that nobody validates, and returns it with its chain.
     pub(crate) fn issue(&self, names: Vec<String>, key: &KeyPair, days: i64) -> Result<String, rcgen::Error> {
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = DistinguishedName::new();
@@ -92,7 +85,7 @@ impl OwnRoot {
         Ok(format!("{}{}", certificate.pem(), self.intermediate))
     }
 
-    /// The root as PEM, for clients that check the chain.
+    /// The root as PEM, with which clients check the chain.
     pub(crate) fn pem(&self) -> String {
         self.root.clone()
     }
@@ -108,7 +101,7 @@ fn ca_params(name: &str, days: i64) -> CertificateParams {
     params
 }
 
-/// Valid from the start of yesterday (UTC), so that a clock that is behind accepts it.
+/// Starts the life at the beginning of yesterday (UTC), so that a clock that is behind accepts the certificate.
 fn set_life(params: &mut CertificateParams, days: i64) {
     let today = Timestamp::now().to_zoned(TimeZone::UTC);
     let day = |zoned: Result<Zoned, jiff::Error>| {
@@ -124,7 +117,6 @@ fn random_text() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
 
-/// An order with the simulator's own root.
 pub(crate) struct OwnOrder {
     root: Arc<OwnRoot>,
     names: Vec<String>,

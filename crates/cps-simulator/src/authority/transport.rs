@@ -1,5 +1,5 @@
-//! The HTTP client under the ACME client. The library's own delays small writes (Nagle), which costs 40 ms
-//! a request, and never times out.
+//! The HTTP client under the ACME client. The library's own client delays small writes (Nagle), which costs 40 ms per
+//! request, and never times out.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 
 use crate::config::AcmeDirectory;
 
-/// An HTTP client that trusts the CA of the directory.
+/// An HTTP client that trusts the directory's CA, or the system's roots if no CA is configured.
 pub(super) struct Transport(reqwest::Client);
 
 impl Transport {

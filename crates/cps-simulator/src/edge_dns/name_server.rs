@@ -1,5 +1,5 @@
-//! The name server that serves the zones: record sets get there by dynamic update (RFC 2136), signed with a
-//! key (RFC 8945).
+//! The name server that serves the zones. It gets the record sets by dynamic update (RFC 2136), signed with a key
+//! (RFC 8945).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use hickory_net::{DnsHandle, DnsMultiplexer, NetError};
 use super::txt::{self, TxtError};
 use super::zones::Change;
 
-/// For the connection, and for the answer.
+/// Limits the wait for the connection, and then for the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why a change is not on the name server.
+/// Why a change did not reach the name server.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpdateError {
     #[error("The name server cannot be updated: {0}")]
@@ -35,7 +35,7 @@ pub(crate) enum UpdateError {
     Text(#[from] TxtError),
 }
 
-/// A name server that takes updates by TCP.
+/// A name server that takes updates over TCP.
 pub(super) struct NameServer {
     address: SocketAddr,
     key: TSigner,
@@ -55,7 +55,7 @@ impl NameServer {
             .with_timeout(TIMEOUT)
             .with_signer(self.key.clone());
         let (exchange, background) = DnsExchange::<TokioRuntimeProvider>::from_stream(stream);
-        // It ends with the exchange.
+        // The task ends with the exchange.
         tokio::spawn(background);
         let answer = exchange.send(message.into()).next().await.ok_or(UpdateError::NoAnswer)??;
         match answer.metadata.response_code {

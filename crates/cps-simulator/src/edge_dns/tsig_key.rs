@@ -1,4 +1,4 @@
-//! The key by which updates are signed, from a file in BIND's syntax.
+//! The key that signs updates, from a file in BIND's syntax.
 
 use std::path::Path;
 
@@ -7,33 +7,24 @@ use base64::prelude::BASE64_STANDARD;
 use hickory_net::proto::rr::rdata::tsig::TsigAlgorithm;
 use hickory_net::proto::rr::{Name, TSigner};
 
-/// Seconds that the clocks of the two may differ.
+/// Seconds by which the clocks of simulator and name server may differ.
 const FUDGE: u16 = 300;
 
-/// A key file that cannot be used.
+/// Why a key file is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum TsigKeyError {
-    /// It cannot be read.
     #[error("cannot read the TSIG key in {path}: {source}")]
-    Read {
-        /// The file.
-        path: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// It is none.
+    Read { path: String, source: std::io::Error },
     #[error(
-        "{path} is no TSIG key: {problem}; it must be like key \"NAME\" {{ algorithm hmac-sha256; secret \"BASE64\"; }};"
+        "{path} has no usable TSIG key: {problem}. Write it like key \"NAME\" {{ algorithm hmac-sha256; secret \"BASE64\"; }};"
     )]
     Syntax {
-        /// The file.
         path: String,
-        /// What is wrong, without the secret.
+        /// Says what is wrong without the secret.
         problem: &'static str,
     },
 }
 
-/// The key in a file.
 pub(crate) fn read(file: &Path) -> Result<TSigner, TsigKeyError> {
     let path = file.display().to_string();
     let text =
@@ -49,17 +40,18 @@ fn parse(text: &str) -> Result<TSigner, &'static str> {
     let value = |wanted: &str, missing| {
         words.chunks_exact(2).find(|pair| pair[0] == wanted).map(|pair| pair[1]).ok_or(missing)
     };
-    let name = Name::from_ascii(value("key", "it has no key")?).map_err(|_| "the name of the key is none")?;
+    let name =
+        Name::from_ascii(value("key", "it has no key")?).map_err(|_| "its name is not a domain name")?;
     let algorithm = match value("algorithm", "it has no algorithm")? {
         "hmac-sha256" => TsigAlgorithm::HmacSha256,
         "hmac-sha384" => TsigAlgorithm::HmacSha384,
         "hmac-sha512" => TsigAlgorithm::HmacSha512,
-        _ => return Err("the algorithm is none of hmac-sha256, hmac-sha384, hmac-sha512"),
+        _ => return Err("the algorithm must be hmac-sha256, hmac-sha384 or hmac-sha512"),
     };
     let secret = BASE64_STANDARD
         .decode(value("secret", "it has no secret")?)
         .map_err(|_| "the secret is not valid base64")?;
-    TSigner::new(secret, algorithm, name, FUDGE).map_err(|_| "the key cannot be used")
+    TSigner::new(secret, algorithm, name, FUDGE).map_err(|_| "the key is unusable")
 }
 
 #[cfg(test)]
@@ -86,7 +78,7 @@ mod tests {
             ("key a { algorithm hmac-sha256; };", "it has no secret"),
             (
                 "key a { algorithm hmac-md5; secret \"c2VjcmV0\"; };",
-                "the algorithm is none of hmac-sha256, hmac-sha384, hmac-sha512",
+                "the algorithm must be hmac-sha256, hmac-sha384 or hmac-sha512",
             ),
             ("key a { algorithm hmac-sha256; secret \"!\"; };", "the secret is not valid base64"),
         ];

@@ -1,12 +1,11 @@
-//! TXT data in the form of a master file (RFC 1035, section 5.1), of which Edge DNS knows only quoted
-//! strings.
+//! TXT data as a master file has it (RFC 1035, section 5.1). Edge DNS knows only its quoted strings.
 
 use std::fmt::Write;
 
-/// What a string of a TXT record holds at most.
+/// Bytes that a string of a TXT record holds at most.
 const LONGEST: usize = 255;
 
-/// A text that is no TXT data.
+/// Why a text is not TXT data.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum TxtError {
     #[error("[{0}] is not in double quotes")]
@@ -20,9 +19,6 @@ pub(crate) enum TxtError {
 }
 
 /// The strings of one record, without quotes and escapes.
-///
-/// # Errors
-/// When the text is anything else than quoted strings of at most 255 bytes.
 pub(crate) fn parse(text: &str) -> Result<Vec<Vec<u8>>, TxtError> {
     let mut strings = Vec::new();
     let mut rest = text.as_bytes().trim_ascii_start();
@@ -37,7 +33,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Vec<u8>>, TxtError> {
     if strings.is_empty() { Err(TxtError::Unquoted(text.to_owned())) } else { Ok(strings) }
 }
 
-/// A string up to its closing quote, and what follows.
+/// Reads a string up to its closing quote, and returns what follows.
 fn string<'a>(mut rest: &'a [u8], text: &str) -> Result<(Vec<u8>, &'a [u8]), TxtError> {
     let mut string = Vec::new();
     loop {
@@ -56,19 +52,19 @@ fn string<'a>(mut rest: &'a [u8], text: &str) -> Result<(Vec<u8>, &'a [u8]), Txt
     }
 }
 
-/// The byte that an escape stands for, and what follows it.
+/// The byte that an escape stands for, and what follows.
 fn escape(rest: &[u8]) -> Option<(u8, &[u8])> {
     let (first, after) = rest.split_first()?;
     if !first.is_ascii_digit() {
         return Some((*first, after));
     }
     let (digits, after) = rest.split_at_checked(3)?;
-    // `parse` would take a sign as well.
+    // `parse` would accept a sign as well.
     let digits = std::str::from_utf8(digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_digit()))?;
     Some((digits.parse().ok()?, after))
 }
 
-/// The strings of one record as Edge DNS answers them.
+/// Writes the strings of one record as Edge DNS answers them.
 pub(crate) fn write(strings: &[Vec<u8>]) -> String {
     let mut text = String::new();
     for string in strings {
@@ -77,7 +73,7 @@ pub(crate) fn write(strings: &[Vec<u8>]) -> String {
             match byte {
                 b'"' | b'\\' => text.extend(['\\', char::from(*byte)]),
                 b' '..=b'~' => text.push(char::from(*byte)),
-                // Writing to a string does not fail.
+                // A write to a string cannot fail.
                 byte => {
                     let _ = write!(text, "\\{byte:03}");
                 }

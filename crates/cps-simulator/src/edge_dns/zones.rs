@@ -1,5 +1,4 @@
-//! What Edge DNS remembers: zones and their TXT record sets. Plain data that can be dumped and loaded; how it
-//! looks on the wire is in `api`.
+//! What Edge DNS remembers: zones and their TXT record sets. It is plain data: the control endpoint dumps and loads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,18 +6,18 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Refusal, txt};
+use super::txt;
+use crate::config::ZoneKind;
 
-/// The type of a zone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum ZoneKind {
-    /// Its records are kept here.
-    Primary,
-    /// Its records come from a name server of the customer.
-    Secondary,
-    /// Its records are those of another zone.
-    Alias,
+/// Why a zone does not do what it is asked for; the text is the `detail` of the answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ZoneError {
+    #[error("Unable to find zone '{0}'")]
+    Unknown(String),
+    #[error("The zone's type is {0:?}: its records cannot be written.")]
+    ReadOnly(ZoneKind),
+    #[error("{0}")]
+    Invalid(String),
 }
 
 /// The zones of the account by name, in lower case.
@@ -26,7 +25,6 @@ pub enum ZoneKind {
 #[serde(transparent)]
 pub(crate) struct Zones(BTreeMap<String, Zone>);
 
-/// A zone and what it holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Zone {
@@ -40,7 +38,7 @@ pub(crate) struct Zone {
     pub txt: BTreeMap<String, TxtSet>,
 }
 
-/// A TXT record set as it is answered.
+/// A TXT record set in the form of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TxtSet {
@@ -48,7 +46,7 @@ pub(crate) struct TxtSet {
     pub rdata: Vec<String>,
 }
 
-/// What happens to the TXT record set of a name; without a set it goes away.
+/// A new TXT record set for a name; `None` removes the present one.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub name: String,
@@ -56,15 +54,15 @@ pub(crate) struct Change {
 }
 
 impl Zones {
-    pub(crate) fn get(&self, name: &str) -> Result<&Zone, Refusal> {
-        self.0.get(name).ok_or_else(|| Refusal::UnknownZone(name.to_owned()))
+    pub(crate) fn get(&self, name: &str) -> Result<&Zone, ZoneError> {
+        self.0.get(name).ok_or_else(|| ZoneError::Unknown(name.to_owned()))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Zone)> {
         self.0.iter()
     }
 
-    /// Adds a zone; one that is there already keeps its records.
+    /// Adds a zone. A zone of this name keeps its records and gets the new type.
     pub(crate) fn add(&mut self, name: &str, kind: ZoneKind, contract: &str) {
         let new = || Zone {
             kind,
@@ -98,45 +96,38 @@ fn new_version() -> String {
 }
 
 impl Zone {
-    /// # Errors
-    /// When its records come from elsewhere.
-    pub(crate) fn check_writable(&self) -> Result<(), Refusal> {
-        if self.kind == ZoneKind::Primary { Ok(()) } else { Err(Refusal::ReadOnly(self.kind)) }
+    /// Refuses zones whose records come from elsewhere.
+    pub(crate) fn check_writable(&self) -> Result<(), ZoneError> {
+        if self.kind == ZoneKind::Primary { Ok(()) } else { Err(ZoneError::ReadOnly(self.kind)) }
     }
 }
 
 impl TxtSet {
-    /// The set as it is answered: every string quoted, with escapes.
-    ///
-    /// # Errors
-    /// When it is none that can be served.
-    pub(crate) fn written_out(self) -> Result<Self, Refusal> {
+    /// Checks the set, and writes it in the form of an answer: every string in quotes, with escapes.
+    pub(crate) fn written_out(self) -> Result<Self, ZoneError> {
         let Self { ttl, rdata } = self;
         if i32::try_from(ttl).is_err() {
-            return Err(Refusal::Invalid(format!("The TTL value provided ({ttl}) is not valid")));
+            return Err(ZoneError::Invalid(format!("The TTL value provided ({ttl}) is not valid")));
         }
         if rdata.is_empty() {
-            return Err(Refusal::Invalid("rdata must not be empty".into()));
+            return Err(ZoneError::Invalid("rdata must not be empty".into()));
         }
         let written = |item: &String| match txt::parse(item) {
             Ok(strings) => Ok(txt::write(&strings)),
-            Err(error) => Err(Refusal::Invalid(format!("Invalid rdata: {error}"))),
+            Err(error) => Err(ZoneError::Invalid(format!("Invalid rdata: {error}"))),
         };
         let rdata: Vec<String> = rdata.iter().map(written).collect::<Result<_, _>>()?;
         if rdata.iter().collect::<BTreeSet<_>>().len() < rdata.len() {
-            return Err(Refusal::Invalid("[Duplicate rdata found]".into()));
+            return Err(ZoneError::Invalid("[Duplicate rdata found]".into()));
         }
         Ok(Self { ttl, rdata })
     }
 }
 
-/// A name as Edge DNS takes it: complete, without the dot at its end, in the zone; the answer is in lower
-/// case.
-///
-/// # Errors
-/// When it is no such name.
-pub(crate) fn check_name(name: &str, zone: &str) -> Result<String, Refusal> {
-    let invalid = |what: &str| Err(Refusal::Invalid(format!("Invalid name [{name}]: {what}")));
+/// Checks a name as Edge DNS does: it must be complete, in the zone, and without a dot at the end. The result is in
+/// lower case.
+pub(crate) fn check_name(name: &str, zone: &str) -> Result<String, ZoneError> {
+    let invalid = |what: &str| Err(ZoneError::Invalid(format!("Invalid name [{name}]: {what}")));
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && (label == "*" || label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'))
@@ -145,7 +136,7 @@ pub(crate) fn check_name(name: &str, zone: &str) -> Result<String, Refusal> {
         return invalid("it must not end in a dot");
     }
     if name.len() > 253 || !name.split('.').all(label) {
-        return invalid("it is no domain name");
+        return invalid("it is not a domain name");
     }
     let name = name.to_ascii_lowercase();
     let inside = name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));

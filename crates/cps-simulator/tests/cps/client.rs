@@ -1,5 +1,5 @@
-//! A signed HTTP client for the simulator. It signs with the code of the `akamai-cps` crate, which the
-//! simulator does not use, and checks every answer against Akamai's document.
+//! A signed HTTP client for the simulator. It signs with the code of the `akamai-cps` crate, which the simulator does not
+//! use, and checks every answer against Akamai's document.
 
 use akamai_cps::edgegrid::{Credentials, Signer};
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ pub fn media(name: &str) -> String {
     format!("application/vnd.akamai.cps.{name}+json")
 }
 
-/// A request before it is signed; what is not set is what a good client sends.
+/// A request before the signature. A new one has what a correct client sends.
 #[derive(Clone)]
 pub struct Call {
     pub method: &'static str,
@@ -43,7 +43,7 @@ impl Call {
         }
     }
 
-    /// A call of Edge DNS, where all is `application/json`.
+    /// A call of Edge DNS, which takes and answers `application/json`.
     pub fn edge_dns(method: &'static str, path: impl AsRef<str>) -> Self {
         let path = format!("/config-dns/v2{}", path.as_ref());
         Self { accept: Some("application/json".into()), ..Self::new(method, path, "") }
@@ -67,7 +67,7 @@ pub struct Answer {
     pub status: u16,
     pub headers: http::HeaderMap,
     pub text: String,
-    /// The body; null when it is no JSON.
+    /// The body; null if it is not JSON.
     pub json: Value,
 }
 
@@ -76,7 +76,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Last segment of a problem's `type`.
+    /// The last segment of a problem's `type`.
     pub fn slug(&self) -> &str {
         self.json["type"].as_str().unwrap().rsplit('/').next().unwrap()
     }
@@ -193,7 +193,7 @@ impl Cps {
         self.get(format!("/cps/v2/enrollments/{enrollment}/deployments"), "deployments.v7").await
     }
 
-    /// Zones of Edge DNS.
+    /// Lists zones of Edge DNS.
     pub async fn zones(&self, query: &str) -> Answer {
         self.send(Call::edge_dns("GET", format!("/zones?{query}"))).await
     }
@@ -202,7 +202,7 @@ impl Cps {
         self.send(Call::edge_dns("GET", txt_path(zone, name))).await
     }
 
-    /// Writes a TXT record set with values as they are in the body: `POST` or `PUT`.
+    /// Writes a TXT record set with `POST` or `PUT`. The values go into the body as they are.
     pub async fn write_txt(&self, method: &'static str, zone: &str, name: &str, rdata: &[&str]) -> Answer {
         let body = json!({"name": name, "type": "TXT", "ttl": 60, "rdata": rdata});
         self.send(Call::edge_dns(method, txt_path(zone, name)).json(&body)).await
@@ -218,7 +218,7 @@ impl Cps {
     }
 }
 
-/// Path of a TXT record set below `/config-dns/v2`.
+/// The path of a TXT record set below `/config-dns/v2`.
 pub fn txt_path(zone: &str, name: &str) -> String {
     format!("/zones/{zone}/names/{name}/types/TXT")
 }

@@ -99,7 +99,7 @@ async fn a_dump_can_be_loaded_into_another_simulator_and_goes_on_there() {
     let second = World::start(|_| {}).await;
     assert_eq!(second.control("PUT", "/dump", Some(dump)).await.0, 204);
     assert_eq!(second.cps.deployments(deployed).await.json, first.cps.deployments(deployed).await.json);
-    // The order was lost with the first simulator, so there are new tokens.
+    // The first simulator took its order with it, so the second one shows new tokens.
     eventually("the second simulator has placed its order", async || {
         let (old, new) =
             (first.cps.challenges(pending).await.json, second.cps.challenges(pending).await.json);
@@ -108,7 +108,7 @@ async fn a_dump_can_be_loaded_into_another_simulator_and_goes_on_there() {
     .await;
     second.finish(pending).await;
     let (new, _) = second.cps.created(&enrollment(&["new.example.com"])).await;
-    assert!(new > pending.1, "numbers go on where the dump ended");
+    assert!(new > pending.1, "the numbers go on where the dump ended");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What stands for the edge and for `dcv.akamai.com`.
+//! The ports that stand for the edge and for `dcv.akamai.com`.
 
 use std::net::SocketAddr;
 
@@ -61,7 +61,7 @@ async fn a_redirect_to_the_token_server_validates() {
     let world = World::start(|config| config.dcv_listen = any_port()).await;
     let ids = world.cps.created(&enrollment(&["www.example.com"])).await;
     let challenges = world.offered(ids).await;
-    // The names' web server hands the request on, as a redirect to another host would.
+    // The web server of the names redirects the request to the token server.
     let http = challenge(&challenges["dv"][0], "http-01");
     let dcv = world.simulator.dcv_address().unwrap();
     let path = format!("/.well-known/acme-challenge/{}", http["token"].as_str().unwrap());

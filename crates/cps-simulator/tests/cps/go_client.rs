@@ -1,5 +1,5 @@
-//! Akamai's own Go client, which is also the Terraform provider's, against the simulator over HTTPS. It is built from
-//! the pinned module in `go-client`.
+//! Akamai's own Go client, which the Terraform provider uses too, against the simulator over HTTPS. Go builds it from the
+//! pinned module in `go-client`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,6 +1,5 @@
-//! An authoritative name server for tests: its zone is `edge.test`, and dynamic updates (RFC 2136) that are
-//! signed with its key change the TXT records of [`names`](crate::names). It shares no code with the
-//! simulator beside the DNS library.
+//! An authoritative name server for tests. Its zone is `edge.test`. Dynamic updates (RFC 2136) that its key has signed
+//! change the TXT records of [`names`](crate::names). It shares no code with the simulator except the DNS library.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -66,7 +65,7 @@ fn answer(bytes: &[u8], records: &Records) -> Vec<u8> {
         response.metadata.response_code = ResponseCode::NotAuth;
         return response.to_vec().unwrap();
     };
-    // The zone section of an update is where queries are otherwise.
+    // An update has its zone section in place of the queries.
     if *request.queries[0].name() == name(ZONE) {
         update(&request, records);
     } else {
@@ -83,7 +82,7 @@ fn name(text: &str) -> Name {
     Name::from_ascii(text).unwrap()
 }
 
-/// The update section, which is where authorities are otherwise.
+/// The update section, which an update has in place of the authorities.
 fn update(request: &Message, records: &Records) {
     let mut records = records.lock().unwrap();
     for record in &request.authorities {

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cps-simulator");
 
-/// Ends the program when a test fails in between.
+/// Ends the program even if the test fails.
 struct Running(Child);
 
 impl Drop for Running {
@@ -55,7 +55,7 @@ fn what_is_wrong_with_the_command_line_is_said_in_one_line() {
         ),
         (
             &["--credentials", &good, "--edge-dns-zone", "edge.test=MASTER"],
-            "error: invalid value 'edge.test=MASTER' for '--edge-dns-zone <ZONE>': MASTER is no type of a zone: use PRIMARY, SECONDARY or ALIAS",
+            "error: invalid value 'edge.test=MASTER' for '--edge-dns-zone <ZONE>': MASTER is not a zone type: use PRIMARY, SECONDARY or ALIAS",
         ),
         (
             &[

@@ -1,5 +1,5 @@
-//! Akamai's own Python signer against the simulator. It is installed from PyPI into a virtual environment
-//! below cargo's target directory, once.
+//! Akamai's own Python signer against the simulator. The first run installs it from PyPI into a virtual environment below
+//! cargo's target directory.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::world::{World, enrollment};
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
-/// The interpreter of an environment that has what `requirements.txt` says.
+/// The interpreter of an environment with the packages of `requirements.txt`.
 fn python() -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("edgegrid-python");
     let (python, done) = (directory.join("bin/python"), directory.join("requirements.txt"));

@@ -1,4 +1,4 @@
-//! Akamai's OpenAPI documents as the judge of every answer, and the exceptions from it with their evidence.
+//! Akamai's OpenAPI documents judge every answer; the exceptions are listed with their evidence.
 
 use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex};
@@ -13,8 +13,8 @@ use crate::world::{World, enrollment};
 const CHANGE_MANAGEMENT: &str = "GET /enrollments/{}/changes/{}/input/info/change-management-info";
 const TEXT_BOOLEANS: &str = "a boolean in the schema, text in the document's own samples of v4 and v5";
 
-/// An answer that does not fit the document although CPS answers so: the operation, the place in the body (array
-/// positions left out), and what shows that CPS does.
+/// Answers that do not fit the document although CPS gives them: the operation, the place in the body (without array
+/// positions), and the evidence.
 const EXCEPTIONS: [(&str, &str, &str); 11] = [
     (
         "GET /enrollments",
@@ -61,7 +61,7 @@ const EXCEPTIONS: [(&str, &str, &str); 11] = [
     ),
 ];
 
-/// Media types the document lacks, the ones it has in their place, and what shows that CPS knows them.
+/// Media types that the document lacks, those that it has in their place, and the evidence that CPS knows the former.
 const LATER_VERSIONS: [(&str, &str, &str); 2] = [
     (
         "application/vnd.akamai.cps.deployments.v8+json",
@@ -75,7 +75,7 @@ const LATER_VERSIONS: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// Which exceptions were met so far, by their position.
+/// The exceptions that the tests have met so far, by position.
 static MET: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
 
 static CPS: LazyLock<Value> = LazyLock::new(|| {
@@ -86,7 +86,7 @@ static EDGE_DNS: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../../akamai-cps/tests/openapi/edge-dns-v2.json")).unwrap()
 });
 
-/// Fails the test when an answer of CPS or Edge DNS does not fit its document and is no exception.
+/// Fails the test if an answer of CPS or Edge DNS does not fit its document and is not an exception.
 pub fn check(method: &str, path: &str, answer: &Answer) {
     let (document, path) = match (path.strip_prefix("/cps/v2"), path.strip_prefix("/config-dns/v2")) {
         (Some(path), _) => (&*CPS, path),
@@ -101,7 +101,7 @@ pub fn check(method: &str, path: &str, answer: &Answer) {
     assert_eq!(violations, Vec::<String>::new(), "{operation} answered {}", answer.text);
 }
 
-/// The places where an answer does not fit, exceptions left out.
+/// The places where an answer does not fit, without the exceptions.
 fn violations(document: &Value, operation: &str, answer: &Answer) -> Vec<String> {
     let Some(schema) = schema_of(document, operation, answer) else { return Vec::new() };
     let validator = jsonschema::validator_for(&schema).unwrap();
@@ -132,7 +132,7 @@ fn without_positions(place: &str) -> String {
     place.split('/').filter(|segment| segment.parse::<u64>().is_err()).collect::<Vec<_>>().join("/")
 }
 
-/// The schema of an answer; none when there is no body to be.
+/// The schema of an answer; `None` if the answer must not have a body.
 fn schema_of(document: &Value, operation: &str, answer: &Answer) -> Option<Value> {
     let (status, content_type) = (answer.status, answer.header("content-type"));
     let (method, path) = operation.split_once(' ').unwrap();
@@ -155,7 +155,7 @@ fn schema_of(document: &Value, operation: &str, answer: &Answer) -> Option<Value
     Some(json_schema(&content["schema"]))
 }
 
-/// OpenAPI 3.0 says `nullable`, JSON Schema lists null among the types.
+/// OpenAPI 3.0 writes `nullable`; JSON Schema lists null among the types.
 fn json_schema(schema: &Value) -> Value {
     match schema {
         Value::Object(fields) => {

@@ -1,4 +1,4 @@
-"""Calls the simulator with Akamai's own signer; prints what is answered."""
+"""Calls the simulator with Akamai's own signer, and prints the answers."""
 
 import sys
 

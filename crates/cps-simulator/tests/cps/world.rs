@@ -1,4 +1,4 @@
-//! A simulator with what stands around it: a web server that publishes tokens and a DNS server.
+//! A simulator and its surroundings: a web server that publishes tokens, and a DNS server.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::client::{ACCESS_TOKEN, CLIENT_SECRET, CLIENT_TOKEN, Cps};
 use crate::names::{self, Records};
 
-/// Longer than any test: what waits this long waits until something else happens.
+/// Longer than any test: a wait of this length ends only when something else happens.
 pub const NEVER: Duration = Duration::from_secs(86_400);
 
 /// Bodies by host and path.
@@ -34,7 +34,7 @@ pub struct World {
     pub txt: Records,
 }
 
-/// No waits, and no self-check: only what the client does moves a change. It stays readable at the end.
+/// No waits and no looks of CPS's own, so that only the client moves a change. A finished change stays readable.
 pub fn no_waits() -> Waits {
     let zero = Duration::ZERO;
     Waits {
@@ -56,7 +56,7 @@ pub fn no_waits() -> Waits {
     }
 }
 
-/// A body that CPS accepts, for these names.
+/// A body for these names that CPS accepts.
 pub fn enrollment(names: &[&str]) -> Value {
     let contact =
         |email: &str| json!({"firstName": "A", "lastName": "B", "email": email, "phone": "617-555-0111"});
@@ -87,7 +87,7 @@ async fn page(State((pages, redirects)): State<(Pages, Redirects)>, request: Req
 }
 
 impl World {
-    /// Without waits and request limits, unless `configure` says otherwise.
+    /// Starts without waits and request limits, unless `configure` sets some.
     pub async fn start(configure: impl FnOnce(&mut Config)) -> Self {
         let (pages, redirects) = (Pages::default(), Redirects::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -115,7 +115,7 @@ impl World {
         Self { simulator, cps, http, pages, redirects, txt }
     }
 
-    /// Over HTTPS; the PEM file is the certificate that clients have to trust.
+    /// Starts with HTTPS. The PEM file has the certificate that clients must trust.
     pub async fn start_with_tls() -> (Self, PathBuf) {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{:x}", rand::random::<u64>()));
         std::fs::create_dir_all(&directory).unwrap();
@@ -142,7 +142,7 @@ impl World {
         answer.json
     }
 
-    /// Publishes the HTTP-01 tokens as a web server of each name would.
+    /// Publishes the HTTP-01 tokens on the web server of each name.
     pub fn publish(&self, challenges: &Value) {
         for domain in challenges["dv"].as_array().unwrap() {
             let challenge = &challenge(domain, "http-01");
@@ -162,21 +162,21 @@ impl World {
         .await
     }
 
-    /// Takes a new enrollment all the way.
+    /// Creates an enrollment and takes it to production.
     pub async fn deployed(&self, names: &[&str]) -> (u64, u64) {
         let ids = self.cps.created(&enrollment(names)).await;
         self.finish(ids).await;
         ids
     }
 
-    /// Publishes, acknowledges, and waits for the end of a change.
+    /// Publishes the tokens of a change, acknowledges them, and waits for its end.
     pub async fn finish(&self, ids: (u64, u64)) {
         self.publish(&self.offered(ids).await);
         assert_eq!(self.cps.acknowledge(ids).await.status, 200);
         self.reaches(ids, "complete").await;
     }
 
-    /// A request of the control endpoint; returns the body as JSON, or null.
+    /// Calls the control endpoint, and returns the status and the body as JSON, or null.
     pub async fn control(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("http://{}{path}", self.simulator.control_address().unwrap());
         let mut request = self.http.request(method.parse().unwrap(), url);
@@ -189,13 +189,13 @@ impl World {
     }
 }
 
-/// A domain's challenge of a type.
+/// The challenge of a domain that has this type.
 pub fn challenge(domain: &Value, kind: &str) -> Value {
     let challenges = domain["challenges"].as_array().unwrap();
     challenges.iter().find(|challenge| challenge["type"] == kind).unwrap().clone()
 }
 
-/// Asks again until there is an answer; fails after half a minute.
+/// Asks again until there is an answer, and fails after half a minute.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {

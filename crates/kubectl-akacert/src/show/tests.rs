@@ -160,7 +160,7 @@ fn the_explanation_says_what_it_means_and_what_to_do() {
     let expected = "\
 shop/www: PlanNeedsApproval for 12m
 Set akacert.io/approve-plan=5f1c0e77a3b2
-What it means: `updatePolicy` is RequireApproval, and what would be written to CPS waits for it.
+What it means: `updatePolicy` is RequireApproval, and an update of the enrollment waits for approval.
 What to do: Read `status.plan`; if it is what you want, set the annotation `akacert.io/approve-plan` to its hash.
 ";
     assert_eq!(strip_str(&explanation(&explain(&stalled()), now())).to_string(), expected);
@@ -192,7 +192,7 @@ fn an_explanation_is_for_programs_as_well() {
     let expected = json!({
         "namespace": "shop", "name": "www", "verdict": "Stalled", "reason": "PlanNeedsApproval",
         "since": "2026-11-23T11:48:00Z", "message": "Set akacert.io/approve-plan=5f1c0e77a3b2",
-        "meaning": "`updatePolicy` is RequireApproval, and what would be written to CPS waits for it.",
+        "meaning": "`updatePolicy` is RequireApproval, and an update of the enrollment waits for approval.",
         "action": "Read `status.plan`; if it is what you want, set the annotation `akacert.io/approve-plan` to its hash.",
     });
     assert_eq!(serde_json::to_value(explain(&stalled())).unwrap(), expected);

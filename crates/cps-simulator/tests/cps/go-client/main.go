@@ -1,5 +1,6 @@
 // Takes an enrollment through its first day with Akamai's own Go client, and prints what it read.
-// `main create` ends when the challenges are offered; `main finish ENROLLMENT CHANGE` goes on once they are published.
+// `main create` ends when the change offers its challenges; `main finish ENROLLMENT CHANGE` goes on once they are
+// published.
 package main
 
 import (

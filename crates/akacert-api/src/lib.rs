@@ -1,0 +1,24 @@
+//! The API `akacert.io/v1alpha1`: three kinds, their reasons and the names we put on objects.
+//!
+//! Here: types, schema, CEL rules, constants. Not here: anything that reads or writes a cluster.
+
+#![allow(clippy::duplicated_attributes, reason = "each printer column has its own type and path")]
+
+pub mod account;
+pub mod account_ref;
+pub mod certificate;
+pub mod condition_set;
+pub mod conditions;
+pub mod names;
+pub mod policy;
+pub mod reason;
+mod render;
+mod schema;
+pub mod status;
+pub mod validation;
+pub mod way;
+
+pub use account::{AkamaiAccount, ClusterAkamaiAccount};
+pub use certificate::AkamaiCertificate;
+pub use reason::Reason;
+pub use render::crds;

@@ -1,0 +1,289 @@
+//! What the operator reports. Not here: how it is merged (`crate::condition_set`) or decided (`akacert_core::life`).
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Types of the conditions of an `AkamaiCertificate`.
+pub mod condition {
+    /// Summary, by kstatus rules.
+    pub const READY: &str = "Ready";
+    /// Present only while True: the operator is working towards `spec`.
+    pub const RECONCILING: &str = "Reconciling";
+    /// Present only while True: a human has to change something.
+    pub const STALLED: &str = "Stalled";
+    /// Step: the account exists, allows this certificate, and its credentials work.
+    pub const ACCOUNT_READY: &str = "AccountReady";
+    /// Step: CPS holds our enrollment.
+    pub const ENROLLMENT_CREATED: &str = "EnrollmentCreated";
+    /// Step: everything that CPS asks for is published.
+    pub const CHALLENGES_PUBLISHED: &str = "ChallengesPublished";
+    /// Whether every name was found as its way of validation needs it, when it was last looked at for a change.
+    pub const PREFLIGHT_PASSED: &str = "PreflightPassed";
+    /// Step: every token was fetched, and every TXT record found, as the authority would.
+    pub const CHALLENGES_REACHABLE: &str = "ChallengesReachable";
+    /// Step: the authority validated every name. Never taken for deployed.
+    pub const DOMAINS_VALIDATED: &str = "DomainsValidated";
+    /// Step: the certificate is deployed in production and was read back and verified.
+    pub const DEPLOYED: &str = "Deployed";
+    /// Present only while True: CPS works on a change that `spec` did not ask for, such as a renewal. `Ready` stays.
+    pub const RENEWING: &str = "Renewing";
+    /// Present only while True: somebody else has changed the enrollment in CPS.
+    pub const DRIFTED: &str = "Drifted";
+    /// Whether the next renewal would find the names as it needs them; absent until it was first looked at.
+    pub const RENEWAL_READY: &str = "RenewalReady";
+    /// Whether the names are served with the deployed certificate; only with `spec.probe`.
+    pub const SERVED: &str = "Served";
+    /// Whether the ConfigMap for pipelines says what is deployed; only with `spec.handoff`.
+    pub const HANDED_OFF: &str = "HandedOff";
+}
+
+/// Observed state of an `AkamaiCertificate`. Written when a fact changes, not when a clock ticks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateStatus {
+    /// The generation of `spec` that this status is about; -1 before the first look.
+    #[serde(default = "not_observed")]
+    pub observed_generation: i64,
+    /// ID of our enrollment in CPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrollment_id: Option<i64>,
+    /// The generation of `spec` that the enrollment in CPS was last made or found to agree with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrollment_generation: Option<i64>,
+    /// Contract of the enrollment, without the `ctr_` prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract_id: Option<String>,
+    /// The pending change of the enrollment; absent when none is pending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeStatus>,
+    /// What the next write to CPS would do, while one is outstanding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanStatus>,
+    /// The names under validation, while a change waits for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub domains: Vec<DomainStatus>,
+    /// What CPS reports as deployed on each network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployments: Option<DeploymentsStatus>,
+    /// Authorizations that the authority refused for the pending change; absent when it refused none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<FailuresStatus>,
+    /// When CPS begins the next renewal, by itself; absent until CPS has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_renewal_time: Option<Time>,
+    /// `Ready`, `Reconciling`, `Stalled`, `Renewing`, `Drifted` (all but the first only while True) and the steps `AccountReady`,
+    /// `EnrollmentCreated`, `ChallengesPublished`, `ChallengesReachable`, `DomainsValidated`, `Deployed`; beside them
+    /// `PreflightPassed`, `RenewalReady`, `Served`, `HandedOff`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// Observed state of an account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountStatus {
+    /// The generation of `spec` that this status is about; -1 before the first look.
+    #[serde(default = "not_observed")]
+    pub observed_generation: i64,
+    /// The contracts that the credentials can see, without the `ctr_` prefix.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contracts: Vec<String>,
+    /// The Secret that this status is about. While it has this version, an account that was Ready is used at once after a
+    /// restart of the operator, and checked again later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_secret: Option<SecretVersion>,
+    /// `Ready`: the credentials were checked with one cheap call. `Stalled` only while True.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A version of a Secret. It tells nothing about the Secret's content.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretVersion {
+    /// UID of the Secret.
+    pub uid: String,
+    /// `metadata.resourceVersion` of the Secret.
+    pub resource_version: String,
+}
+
+fn not_observed() -> i64 {
+    -1
+}
+
+/// A change that CPS is working on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeStatus {
+    /// ID of the change in CPS.
+    pub id: i64,
+    /// `new-certificate`, `modify-certificate`, `modify-san` or `renewal`, when CPS says so.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub change_type: Option<String>,
+    /// CPS's coarse state: `running`, `awaiting-input`, `completed`, `error`, …
+    pub state: String,
+    /// CPS's fine status, such as `coodinate-domain-validation` (spelt as CPS spells it).
+    pub status: String,
+    /// CPS's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Since when the change has had this status, as far as the operator saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// When the challenges of this change were last acknowledged to CPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Time>,
+    /// What CPS warns about and waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<WarningStatus>,
+    /// The value of `akacert.io/approve-warnings` that approves exactly these warnings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings_hash: Option<String>,
+}
+
+/// Authorizations that the authority refused. What is acknowledged next waits ever longer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailuresStatus {
+    /// How many acknowledgements in a row were followed by a refusal.
+    pub count: i64,
+    /// When the last of them was made.
+    pub last: Time,
+}
+
+/// A warning of CPS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WarningStatus {
+    /// Its ID, for `spec.warnings.acknowledge`; absent when the text is none of those that the operator knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// CPS's own text.
+    pub message: String,
+}
+
+/// What the next write to CPS would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanStatus {
+    /// What it does to the enrollment.
+    pub action: PlanAction,
+    /// What it entails.
+    pub risk: Risk,
+    /// What differs, such as `dnsNames: + api.example.com`.
+    pub changes: Vec<String>,
+    /// The value of `akacert.io/approve-plan` that approves exactly this.
+    pub hash: String,
+}
+
+/// What a write does to the enrollment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PlanAction {
+    /// It is given what `spec` says.
+    Update,
+    /// A new certificate of the same content is ordered.
+    Renew,
+}
+
+/// What a write entails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Risk {
+    /// Saved, without a change: contacts, organization.
+    MetadataOnly,
+    /// The same certificate is deployed anew, with other network settings.
+    Redeploy,
+    /// A new certificate is ordered, and every name validated again.
+    Reissue,
+    /// CPS cannot change it.
+    Refused,
+}
+
+/// One name under validation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DomainStatus {
+    /// The name.
+    pub name: String,
+    /// How it is proven, as the path below `spec.validation`: `http01.ingress`, `dns01.edgeDns`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<String>,
+    /// CPS's validation state of it: `VALIDATED`, `IN_PROGRESS`, `RESPONSE_ERROR`, …
+    pub state: String,
+    /// Whether the name was found as its way needs it; absent before the first look, and with `selfCheck: Off`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<Preflight>,
+    /// What stands in the way: CPS's own text, the preflight's, or the self-check's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When the token expires; CPS gives a new one afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
+    /// The challenges that CPS offers for the name. Values are not shown unless somebody else has to publish them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub challenges: Vec<ChallengeStatus>,
+}
+
+/// What a look at a name before its validation found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Preflight {
+    /// The name is as its way needs it.
+    Passed,
+    /// It is not: `error` says why.
+    Failed,
+}
+
+/// One challenge of a name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChallengeStatus {
+    /// `http-01` or `dns-01`.
+    #[serde(rename = "type")]
+    pub challenge_type: String,
+    /// Where the authority looks: the URL of an http-01 token, or the name of a dns-01 record.
+    pub path: String,
+    /// Where CPS serves the token itself; only where somebody else has to redirect to it (`http01.external`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_to: Option<String>,
+    /// The TXT value; only where somebody else has to publish it (`dns01.manual`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// What is deployed on each network.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentsStatus {
+    /// Deployed on the staging network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staging: Option<DeploymentStatus>,
+    /// Deployed on the production network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production: Option<DeploymentStatus>,
+}
+
+/// A deployed certificate, as read from its PEM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentStatus {
+    /// Serial number, hexadecimal.
+    pub serial_number: String,
+    /// SHA-256 of the DER certificate, hexadecimal.
+    pub fingerprint: String,
+    /// Distinguished name of the issuer.
+    pub issuer: String,
+    /// Start of the validity.
+    pub not_before: Time,
+    /// End of the validity.
+    pub not_after: Time,
+    /// The names it covers.
+    pub dns_names: Vec<String>,
+    /// `RSA` or `ECDSA`.
+    pub key_algorithm: String,
+    /// The algorithm by which the issuer signed it.
+    pub signature_algorithm: String,
+}

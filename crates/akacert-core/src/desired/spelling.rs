@@ -1,0 +1,95 @@
+//! PURE: values that the API and CPS spell differently. Not here: values that are the same text in both.
+
+use std::fmt;
+
+use akacert_api::certificate::{Geography, OcspStapling, SecureNetwork, TlsVersion};
+
+/// A value of the API that CPS spells its own way.
+pub trait Spelled: Copy + fmt::Debug + 'static {
+    /// All values.
+    const ALL: &'static [Self];
+
+    /// As CPS spells it.
+    fn in_cps(self) -> &'static str;
+
+    /// What CPS says, as the API spells it; as CPS does where the API has no word for it.
+    fn in_api(text: &str) -> String {
+        let known = Self::ALL.iter().find(|value| value.in_cps() == text);
+        // The variants are named as the API spells them.
+        known.map_or_else(|| text.to_owned(), |value| format!("{value:?}"))
+    }
+}
+
+impl Spelled for Geography {
+    const ALL: &'static [Self] = &[Self::Core, Self::ChinaAndCore, Self::RussiaAndCore];
+
+    fn in_cps(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::ChinaAndCore => "china+core",
+            Self::RussiaAndCore => "russia+core",
+        }
+    }
+}
+
+impl Spelled for SecureNetwork {
+    const ALL: &'static [Self] = &[Self::StandardTLS, Self::EnhancedTLS];
+
+    fn in_cps(self) -> &'static str {
+        match self {
+            Self::StandardTLS => "standard-tls",
+            Self::EnhancedTLS => "enhanced-tls",
+        }
+    }
+}
+
+impl Spelled for OcspStapling {
+    const ALL: &'static [Self] = &[Self::On, Self::Off, Self::NotSet];
+
+    fn in_cps(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::NotSet => "not-set",
+        }
+    }
+}
+
+impl Spelled for TlsVersion {
+    const ALL: &'static [Self] = &[Self::TLSv1, Self::TLSv1_1, Self::TLSv1_2, Self::TLSv1_3];
+
+    fn in_cps(self) -> &'static str {
+        match self {
+            Self::TLSv1 => "TLSv1",
+            Self::TLSv1_1 => "TLSv1_1",
+            Self::TLSv1_2 => "TLSv1_2",
+            Self::TLSv1_3 => "TLSv1_3",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every value is found again from CPS's word, and is spelt in the API as the schema spells it.
+    fn assert_round_trip<T: Spelled + serde::Serialize>() {
+        for value in T::ALL {
+            let in_schema = serde_json::to_value(value).unwrap();
+            assert_eq!(in_schema, serde_json::json!(T::in_api(value.in_cps())));
+        }
+    }
+
+    #[test]
+    fn what_cps_says_is_shown_as_the_user_would_write_it() {
+        assert_round_trip::<Geography>();
+        assert_round_trip::<SecureNetwork>();
+        assert_round_trip::<OcspStapling>();
+        assert_round_trip::<TlsVersion>();
+    }
+
+    #[test]
+    fn a_word_that_is_new_in_cps_is_shown_as_it_is() {
+        assert_eq!(SecureNetwork::in_api("quantum-tls"), "quantum-tls");
+    }
+}

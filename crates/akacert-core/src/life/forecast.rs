@@ -1,0 +1,108 @@
+//! PURE: what is looked at from outside while a certificate is at rest: whether the next renewal would find its names as
+//! it needs them, and whether they are served with what is deployed. Neither changes the verdict.
+//! Not here: the looking (`akacert_outside`).
+
+use std::time::Duration;
+
+use super::draft::Draft;
+use super::memory::Forecast;
+use super::{Next, Pause, Snapshot, Step};
+use crate::outside::Target;
+use akacert_api::certificate::SecureNetwork;
+use akacert_api::reason::Reason;
+use akacert_api::status::{DeploymentStatus, condition};
+
+/// What fails is looked at again after this share of the interval.
+const AGAIN: u32 = 24;
+
+/// The condition `RenewalReady`, and `Served` where it is asked for. Answers when to look again.
+pub fn looked_outside(s: &Snapshot<'_>, d: &mut Draft, production: &DeploymentStatus) -> Result<Pause, Next> {
+    let serves = s.spec().probe.is_some();
+    if !serves {
+        d.without(condition::SERVED);
+    }
+    let known = s.memory.forecast.as_ref().filter(|known| {
+        let as_asked = known.outlook.values().all(|outlook| outlook.served.is_some() == serves);
+        let names = s.spec().names();
+        as_asked
+            && known.fingerprint == production.fingerprint
+            && known.outlook.len() == names.len()
+            && names.iter().all(|name| known.outlook.contains_key(*name))
+    });
+    let mut due = s.outside.after(known.map_or(s.outside.started, |known| known.at), s.schedule.seed);
+    if let Some(known) = known {
+        let ready = renewal_ready(s, d, known);
+        let served = !serves || served(d, known);
+        if !(ready && served) {
+            due = due.min(known.at.checked_add(s.outside.interval / AGAIN).unwrap_or(due));
+        }
+    } else if d.has_failed(condition::RENEWAL_READY) {
+        // Nobody knows any more why.
+        due = due.min(s.outside.started.checked_add(s.outside.interval / AGAIN).unwrap_or(due));
+    }
+    let again = s.until(due, Duration::ZERO);
+    if again.is_zero() {
+        let fingerprint = production.fingerprint.clone();
+        return Err(Next::Do(Step::LookOutside {
+            targets: Target::all(s.spec()),
+            fingerprint,
+            served: serves,
+        }));
+    }
+    Ok(Pause::Until(due))
+}
+
+fn renewal_ready(s: &Snapshot<'_>, d: &mut Draft, known: &Forecast) -> bool {
+    let type_ = condition::RENEWAL_READY;
+    if known.outlook.values().all(|outlook| outlook.automatic) {
+        let mut message = "CPS validates every name by itself, since each is CNAMEd to Akamai".to_owned();
+        let network = s.spec().network.as_ref().and_then(|network| network.secure_network);
+        if network != Some(SecureNetwork::EnhancedTLS) {
+            message.push_str("; on Standard TLS the property needs the behaviour AutoDomainValidation");
+        }
+        d.beside(type_, true, Reason::AutoValidated, message);
+        return true;
+    }
+    let mut failures: Vec<String> = known
+        .outlook
+        .iter()
+        .filter_map(|(name, outlook)| Some(format!("{name}: {}", outlook.failure.as_ref()?)))
+        .collect();
+    for class in &s.published.missing_ingress_classes {
+        failures.push(format!("there is no IngressClass `{class}`: create it, or correct className"));
+    }
+    if s.published.gateway_api_missing && s.spec().ways().any(|(_, way)| way.needs_gateway_api()) {
+        failures.push("the cluster has no HTTPRoutes: install Gateway API, or choose another way".to_owned());
+    }
+    failures.extend(s.route_trouble().map(|trouble| trouble.message));
+    if failures.is_empty() {
+        d.beside(type_, true, Reason::RenewalReady, "Every name is as the next renewal needs it".to_owned());
+        return true;
+    }
+    d.beside(type_, false, Reason::RenewalWouldFail, failures.join("; "));
+    false
+}
+
+fn served(d: &mut Draft, known: &Forecast) -> bool {
+    let found = || known.outlook.iter().filter_map(|(name, outlook)| Some((name, outlook.served.as_ref()?)));
+    let failures: Vec<String> =
+        found().filter_map(|(name, served)| Some(format!("{name}: {}", served.failure.as_ref()?))).collect();
+    let plain: Vec<&str> =
+        found().filter(|(_, served)| served.plain_http).map(|(name, _)| name.as_str()).collect();
+    let (status, reason, message) = match (failures.is_empty(), plain.is_empty()) {
+        (false, _) => (false, Reason::NotServed, failures.join("; ")),
+        (true, false) => (
+            true,
+            Reason::PlainHttp,
+            format!(
+                "Every name is served with the deployed certificate, but plain HTTP is not redirected to HTTPS: {}",
+                plain.join(", ")
+            ),
+        ),
+        (true, true) => {
+            (true, Reason::Served, "Every name is served with the deployed certificate".to_owned())
+        }
+    };
+    d.beside(condition::SERVED, status, reason, message);
+    status
+}

@@ -1,0 +1,41 @@
+//! PURE: the ConfigMap that tells pipelines what is deployed, for those who ask for it. It changes no verdict.
+//! Not here: what is in it (`crate::published`).
+
+use super::draft::Draft;
+use super::{Next, Pause, Snapshot, Step};
+use crate::published;
+use akacert_api::reason::Reason;
+use akacert_api::status::condition;
+
+/// The ConfigMap says what is recorded as deployed, or the step that brings it about. Answers when to try again what
+/// could not be written.
+pub fn handed_off(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
+    let wanted = s.spec().handoff.as_ref();
+    if wanted.is_none() {
+        d.without(condition::HANDED_OFF);
+    }
+    // Only what has been reported as deployed.
+    let Some((id, production)) =
+        s.recorded_enrollment().zip(s.recorded_production()).filter(|_| super::is_ready(s))
+    else {
+        return Ok(Pause::UntilEvent);
+    };
+    if let Some(failure) = s.memory.failures.of(Step::HAND_OFF).filter(|failure| s.now < failure.retry_at) {
+        d.beside(condition::HANDED_OFF, false, failure.reason, failure.message.clone());
+        return Ok(Pause::Until(failure.retry_at));
+    }
+    match published::plan_handoff(s.certificate, id, production, s.published) {
+        Ok(Some(write)) => Err(Next::Do(Step::HandOff(Box::new(write)))),
+        Ok(None) => {
+            if let Some(handoff) = wanted {
+                let message = format!("ConfigMap {} says what is deployed", handoff.config_map_name);
+                d.beside(condition::HANDED_OFF, true, Reason::HandedOff, message);
+            }
+            Ok(Pause::UntilEvent)
+        }
+        Err(blocked) => {
+            d.beside(condition::HANDED_OFF, false, Reason::NameTaken, blocked.to_string());
+            Ok(Pause::UntilEvent)
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What CPS sends and takes, tolerant of what it may add: unknown enum values are kept as text, unknown fields in
+//! `extra`, absent and null are the same. No calls are made here.
+
+mod challenge;
+mod change;
+mod change_management;
+mod contact;
+mod deployment;
+mod enrollment;
+mod id;
+mod network;
+pub mod tolerant;
+mod warnings;
+
+pub use challenge::{Challenge, ChallengeType, DomainValidation, DvChallenges, ValidationRecord};
+pub use change::{
+    AllowedInput, AllowedInputType, Change, ChangeError, ChangeState, DeploymentSchedule, StatusInfo,
+};
+pub use change_management::{
+    ChangeManagementInfo, PendingCertificate, PendingNetworkConfiguration, PendingState, ValidationMessage,
+    ValidationResult,
+};
+pub use contact::{Contact, Organization};
+pub use deployment::{DeployedCertificate, DeployedNetworkConfiguration, Deployment, Deployments};
+pub use enrollment::{
+    CertificateType, ChangeType, Csr, Enrollment, EnrollmentList, EnrollmentStatus, PendingChange,
+    RegistrationAuthority, ThirdParty, ValidationType,
+};
+pub use id::{ChangeId, ContractId, EnrollmentId, last_segment};
+pub use network::{
+    AuthenticationOptions, ClientMutualAuthentication, DnsNameSettings, Geography, NetworkConfiguration,
+    OcspOption, OcspStapling, SecureNetwork,
+};
+pub use warnings::Warnings;
+
+/// Fields that this version of the client does not know. They are kept so that a read-modify-write loses nothing.
+pub type Extra = serde_json::Map<String, serde_json::Value>;

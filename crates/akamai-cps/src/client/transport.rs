@@ -1,0 +1,96 @@
+//! What clients send through: connections, timeouts and the authorities they trust.
+
+use std::time::Duration;
+
+use super::BuildError;
+
+/// Connections that the clients of several accounts may share. Building one reads the system's certificate authorities,
+/// which takes tens of milliseconds of a CPU, and blocks; a clone costs nothing. Requests are signed one by one, so that
+/// sharing mixes no credentials.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    pub(super) http: reqwest::Client,
+}
+
+/// Builds a [`Transport`].
+#[derive(Clone, Debug)]
+pub struct TransportBuilder {
+    root_certificates: Vec<Vec<u8>>,
+    timeout: Duration,
+    connect_timeout: Duration,
+    user_agent: String,
+}
+
+impl Transport {
+    /// Starts to build a transport.
+    #[must_use]
+    pub fn builder() -> TransportBuilder {
+        TransportBuilder {
+            root_certificates: Vec::new(),
+            timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(10),
+            user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+impl TransportBuilder {
+    /// Trusts the certificate authorities of this PEM text besides the system's. May be called more than once.
+    #[must_use]
+    pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates.push(pem.into());
+        self
+    }
+
+    /// How long a request may take from sending to the end of the answer (60 s).
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long connecting may take (10 s).
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// What is sent as `User-Agent`.
+    #[must_use]
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// Builds the transport. Opens no connection.
+    ///
+    /// # Errors
+    /// A certificate is malformed, or TLS cannot be set up.
+    pub fn build(self) -> Result<Transport, BuildError> {
+        let mut roots = Vec::new();
+        for pem in &self.root_certificates {
+            let certificates =
+                reqwest::Certificate::from_pem_bundle(pem).map_err(|_| BuildError::RootCertificate)?;
+            if certificates.is_empty() {
+                return Err(BuildError::RootCertificate);
+            }
+            roots.extend(certificates);
+        }
+        let mut http = reqwest::Client::builder()
+            .user_agent(self.user_agent)
+            .timeout(self.timeout)
+            .connect_timeout(self.connect_timeout)
+            // A connection the server is about to close would cost a write its answer.
+            .pool_idle_timeout(Duration::from_secs(15))
+            // Both would send a signature a second time, or to somewhere else.
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
+        if !roots.is_empty() {
+            http = http.tls_certs_merge(roots);
+        }
+        let http = http.build().map_err(|error| BuildError::Http(super::answer::reason(&error)))?;
+        Ok(Transport { http })
+    }
+}

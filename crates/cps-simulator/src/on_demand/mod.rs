@@ -1,0 +1,35 @@
+//! What a test asks of the simulator beyond its usual behaviour: faults, warnings, and other spellings of answers.
+//!
+//! The control endpoint sets them. They are met elsewhere: faults in `gateway` and `lifecycle`, warnings in `lifecycle`,
+//! quirks in `api`.
+
+mod faults;
+mod quirks;
+mod warnings;
+
+use std::sync::Mutex;
+
+pub use faults::{Fault, FaultKind};
+pub use quirks::Quirks;
+pub use warnings::Warning;
+
+use crate::lock::lock;
+use faults::Faults;
+use warnings::Warnings;
+
+#[derive(Default)]
+pub(crate) struct OnDemand {
+    pub faults: Faults,
+    pub warnings: Warnings,
+    quirks: Mutex<Quirks>,
+}
+
+impl OnDemand {
+    pub(crate) fn quirks(&self) -> Quirks {
+        *lock(&self.quirks)
+    }
+
+    pub(crate) fn set_quirks(&self, quirks: Quirks) {
+        *lock(&self.quirks) = quirks;
+    }
+}

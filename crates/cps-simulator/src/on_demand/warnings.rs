@@ -1,0 +1,62 @@
+//! Warnings: at which ones a change stops, and how many changes do.
+
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lock::lock;
+use crate::model::{Hesitation, Shown, Stage};
+
+/// A warning that changes are going to meet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Warning {
+    /// Part of the common name of the enrollments that it concerns.
+    pub name: String,
+    pub stage: Stage,
+    pub text: String,
+    /// How many changes meet it; 1 when absent.
+    #[serde(default = "once")]
+    pub count: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quirk: Option<Hesitation>,
+}
+
+fn once() -> u64 {
+    1
+}
+
+/// The warnings that some change is still going to meet.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings(Mutex<Vec<Warning>>);
+
+impl Warnings {
+    pub(crate) fn add(&self, warning: Warning) {
+        lock(&self.0).push(warning);
+    }
+
+    pub(crate) fn list(&self) -> Vec<Warning> {
+        lock(&self.0).clone()
+    }
+
+    pub(crate) fn clear(&self) {
+        lock(&self.0).clear();
+    }
+
+    /// What a change for this common name meets at this stage; it counts as met.
+    pub(crate) fn meet(&self, common_name: &str, stage: Stage) -> Option<Shown> {
+        let mut warnings = lock(&self.0);
+        let met: Vec<Warning> = warnings
+            .iter_mut()
+            .filter(|warning| warning.stage == stage && common_name.contains(&warning.name))
+            .map(|warning| {
+                warning.count = warning.count.saturating_sub(1);
+                warning.clone()
+            })
+            .collect();
+        warnings.retain(|warning| warning.count > 0);
+        let texts: Vec<&str> = met.iter().map(|warning| warning.text.as_str()).collect();
+        let hesitation = met.iter().find_map(|warning| warning.quirk);
+        (!met.is_empty()).then(|| Shown { stage, text: texts.join("\n"), hesitation })
+    }
+}

@@ -1,0 +1,325 @@
+//! An API server with ClusterAkamaiAccounts and Secrets in its memory. It answers what the accounts' controller asks, in the
+//! order in which the requests come unless a test holds some back, and keeps a record of them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use http::{Method, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+
+use akacert_api::ClusterAkamaiAccount;
+use akacert_api::names::ACCOUNT_FINALIZER;
+
+const ACCOUNTS: &str = "/apis/akacert.io/v1alpha1/clusterakamaiaccounts";
+const SECRETS: &str = "/api/v1/namespaces/akacert-system/secrets";
+
+/// The body of an answer.
+type Answer = UnsyncBoxBody<Bytes, std::io::Error>;
+
+#[derive(Clone, Default)]
+pub struct Cluster {
+    state: Arc<Mutex<State>>,
+    secrets_open: Arc<Gate>,
+}
+
+/// Open, or closed until a test opens it.
+struct Gate(Semaphore);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Semaphore::new(Semaphore::MAX_PERMITS))
+    }
+}
+
+#[derive(Default)]
+struct State {
+    accounts: BTreeMap<String, Value>,
+    secrets: BTreeMap<String, Value>,
+    version: u64,
+    /// Everything that happened to accounts, by the version that it led to.
+    history: Vec<(u64, Value)>,
+    watchers: Vec<mpsc::UnboundedSender<Value>>,
+    /// Watches of kinds that have no objects; they stay open.
+    idle: Vec<mpsc::UnboundedSender<Value>>,
+    requests: Vec<String>,
+    /// What requests are refused with, once each: a part of "METHOD path", and a status code.
+    refusals: VecDeque<(String, u16)>,
+    reading: usize,
+    most_reading: usize,
+}
+
+impl Cluster {
+    pub fn client(&self) -> Client {
+        let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Answer>>();
+        let cluster = self.clone();
+        tokio::spawn(async move {
+            while let Some((request, answer)) = handle.next_request().await {
+                let cluster = cluster.clone();
+                tokio::spawn(async move { answer.send_response(cluster.answer(request).await) });
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Creates an account, or changes its `spec`.
+    pub fn put_account(&self, name: &str, secret: &str) {
+        let mut state = self.lock();
+        let spec = json!({
+            "credentials": {"secretRef": {"name": secret}}, "allowedNamespaces": {}, "allowedDomains": ["*"]
+        });
+        let uid = format!("account-{}", state.version);
+        let new = json!({
+            "apiVersion": "akacert.io/v1alpha1", "kind": "ClusterAkamaiAccount",
+            "metadata": {"name": name, "uid": uid, "generation": 0}
+        });
+        let mut account = state.accounts.get(name).cloned().unwrap_or(new);
+        account["spec"] = spec;
+        bump(&mut account["metadata"]["generation"]);
+        state.put(name, account);
+    }
+
+    /// What `kubectl delete` does: an account with a finalizer is marked for deletion.
+    pub fn delete_account(&self, name: &str) {
+        let mut state = self.lock();
+        let mut account = state.accounts[name].clone();
+        account["metadata"]["deletionTimestamp"] = json!("2026-11-23T12:00:00Z");
+        bump(&mut account["metadata"]["generation"]);
+        state.put(name, account);
+    }
+
+    /// Removes an account at once, whatever its finalizers.
+    pub fn remove_account(&self, name: &str) {
+        let mut state = self.lock();
+        let mut account = state.accounts[name].clone();
+        account["metadata"]["finalizers"] = json!([]);
+        account["metadata"]["deletionTimestamp"] = json!("2026-11-23T12:00:00Z");
+        state.put(name, account);
+    }
+
+    pub fn account(&self, name: &str) -> Option<ClusterAkamaiAccount> {
+        self.lock().accounts.get(name).map(|account| serde_json::from_value(account.clone()).unwrap())
+    }
+
+    /// `status`, `reason` and message of an account's condition Ready, once its status is about its present `spec`.
+    pub fn ready(&self, name: &str) -> Option<(String, String, String)> {
+        let account = self.account(name)?;
+        let status = account
+            .status
+            .filter(|status| Some(status.observed_generation) == account.metadata.generation)?;
+        let ready = status.conditions.into_iter().find(|condition| condition.type_ == "Ready")?;
+        Some((ready.status, ready.reason, ready.message))
+    }
+
+    pub fn is_ready(&self, name: &str) -> bool {
+        self.ready(name).is_some_and(|(status, ..)| status == "True")
+    }
+
+    pub fn reason(&self, name: &str) -> String {
+        self.ready(name).map(|(_, reason, _)| reason).unwrap_or_default()
+    }
+
+    pub fn is_kept(&self, name: &str) -> bool {
+        self.account(name)
+            .is_some_and(|account| account.metadata.finalizers.is_some_and(|all| all == [ACCOUNT_FINALIZER]))
+    }
+
+    /// Creates or changes a Secret with the credentials of an API client. Answers its metadata.
+    pub fn put_secret(&self, name: &str, host: &str) -> Value {
+        let mut state = self.lock();
+        state.version += 1;
+        let uid = format!("secret-{name}");
+        let metadata = json!({
+            "name": name, "namespace": "akacert-system", "uid": uid, "resourceVersion": state.version.to_string()
+        });
+        let keys = [("host", host), ("client_token", name), ("client_secret", "s"), ("access_token", "a")];
+        let data: serde_json::Map<String, Value> = keys
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), json!(data_encoding::BASE64.encode(value.as_bytes()))))
+            .collect();
+        state.secrets.insert(name.to_owned(), json!({"metadata": metadata, "data": data}));
+        metadata
+    }
+
+    /// Answers the metadata that it had.
+    pub fn delete_secret(&self, name: &str) -> Value {
+        self.lock().secrets.remove(name).unwrap()["metadata"].clone()
+    }
+
+    /// The metadata of all Secrets.
+    pub fn secrets(&self) -> Vec<Value> {
+        self.lock().secrets.values().map(|secret| secret["metadata"].clone()).collect()
+    }
+
+    /// Refuses the next request of which "METHOD path" contains this.
+    pub fn refuse(&self, request: &str, status: u16) {
+        self.lock().refusals.push_back((request.to_owned(), status));
+    }
+
+    /// Answers no more reads of Secrets until [`Cluster::release_secrets`].
+    pub fn hold_secrets(&self) {
+        self.secrets_open.0.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub fn release_secrets(&self) {
+        self.secrets_open.0.add_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// How many reads of Secrets wait for an answer, and how many did at most.
+    pub fn reading(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.reading, state.most_reading)
+    }
+
+    /// The requests so far, lists and watches aside.
+    pub fn requests(&self) -> Vec<String> {
+        self.lock().requests.clone()
+    }
+
+    /// How many requests there were of which "METHOD path" contains this.
+    pub fn count(&self, request: &str) -> usize {
+        self.lock().requests.iter().filter(|made| made.contains(request)).count()
+    }
+
+    pub fn forget_requests(&self) {
+        self.lock().requests.clear();
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<Answer> {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path().to_owned();
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let body: Value =
+            serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap_or_default();
+        let name = path.strip_prefix(ACCOUNTS).map(|name| name.trim_start_matches('/').to_owned());
+        if parts.method == Method::GET && !path.starts_with(SECRETS) {
+            return match name.filter(String::is_empty) {
+                Some(_) if query.contains("watch=true") => self.lock().watch(&query),
+                Some(_) => self.lock().list(),
+                // There are no AkamaiAccounts.
+                None if query.contains("watch=true") => {
+                    let (sender, events) = mpsc::unbounded_channel();
+                    self.lock().idle.push(sender);
+                    lines(events)
+                }
+                None => object(&json!({"metadata": {"resourceVersion": "1"}, "items": []})),
+            };
+        }
+        let made = format!("{} {path}", parts.method);
+        {
+            let mut state = self.lock();
+            state.requests.push(made.clone());
+            if let Some(at) = state.refusals.iter().position(|(part, _)| made.contains(part.as_str())) {
+                let status = state.refusals.remove(at).unwrap().1;
+                return refusal(status, "a fault of the test");
+            }
+        }
+        if let Some(secret) = path.strip_prefix(SECRETS) {
+            return self.read_secret(secret.trim_start_matches('/')).await;
+        }
+        match name {
+            Some(name) => self.lock().patch(&name, &body),
+            None => object(&body),
+        }
+    }
+
+    async fn read_secret(&self, name: &str) -> Response<Answer> {
+        {
+            let mut state = self.lock();
+            state.reading += 1;
+            state.most_reading = state.most_reading.max(state.reading);
+        }
+        drop(self.secrets_open.0.acquire().await);
+        let mut state = self.lock();
+        state.reading -= 1;
+        state.secrets.get(name).map_or_else(|| refusal(404, "not found"), object)
+    }
+}
+
+impl State {
+    /// Stores an account and tells those who watch.
+    fn put(&mut self, name: &str, mut account: Value) {
+        self.version += 1;
+        account["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        let metadata = &account["metadata"];
+        let ends = metadata["deletionTimestamp"].is_string()
+            && metadata["finalizers"].as_array().is_none_or(Vec::is_empty);
+        let event = json!({"type": if ends { "DELETED" } else { "MODIFIED" }, "object": account});
+        match ends {
+            true => self.accounts.remove(name),
+            false => self.accounts.insert(name.to_owned(), account),
+        };
+        self.watchers.retain(|watcher| watcher.send(event.clone()).is_ok());
+        self.history.push((self.version, event));
+    }
+
+    fn list(&self) -> Response<Answer> {
+        let items: Vec<_> = self.accounts.values().collect();
+        object(&json!({"metadata": {"resourceVersion": self.version.to_string()}, "items": items}))
+    }
+
+    fn watch(&mut self, query: &str) -> Response<Answer> {
+        let since = query.split('&').find_map(|part| part.strip_prefix("resourceVersion="));
+        let since: u64 = since.unwrap().parse().unwrap();
+        let (sender, events) = mpsc::unbounded_channel();
+        for (_, event) in self.history.iter().filter(|(version, _)| *version > since) {
+            sender.send(event.clone()).unwrap();
+        }
+        self.watchers.push(sender);
+        lines(events)
+    }
+
+    fn patch(&mut self, path: &str, body: &Value) -> Response<Answer> {
+        let name = path.trim_end_matches("/status");
+        let Some(mut account) = self.accounts.get(name).cloned() else { return refusal(404, "not found") };
+        let (wanted, current) = (&body["metadata"], &account["metadata"]);
+        let conflicts = |field: &str| wanted[field].is_string() && wanted[field] != current[field];
+        if conflicts("uid") || conflicts("resourceVersion") {
+            return refusal(409, "it has changed");
+        }
+        if path.ends_with("/status") {
+            account["status"] = body["status"].clone();
+        } else {
+            account["metadata"]["finalizers"] = wanted["finalizers"].clone();
+        }
+        self.put(name, account.clone());
+        object(&account)
+    }
+}
+
+fn bump(number: &mut Value) {
+    *number = json!(number.as_u64().unwrap() + 1);
+}
+
+fn object(value: &Value) -> Response<Answer> {
+    let body = Full::new(Bytes::from(value.to_string()));
+    Response::new(body.map_err(|never| match never {}).boxed_unsync())
+}
+
+fn refusal(code: u16, message: &str) -> Response<Answer> {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": "Test", "code": code
+    });
+    let mut response = object(&status);
+    *response.status_mut() = code.try_into().unwrap();
+    response
+}
+
+/// Events as they come, one in a line; the answer ends with the events.
+fn lines(events: mpsc::UnboundedReceiver<Value>) -> Response<Answer> {
+    let events = UnboundedReceiverStream::new(events);
+    let frames = events.map(|event| Ok::<_, std::io::Error>(Frame::data(Bytes::from(format!("{event}\n")))));
+    Response::new(StreamBody::new(frames).boxed_unsync())
+}

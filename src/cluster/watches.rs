@@ -1,0 +1,343 @@
+//! The watches behind [`super::Publisher`]: one a kind, bounded by labels. They fill stores, and wake the certificates
+//! that an event is about. Not here: what the stores mean (`publisher`).
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource, ResourceExt};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::index::Index;
+use super::optional::{Served, when_served};
+use crate::cluster::scope::{Scope, Watch, everywhere};
+use akacert_api::AkamaiCertificate;
+use akacert_api::names::{
+    CERTIFICATE_UID_LABEL, CHALLENGES_COMPONENT, COMPONENT_LABEL, HANDOFF_COMPONENT, MANAGED_BY,
+    MANAGED_BY_LABEL, SERVICE_NAME_LABEL, SNIPPETS_COMPONENT, SOLVER_COMPONENT,
+};
+use akacert_core::published::{
+    CERTIFICATE_NAME_ANNOTATION, CERTIFICATE_NAMESPACE_ANNOTATION, DNSEndpoint, HTTPRoute, Rules,
+    SolverEndpoint, ready_endpoints,
+};
+
+/// The certificates that something happened to: to be fed to the controller.
+pub struct Wake(mpsc::UnboundedReceiver<ObjectRef<AkamaiCertificate>>);
+
+impl Stream for Wake {
+    type Item = ObjectRef<AkamaiCertificate>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(context)
+    }
+}
+
+/// What objects are found by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// The certificate that owns it.
+    Owner {
+        /// The certificate's namespace.
+        namespace: String,
+        /// The certificate's name.
+        name: String,
+    },
+    /// The namespace of the certificate that it is about.
+    Namespace(String),
+}
+
+impl Key {
+    /// What a certificate owns. By its name: what a former one of the same name has left is garbage that is still to be
+    /// collected, and stands in the way.
+    pub(super) fn owner(certificate: &AkamaiCertificate) -> Self {
+        Key::Owner { namespace: certificate.namespace().unwrap_or_default(), name: certificate.name_any() }
+    }
+}
+
+/// By owner.
+fn owned<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
+    let owner = owning_certificate(object);
+    owner
+        .map(|owner| Key::Owner { namespace: owner.namespace.unwrap_or_default(), name: owner.name })
+        .into_iter()
+        .collect()
+}
+
+/// By owner, and by namespace.
+fn owned_in_namespace<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
+    let namespace = object.namespace().map(Key::Namespace);
+    owned(object).into_iter().chain(namespace).collect()
+}
+
+/// By namespace.
+fn in_namespace<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
+    object.namespace().map(Key::Namespace).into_iter().collect()
+}
+
+/// By the namespace of the certificate.
+fn about_namespace(config_map: &ConfigMap) -> Vec<Key> {
+    certificate_of(config_map)
+        .and_then(|certificate| certificate.namespace)
+        .map(Key::Namespace)
+        .into_iter()
+        .collect()
+}
+
+/// A store, and its index.
+#[derive(Clone)]
+pub(super) struct Indexed<K: Resource<DynamicType = ()> + 'static> {
+    pub(super) store: Store<K>,
+    pub(super) by: Index<K, Key>,
+}
+
+/// The stores.
+#[derive(Clone)]
+pub(super) struct Watches {
+    pub(super) config_maps: Indexed<ConfigMap>,
+    pub(super) ingresses: Indexed<Ingress>,
+    pub(super) http_routes: Indexed<HTTPRoute>,
+    /// Whether the API server serves HTTPRoutes.
+    pub(super) gateway_api: Served,
+    pub(super) dns_endpoints: Indexed<DNSEndpoint>,
+    /// Whether the API server serves DNSEndpoints.
+    pub(super) external_dns: Served,
+    pub(super) snippets: Indexed<ConfigMap>,
+    pub(super) services: Store<Service>,
+    pub(super) endpoint_slices: Indexed<EndpointSlice>,
+    pub(super) solver: Store<EndpointSlice>,
+    pub(super) ingress_classes: Store<IngressClass>,
+    pub(super) handoffs: Indexed<ConfigMap>,
+    /// Counts events, so that one can wait for the next.
+    pub(super) events: watch::Receiver<u64>,
+}
+
+impl Watches {
+    /// Starts the watches; they run until shutdown.
+    pub(super) fn start(
+        client: &Client,
+        rules: &Rules,
+        scope: &Scope,
+        shutdown: &CancellationToken,
+    ) -> (Self, Wake) {
+        let (wake, woken) = mpsc::unbounded_channel();
+        let (counter, events) = watch::channel(0);
+        let own = Scope::new(std::slice::from_ref(&rules.operator_namespace));
+        let runner = Runner { counter, wake, shutdown: shutdown.clone() };
+        let ours = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
+
+        let labelled = |labels: &str| watcher::Config::default().labels(labels);
+        let tokens = labelled(&format!("{ours},{COMPONENT_LABEL}={CHALLENGES_COMPONENT}"));
+        let config_maps = runner.indexed(
+            |seen| own.watch(client, &tokens, seen),
+            about_namespace,
+            |config_map: &ConfigMap| certificate_of(config_map).into_iter().collect(),
+        );
+        // What a namespace shares concerns every certificate for which something is published in it.
+        let of_namespace = {
+            let config_maps = config_maps.clone();
+            move |namespace: Option<String>| {
+                let found = namespace.map(|namespace| config_maps.by.get(&Key::Namespace(namespace)));
+                found.into_iter().flatten().filter_map(|found| certificate_of(&found)).collect()
+            }
+        };
+        let of_all = {
+            let config_maps = config_maps.store.clone();
+            move || config_maps.state().iter().filter_map(|found| certificate_of(found)).collect()
+        };
+        let of_certificates = labelled(&format!("{ours},{CERTIFICATE_UID_LABEL}"));
+        let ingresses = runner.indexed(
+            |seen| scope.watch(client, &of_certificates, seen),
+            owned_in_namespace,
+            owner_of::<Ingress>,
+        );
+        let (http_routes, gateway_api) =
+            runner.optional(client, |seen| scope.watch(client, &of_certificates, seen));
+        let (dns_endpoints, external_dns) =
+            runner.optional(client, |seen| scope.watch(client, &of_certificates, seen));
+        let shown = labelled(&format!("{ours},{COMPONENT_LABEL}={SNIPPETS_COMPONENT}"));
+        let snippets = runner.indexed(|seen| scope.watch(client, &shown, seen), owned, owner_of::<ConfigMap>);
+        let shared = labelled(&format!("{ours},{COMPONENT_LABEL}={SOLVER_COMPONENT}"));
+        let concerned = of_namespace.clone();
+        let services = runner.store(
+            |seen| scope.watch(client, &shared, seen),
+            move |service: &Service| concerned(service.namespace()),
+        );
+        let endpoint_slices = runner.indexed(
+            |seen| scope.watch(client, &shared, seen),
+            in_namespace,
+            move |slice: &EndpointSlice| of_namespace(slice.namespace()),
+        );
+        let of_the_solver = labelled(&format!("{SERVICE_NAME_LABEL}={}", rules.solver_service));
+        let solver =
+            runner.store(|seen| own.watch(client, &of_the_solver, seen), move |_: &EndpointSlice| of_all());
+        // A class that comes or goes is seen when a certificate is looked at for another reason.
+        let ingress_classes =
+            runner.store(|_| everywhere(client, &watcher::Config::default()), |_: &IngressClass| vec![]);
+        let handed_off = labelled(&format!("{ours},{COMPONENT_LABEL}={HANDOFF_COMPONENT}"));
+        let handoffs =
+            runner.indexed(|seen| scope.watch(client, &handed_off, seen), owned, owner_of::<ConfigMap>);
+        let stores = Self {
+            config_maps,
+            ingresses,
+            http_routes,
+            gateway_api,
+            dns_endpoints,
+            external_dns,
+            snippets,
+            services,
+            endpoint_slices,
+            solver,
+            ingress_classes,
+            handoffs,
+            events,
+        };
+        (stores, Wake(woken))
+    }
+
+    /// Waits until every store has been filled once.
+    pub(super) async fn synced(&self) -> Result<(), reflector::store::WriterDropped> {
+        self.config_maps.store.wait_until_ready().await?;
+        self.ingresses.store.wait_until_ready().await?;
+        self.http_routes.store.wait_until_ready().await?;
+        self.dns_endpoints.store.wait_until_ready().await?;
+        self.services.wait_until_ready().await?;
+        self.endpoint_slices.store.wait_until_ready().await?;
+        self.ingress_classes.wait_until_ready().await?;
+        self.solver.wait_until_ready().await
+    }
+
+    /// The solver's ready replicas, in a stable order.
+    pub(super) fn solver_endpoints(&self) -> Vec<SolverEndpoint> {
+        let mut endpoints: Vec<_> =
+            self.solver.state().iter().flat_map(|slice| ready_endpoints(slice)).collect();
+        endpoints.sort_unstable();
+        endpoints.dedup();
+        endpoints
+    }
+}
+
+/// The certificate that a ConfigMap is about.
+fn certificate_of(config_map: &ConfigMap) -> Option<ObjectRef<AkamaiCertificate>> {
+    let annotations = config_map.annotations();
+    let name = annotations.get(CERTIFICATE_NAME_ANNOTATION)?;
+    Some(ObjectRef::new(name).within(annotations.get(CERTIFICATE_NAMESPACE_ANNOTATION)?))
+}
+
+/// The certificate that owns an object.
+fn owning_certificate<K: Resource>(object: &K) -> Option<ObjectRef<AkamaiCertificate>> {
+    let kind = AkamaiCertificate::kind(&());
+    let owner = object
+        .owner_references()
+        .iter()
+        .find(|owner| owner.kind == kind && owner.controller == Some(true))?;
+    Some(ObjectRef::new(&owner.name).within(&object.namespace()?))
+}
+
+/// The certificate that owns an object, to be woken.
+fn owner_of<K: Resource>(object: &K) -> Vec<ObjectRef<AkamaiCertificate>> {
+    owning_certificate(object).into_iter().collect()
+}
+
+struct Runner {
+    counter: watch::Sender<u64>,
+    wake: mpsc::UnboundedSender<ObjectRef<AkamaiCertificate>>,
+    shutdown: CancellationToken,
+}
+
+impl Runner {
+    fn store<K>(
+        &self,
+        watch: impl FnOnce(&Store<K>) -> Watch<K>,
+        concerned: impl Fn(&K) -> Vec<ObjectRef<AkamaiCertificate>> + Send + 'static,
+    ) -> Store<K>
+    where
+        K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
+    {
+        let (store, writer) = reflector::store();
+        self.run(watch(&store), writer, |_| {}, concerned);
+        store
+    }
+
+    /// With an index.
+    fn indexed<K>(
+        &self,
+        watch: impl FnOnce(&Store<K>) -> Watch<K>,
+        keys_of: fn(&K) -> Vec<Key>,
+        concerned: impl Fn(&K) -> Vec<ObjectRef<AkamaiCertificate>> + Send + 'static,
+    ) -> Indexed<K>
+    where
+        K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
+    {
+        let (store, writer) = reflector::store();
+        let by = Index::new(store.clone(), keys_of);
+        let index = by.clone();
+        self.run(watch(&store), writer, move |event| index.follow(event), concerned);
+        Indexed { store, by }
+    }
+
+    /// Of a kind that the cluster may not have.
+    fn optional<K>(&self, client: &Client, watch: impl FnOnce(&Store<K>) -> Watch<K>) -> (Indexed<K>, Served)
+    where
+        K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
+    {
+        let mut served = None;
+        let indexed = self.indexed(
+            |seen| {
+                let (watch, flag) = when_served(client.clone(), watch(seen));
+                served = Some(flag);
+                watch
+            },
+            owned,
+            owner_of::<K>,
+        );
+        (indexed, served.unwrap_or_default())
+    }
+
+    fn run<K>(
+        &self,
+        watch: Watch<K>,
+        writer: reflector::store::Writer<K>,
+        mut follow: impl FnMut(&watcher::Event<K>) + Send + 'static,
+        concerned: impl Fn(&K) -> Vec<ObjectRef<AkamaiCertificate>> + Send + 'static,
+    ) where
+        K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
+    {
+        let stream = watch.reflect(writer);
+        let (counter, wake, shutdown) = (self.counter.clone(), self.wake.clone(), self.shutdown.clone());
+        tokio::spawn(async move {
+            let mut stream = std::pin::pin!(stream.take_until(shutdown.cancelled_owned()));
+            let mut synced = false;
+            while let Some(event) = stream.next().await {
+                if let Ok(event) = &event {
+                    follow(event);
+                }
+                counter.send_modify(|count| *count = count.wrapping_add(1));
+                let changed = match event {
+                    Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => Some(object),
+                    // The first listing wakes nobody, since the controller starts with all certificates anyway. A later
+                    // one follows a gap in the watch, in which anything may have changed.
+                    Ok(watcher::Event::InitApply(object)) => synced.then_some(object),
+                    Ok(watcher::Event::InitDone) => {
+                        synced = true;
+                        None
+                    }
+                    Ok(watcher::Event::Init) => None,
+                    Err(error) => {
+                        tracing::warn!(kind = %K::kind(&()), %error, "a watch broke; it is started again");
+                        None
+                    }
+                };
+                for certificate in changed.iter().flat_map(&concerned) {
+                    // Refused only when nobody listens any more, that is, at shutdown.
+                    let _ = wake.send(certificate);
+                }
+            }
+        });
+    }
+}

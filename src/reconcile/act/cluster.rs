@@ -1,0 +1,123 @@
+//! I/O: what is recorded on the resource, and what is published for it. Not here: how an object is applied
+//! (`crate::cluster`), the status (`super::super`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use akacert_api::AkamaiCertificate;
+use akacert_api::names::{
+    CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, FIELD_MANAGER, INTENT_ANNOTATION, RENEWAL_ANNOTATION,
+};
+use akacert_api::reason::Reason;
+use akacert_core::life::Step;
+use akacert_core::life::answer::Answer;
+use akacert_core::published::Write;
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Context, Gone, Subject, fault};
+use crate::process::failpoint;
+
+/// A write to the API server.
+pub(super) async fn write(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Result<Answer, Gone> {
+    let none = String::new;
+    match step {
+        Step::RecordIntent(intent) => {
+            record(subject, ctx, "record the intent", &[(INTENT_ANNOTATION, json_of(intent.as_ref()))]).await
+        }
+        Step::RecordEnrollment(id) => {
+            let id = Ok(id.to_string());
+            record(subject, ctx, "record the enrollment", &[(ENROLLMENT_ID_ANNOTATION, id)]).await
+        }
+        Step::RecordRenewal(renewal) => {
+            record(subject, ctx, "record the renewal", &[(RENEWAL_ANNOTATION, json_of(renewal))]).await
+        }
+        Step::ForgetEnrollment => {
+            let nothing = [(ENROLLMENT_ID_ANNOTATION, Ok(none())), (INTENT_ANNOTATION, Ok(none()))];
+            record(subject, ctx, "forget the enrollment", &nothing).await
+        }
+        Step::RemoveFinalizer => {
+            let mut finalizers = subject.certificate.metadata.finalizers.clone().unwrap_or_default();
+            finalizers.retain(|finalizer| finalizer != CERTIFICATE_FINALIZER);
+            patch_metadata(subject, ctx, "remove the finalizer", json!({"finalizers": finalizers})).await
+        }
+        Step::Publish(write) | Step::HandOff(write) => Ok(publish(write, ctx).await),
+        step => Ok(Answer::Failed(fault::other(Reason::ClusterError, format!("{step} is no write")))),
+    }
+}
+
+fn json_of(value: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string(value)
+}
+
+async fn publish(write: &Write, ctx: &Context) -> Answer {
+    failpoint::reach("before publishing");
+    let answer = ctx.publisher.perform(write).await;
+    failpoint::reach("after publishing");
+    ctx.metrics.api_write(&write.target().0.to_string(), answer.is_ok());
+    answer.map_or_else(|error| Answer::Failed(fault::publish(&error)), |()| Answer::Done)
+}
+
+/// Sets our finalizer and annotations, on the very version that was looked at.
+async fn record(
+    subject: &mut Subject<'_>,
+    ctx: &Context,
+    what: &'static str,
+    annotations: &[(&str, serde_json::Result<String>)],
+) -> Result<Answer, Gone> {
+    let mut finalizers = subject.certificate.metadata.finalizers.clone().unwrap_or_default();
+    if !finalizers.iter().any(|finalizer| finalizer == CERTIFICATE_FINALIZER) {
+        finalizers.push(CERTIFICATE_FINALIZER.to_owned());
+    }
+    let mut values = BTreeMap::new();
+    for (annotation, value) in annotations {
+        match value {
+            Ok(value) => values.insert(*annotation, value),
+            Err(error) => {
+                return Ok(Answer::Failed(fault::other(Reason::ClusterError, error.to_string())));
+            }
+        };
+    }
+    patch_metadata(subject, ctx, what, json!({"finalizers": finalizers, "annotations": values})).await
+}
+
+async fn patch_metadata(
+    subject: &mut Subject<'_>,
+    ctx: &Context,
+    what: &'static str,
+    mut metadata: serde_json::Value,
+) -> Result<Answer, Gone> {
+    let name = subject.certificate.name_any();
+    let api: Api<AkamaiCertificate> =
+        Api::namespaced(ctx.client.clone(), &subject.certificate.namespace().unwrap_or_default());
+    metadata["resourceVersion"] = json!(subject.certificate.meta().resource_version);
+    let patch = Patch::Merge(json!({"metadata": metadata}));
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    failpoint::reach(&format!("before: {what}"));
+    let answer = api.patch(&name, &params, &patch).await;
+    failpoint::reach(&format!("after: {what}"));
+    ctx.metrics.api_write(what, answer.is_ok());
+    match answer {
+        Ok(certificate) => {
+            *subject.certificate = Arc::new(certificate);
+            Ok(Answer::Done)
+        }
+        // Somebody else wrote first: look at what it is now, and decide again.
+        Err(kube::Error::Api(status)) if status.is_conflict() => {
+            let found = match api.get_opt(&name).await {
+                Ok(found) => found.ok_or(Gone)?,
+                Err(error) => return Ok(Answer::Failed(fault::cluster_fault(&error))),
+            };
+            if found.uid() != subject.certificate.uid() {
+                // Another resource of the same name: what was read and made is not its.
+                return Err(Gone);
+            }
+            *subject.certificate = Arc::new(found);
+            Ok(Answer::Overtaken)
+        }
+        Err(kube::Error::Api(status)) if status.is_not_found() => Err(Gone),
+        Err(error) => Ok(Answer::Failed(fault::cluster_fault(&error))),
+    }
+}

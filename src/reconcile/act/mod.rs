@@ -1,0 +1,80 @@
+//! I/O: asks the world one thing, once. Every side effect of the operator on a certificate is here or below.
+//!
+//! A crash before a side effect is a step not done; a crash after it is a step that the next look finds done. Where that
+//! needs a trace, the trace comes first: the intent before the create. Not here: which step (`akacert_core::life`), and what is
+//! remembered of its answer (`Memory::absorb`).
+
+mod cluster;
+mod cps;
+mod fault;
+mod looks;
+mod records;
+
+use std::sync::Arc;
+
+use akacert_api::AkamaiCertificate;
+use akacert_core::account::Account;
+use akacert_core::life::Step;
+use akacert_core::life::answer::Answer;
+use akacert_core::published::SolverEndpoint;
+use akamai_cps::Client;
+
+use super::context::Context;
+pub use fault::cluster_fault;
+
+/// What a step works on.
+pub struct Subject<'a> {
+    /// The resource; replaced by what the API server answered to a write.
+    pub certificate: &'a mut Arc<AkamaiCertificate>,
+    /// Its account, where there is one.
+    pub account: Option<&'a Arc<Account>>,
+    /// A client with the account's credentials.
+    pub client: Option<&'a Client>,
+    /// The solver's ready replicas.
+    pub solver: &'a [SolverEndpoint],
+}
+
+/// The resource does not exist any more.
+#[derive(Debug)]
+pub struct Gone;
+
+/// Does a step, and tells what came of it.
+///
+/// # Errors
+/// [`Gone`]: nobody needs the answer any more.
+pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Result<Answer, Gone> {
+    match step {
+        Step::RecordIntent(_)
+        | Step::RecordEnrollment(_)
+        | Step::RecordRenewal(_)
+        | Step::ForgetEnrollment
+        | Step::RemoveFinalizer
+        | Step::Publish(_)
+        | Step::HandOff(_) => cluster::write(step, subject, ctx).await,
+        Step::Preflight(targets) => Ok(looks::preflight(ctx, targets).await),
+        Step::Probe { tokens, elsewhere, explain } => {
+            Ok(looks::probe(subject, ctx, tokens, elsewhere, *explain).await)
+        }
+        Step::CheckRecords(records) => Ok(looks::records(ctx, records).await),
+        Step::LookOutside { targets, fingerprint, served } => Ok(Answer::Outside(
+            ctx.prober.look_outside(&ctx.dns, targets, served.then_some(fingerprint)).await,
+        )),
+        Step::WriteRecord(record) => Ok(records::write(record, subject.certificate, ctx).await),
+        Step::RemoveRecord(record) => Ok(records::remove(record, subject.certificate, ctx).await),
+        Step::ListEnrollments { .. }
+        | Step::Watch { .. }
+        | Step::ReadEnrollment(_)
+        | Step::ReadChange(..)
+        | Step::ReadChallenges(..)
+        | Step::ReadWarnings(..)
+        | Step::ReadStaged(..)
+        | Step::ReadDeployments(_)
+        | Step::CreateEnrollment { .. }
+        | Step::Acknowledge { .. }
+        | Step::UpdateEnrollment(_)
+        | Step::AcknowledgeWarnings(..)
+        | Step::AcknowledgeDeployment { .. }
+        | Step::Schedule(..)
+        | Step::DeleteEnrollment(_) => Ok(cps::call(step, subject, ctx).await),
+    }
+}

@@ -1,0 +1,101 @@
+//! A command in a PID namespace of its own. When the command ends, or this process, or a signal asks this process to
+//! end, the kernel ends everything that the command has started.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::Child;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Which network a contained command has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Network {
+    /// The machine's.
+    Machine,
+    /// A new one, and with it mounts and a `/proc` of its own.
+    Own,
+}
+
+/// How a contained command ended.
+#[derive(Debug)]
+pub enum End {
+    /// By itself.
+    Exited(ExitStatus),
+    /// With this process, which this signal asked to end.
+    Asked(Signal),
+}
+
+/// The signals that ask a process to end. The last is what a terminal sends that is closed.
+const ASKING: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP];
+
+/// How long the kernel may take to end the processes of a namespace.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A command that runs a program contained.
+///
+/// `setpriv` lets the kernel kill `unshare` when this process ends in whatever way, and `unshare` does the same for the
+/// first process in the namespace, with which the kernel kills all others. Rust offers no safe way to ask for that.
+pub fn command(network: Network, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "unshare", "--user", "--map-root-user"]);
+    command.args(["--pid", "--fork", "--kill-child"]);
+    if network == Network::Own {
+        command.args(["--net", "--mount", "--mount-proc"]);
+    }
+    command.arg("--").arg(program);
+    command
+}
+
+/// Runs a contained command until it ends, or until a signal asks this process to end. Nothing of it is left afterwards.
+///
+/// # Errors
+/// It cannot be started, or not be ended.
+pub async fn run(command: Command) -> Result<End> {
+    let mut asked = Vec::new();
+    for asking in ASKING.into_iter().filter(|signal| !is_ignored(*signal)) {
+        let mut stream = signal(SignalKind::from_raw(asking as i32))?;
+        asked.push(Box::pin(async move {
+            stream.recv().await;
+            asking
+        }));
+    }
+    let mut child = tokio::process::Command::from(command).spawn().context("cannot run setpriv")?;
+    tokio::select! {
+        status = child.wait() => Ok(End::Exited(status?)),
+        (asking, ..) = futures::future::select_all(asked) => {
+            end(&mut child).await?;
+            Ok(End::Asked(asking))
+        }
+    }
+}
+
+/// Whether whoever started this process wants it to outlive a signal, as `nohup` does.
+fn is_ignored(signal: Signal) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask & (1 << (signal as u32 - 1)) != 0
+}
+
+/// Kills the first process in the namespace. `unshare` ends after it, once the kernel has ended all others in there.
+async fn end(unshare: &mut Child) -> Result<()> {
+    let first = unshare.id().map(children).unwrap_or_default();
+    for pid in &first {
+        // One that has ended by itself meanwhile is as good.
+        let _ = kill(*pid, Signal::SIGKILL);
+    }
+    if first.is_empty() || tokio::time::timeout(GRACE, unshare.wait()).await.is_err() {
+        unshare.kill().await.context("cannot end what this process has started")?;
+    }
+    Ok(())
+}
+
+fn children(pid: u32) -> Vec<Pid> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
+}
