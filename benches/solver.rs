@@ -63,7 +63,7 @@ fn main() -> Result<ExitCode> {
 }
 
 async fn compare(flags: &Flags) -> Result<()> {
-    let fleet = Fleet { config_maps: flags.config_maps, tokens_each: flags.tokens_each };
+    let fleet = Fleet::new(flags.config_maps, flags.tokens_each);
     let directory = Directory::create()?;
     println!(
         "{} tokens in {} ConfigMaps. The API server is one of this benchmark's own: plain HTTP, lists by page, one watch.\n\
@@ -125,8 +125,10 @@ fn alone(what: &str, ours: f64, goal: &str) {
 /// How long the solver takes to answer with the token of a new ConfigMap.
 async fn one_more(api: &Api, solver: &Server, fleet: &Fleet) -> Result<Duration> {
     let token = fleet.token(fleet.tokens());
+    let config_map = fleet.config_map(fleet.config_maps);
+    api.until_watched().await?;
     let start = Instant::now();
-    api.add(fleet.config_map(fleet.config_maps))?;
+    api.add(config_map)?;
     solver.until(&token.host, &token.path, 200).await?;
     let took = start.elapsed();
     solver.expect(&token.host, &token.path, &token.body).await?;

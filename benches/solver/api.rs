@@ -48,6 +48,10 @@ impl Api {
         )
     }
 
+    pub async fn until_watched(&self) -> Result<()> {
+        self.until_watches_exceed(0).await
+    }
+
     /// Adds a ConfigMap, and tells the watch.
     pub fn add(&self, item: String) -> Result<()> {
         self.events.send(event("ADDED", &item)).context("nobody watches")?;
@@ -57,11 +61,15 @@ impl Api {
 
     /// Tells the watch that it is too old, and waits until the client has listed again.
     pub async fn let_relist(&self) -> Result<()> {
-        let mut watches = self.watches.subscribe();
-        let before = *watches.borrow();
+        let before = *self.watches.borrow();
         let gone = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","code":410}"#;
         self.events.send(event("ERROR", gone)).context("nobody watches")?;
-        tokio::time::timeout(DEADLINE, watches.wait_for(|now| *now > before)).await??;
+        self.until_watches_exceed(before).await
+    }
+
+    async fn until_watches_exceed(&self, number: usize) -> Result<()> {
+        let mut watches = self.watches.subscribe();
+        tokio::time::timeout(DEADLINE, watches.wait_for(|now| *now > number)).await??;
         Ok(())
     }
 

@@ -8,7 +8,8 @@ pub const CHALLENGES_PATH: &str = "/.well-known/acme-challenge";
 
 pub struct Fleet {
     pub config_maps: usize,
-    pub tokens_each: usize,
+    tokens_each: usize,
+    thumbprint: String,
 }
 
 pub struct Token {
@@ -30,6 +31,10 @@ fn random(seed: &str) -> String {
 }
 
 impl Fleet {
+    pub fn new(config_maps: usize, tokens_each: usize) -> Self {
+        Self { config_maps, tokens_each, thumbprint: random("account") }
+    }
+
     pub fn tokens(&self) -> usize {
         self.config_maps * self.tokens_each
     }
@@ -40,7 +45,7 @@ impl Fleet {
         Token {
             host: format!("www{host}.shop{certificate}.example.com"),
             path: format!("{CHALLENGES_PATH}/{name}"),
-            body: format!("{name}.{}", random("account")),
+            body: format!("{name}.{}", self.thumbprint),
         }
     }
 
