@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use api::Api;
 use fleet::Fleet;
@@ -58,8 +59,15 @@ fn main() -> Result<ExitCode> {
         return Ok(if flags.skip_if_missing { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(compare(&flags))?;
-    Ok(ExitCode::SUCCESS)
+    runtime.block_on(async {
+        let mut terminated = signal(SignalKind::terminate())?;
+        // However it ends, no server and no file stays behind.
+        tokio::select! {
+            compared = compare(&flags) => compared.map(|()| ExitCode::SUCCESS),
+            _ = tokio::signal::ctrl_c() => Ok(ExitCode::FAILURE),
+            _ = terminated.recv() => Ok(ExitCode::FAILURE),
+        }
+    })
 }
 
 async fn compare(flags: &Flags) -> Result<()> {
@@ -76,41 +84,37 @@ async fn compare(flags: &Flags) -> Result<()> {
         flags.seconds
     );
     let api = Api::start(&fleet).await?;
+    println!("{:<40} {:>10} {:>10} {:>8}   goal", "", "solver", "nginx", "ratio");
     let started = Instant::now();
     let solver = start_solver(&flags.akacert, &api, &directory.0).await?;
-    let ready = started.elapsed();
-    let at_rest = solver.memory()?;
+    alone("seconds until ready", started.elapsed().as_secs_f64(), "<= 1.1");
+    memory("MiB when ready", &solver)?;
     let last = fleet.token(fleet.tokens() - 1);
     solver.expect(&last.host, &last.path, &last.body).await?;
-    let one_more = one_more(&api, &solver, &fleet).await?;
+    alone("seconds until one more is answered", one_more(&api, &solver, &fleet).await?.as_secs_f64(), "");
     api.let_relist().await?;
-    let relisted = solver.memory()?;
+    memory("MiB after a second listing", &solver)?;
 
     let nginx = start_nginx(&fleet, &directory.0).await?;
     nginx.expect(&last.host, &last.path, &last.body).await?;
     let load = Load::prepare(&fleet, &directory.0, Duration::from_secs(flags.seconds))?;
     let (mut of_solver, mut of_nginx) = (Vec::new(), Vec::new());
-    for _ in 0..flags.rounds {
-        of_solver.push(load.run(&solver).await?);
-        of_nginx.push(load.run(&nginx).await?);
-    }
-    let under_load = solver.memory()?;
-
-    println!("{:<40} {:>10} {:>10} {:>8}   goal", "", "solver", "nginx", "ratio");
-    for (index, (ours, theirs)) in of_solver.iter().zip(&of_nginx).enumerate() {
-        compared(&format!("requests/s, round {}", index + 1), ours.per_second, theirs.per_second, "");
+    for round in 1..=flags.rounds {
+        let (ours, theirs) = (load.run(&solver).await?, load.run(&nginx).await?);
+        compared(&format!("requests/s, round {round}"), ours.per_second, theirs.per_second, "");
+        of_solver.push(ours);
+        of_nginx.push(theirs);
     }
     let (ours, theirs) = (Round::together(&of_solver), Round::together(&of_nginx));
     compared("requests/s, all rounds", ours.per_second, theirs.per_second, ">= 1.3");
     compared("requests per second of CPU time", ours.per_cpu_second, theirs.per_cpu_second, "");
-    alone("seconds until ready", ready.as_secs_f64(), "<= 1.1");
-    alone("seconds until one more is answered", one_more.as_secs_f64(), "");
-    alone("MiB when ready", at_rest.resident, "<= 100");
-    alone("MiB when ready, peak", at_rest.peak, "<= 100");
-    alone("MiB after a second listing", relisted.resident, "<= 100");
-    alone("MiB after a second listing, peak", relisted.peak, "<= 100");
-    alone("MiB after the load", under_load.resident, "<= 100");
-    alone("MiB after the load, peak", under_load.peak, "<= 100");
+    memory("MiB after the load", &solver)
+}
+
+fn memory(when: &str, solver: &Server) -> Result<()> {
+    let memory = solver.memory()?;
+    alone(when, memory.resident, "<= 100");
+    alone(&format!("{when}, peak until then"), memory.peak, "<= 100");
     Ok(())
 }
 
@@ -179,7 +183,8 @@ async fn start_nginx(fleet: &Fleet, directory: &Path) -> Result<Server> {
         port,
         tokio::process::Command::new(program).arg("-e").arg("stderr").arg("-c").arg(configuration),
     )?;
-    nginx.until("localhost", "/", 404).await.context("nginx does not answer")?;
+    let first = fleet.token(0);
+    nginx.until(&first.host, &first.path, 200).await.context("nginx does not answer")?;
     ensure!(nginx.memory()?.resident > 0.0, "nginx has ended");
     Ok(nginx)
 }
