@@ -9,7 +9,7 @@ pub fn handbook_page() -> String {
     let mut page = String::from(
         "# What a change of a field does\n\n\
          Every field of `spec` that CPS has too. The operator compares only the fields that you have set; all others are sent back to CPS as they were read. \
-         If several fields differ, `status.plan.risk` is that of the worst of them ([the life of an enrollment](lifecycle.md#you-change-spec)). \
+         If several fields differ, `status.plan.risk` is that of the worst of them ([the life of an enrollment](lifecycle.md)). \
          [Fields](fields.md) says what each field means. This page is rendered from the table in the code.\n\n\
          | Field of `spec` | Field of CPS | How they are compared | What CPS does when it changes | `risk` |\n|---|---|---|---|---|\n",
     );
