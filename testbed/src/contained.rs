@@ -7,8 +7,7 @@ use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,6 +34,8 @@ const ASKING: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, S
 
 /// How long the kernel may take to end the processes of a namespace.
 const GRACE: Duration = Duration::from_secs(5);
+/// Between two looks whether it has.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A command that runs a program contained.
 ///
@@ -82,20 +83,27 @@ fn is_ignored(signal: Signal) -> bool {
     mask & (1 << (signal as u32 - 1)) != 0
 }
 
-/// Kills the first process in the namespace. `unshare` ends after it, once the kernel has ended all others in there.
+/// Kills `unshare`, with which the kernel kills the first process in the namespace and all others, and waits until they
+/// are gone: the first one is the last to go.
 async fn end(unshare: &mut Child) -> Result<()> {
     let first = unshare.id().map(children).unwrap_or_default();
-    for pid in &first {
-        // One that has ended by itself meanwhile is as good.
-        let _ = kill(*pid, Signal::SIGKILL);
-    }
-    if first.is_empty() || tokio::time::timeout(GRACE, unshare.wait()).await.is_err() {
-        unshare.kill().await.context("cannot end what this process has started")?;
-    }
-    Ok(())
+    unshare.kill().await.context("cannot end what this process has started")?;
+    let gone = async {
+        while !first.iter().all(|pid| is_gone(*pid)) {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(GRACE, gone).await.context("the kernel does not end what this process has started")
 }
 
-fn children(pid: u32) -> Vec<Pid> {
+/// Whether a process has ended. A zombie has, even if nobody asks how.
+fn is_gone(pid: u32) -> bool {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    // The state follows the name, which is in parentheses.
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X']))
+}
+
+fn children(pid: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    children.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
+    children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
