@@ -121,8 +121,12 @@ pub fn worst(differences: &[String]) -> Option<Risk> {
     from_worst.into_iter().find(|risk| risks.contains(risk))
 }
 
-fn at<'a>(object: &'a Value, path: &str) -> &'a Value {
+pub fn at<'a>(object: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(object, |object, field| object.get(field).unwrap_or(&Value::Null))
+}
+
+pub fn at_mut<'a>(object: &'a mut Value, path: &str) -> &'a mut Value {
+    path.split('.').fold(object, |object, field| &mut object[field])
 }
 
 fn folded(names: &Value) -> BTreeSet<String> {

@@ -145,6 +145,25 @@ proptest! {
     }
 
     #[test]
+    fn a_field_that_differs_alone_has_its_own_risk((spec, answer) in any_pair(), pick in any::<prop::sample::Index>()) {
+        let found = read(&answer);
+        let places: Vec<&str> = oracle::changeable(&oracle::contradictions(&spec, &found)).into_iter().collect();
+        prop_assume!(!places.is_empty());
+        let place = places[pick.index(places.len())];
+        // Nothing else differs once all is updated, and this one is as it was.
+        let mut body = serde_json::to_value(updated(&spec, &found)).unwrap();
+        *oracle::at_mut(&mut body, place) = oracle::at(&serde_json::to_value(&found).unwrap(), place).clone();
+        if place == oracle::CLONE && oracle::at(&body, place).is_null() {
+            *oracle::at_mut(&mut body, place) = json!(false);
+        }
+        let mut differences = compared(&spec, None, &read(&body));
+        differences.retain(|difference| difference.field.can_change());
+        let told = texts(&differences);
+        prop_assert_eq!(self::places(&told), BTreeSet::from([place]));
+        prop_assert_eq!(risk(&differences), oracle::worst(&told));
+    }
+
+    #[test]
     fn what_is_exported_is_a_spec_that_does_not_differ(answer in any_answer()) {
         let found = read(&answer);
         let mut exported = exported(&Found { contract: CONTRACT, enrollment: &found });

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::body::schema;
-use super::crd;
-use crate::desired::FIELDS;
+use super::{crd, defaults, spec};
+use crate::desired::{FIELDS, Found, enrollment, exported};
 
 /// What is below a path, in a schema.
 fn at<'a>(schema: &'a Value, path: &str) -> &'a Value {
@@ -48,4 +48,28 @@ fn every_field_of_spec_that_describes_an_enrollment_has_its_row() {
     }
     let rows: BTreeSet<String> = FIELDS.iter().map(|field| field.spec.to_owned()).collect();
     assert_eq!(rows, fields);
+}
+
+#[test]
+fn what_may_be_read_in_git_is_exported_and_nothing_else() {
+    let everything = spec(json!({
+        "dnsNames": ["api.example.com"], "changeManagement": true, "signatureAlgorithm": "SHA-256",
+        "network": {
+            "geography": "ChinaAndCore", "quicEnabled": true, "mustHaveCiphers": "ours", "preferredCiphers": "theirs",
+            "ocspStapling": "On", "disallowedTlsVersions": ["TLSv1"],
+            "dnsNameSettings": {"cloneDnsNames": false, "dnsNames": ["api.example.com"]}
+        },
+        "csr": {"organizationalUnit": "Web", "preferredTrustChain": "intermediate-a"}
+    }));
+    let found = enrollment(&everything, &defaults()).unwrap();
+    assert_eq!(
+        exported(&Found { contract: Some("ctr_1-A"), enrollment: &found }),
+        json!({
+            "contractId": "1-A", "commonName": "www.example.com", "dnsNames": ["api.example.com"], "changeManagement": true,
+            "network": {
+                "secureNetwork": "EnhancedTLS", "geography": "ChinaAndCore", "sniOnly": true, "quicEnabled": true,
+                "mustHaveCiphers": "ours", "preferredCiphers": "theirs", "ocspStapling": "On"
+            }
+        })
+    );
 }
