@@ -46,7 +46,7 @@ mod problem;
 pub use akamai_cps_types as types;
 pub use budget::{Budget, Budgets, Priority};
 pub use client::{
-    BuildError, CallRecord, Client, ClientBuilder, Observer, Permit, Transport, TransportBuilder,
+    BuildError, CallRecord, Client, ClientBuilder, Identity, Observer, Permit, Transport, TransportBuilder,
 };
 pub use cps::{Cps, CreateParams, DeleteParams, Network, Removal, UpdateParams};
 pub use edge_dns::EdgeDns;

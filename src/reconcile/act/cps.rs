@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{Context, Subject, fault};
+use crate::cps::lists;
 use crate::process::failpoint;
 
 /// A call of CPS.
@@ -18,8 +19,9 @@ pub(super) async fn call(step: &Step, subject: &Subject<'_>, ctx: &Context) -> A
     let uid = subject.certificate.uid().unwrap_or_default();
     let cps = |priority| client.with(priority, uid.as_str());
     let shared = |contract: &str, after, priority| {
-        let (contract, cps) = (contract.to_owned(), cps(priority));
-        async move { ctx.lists.get(&account.budget_group, &contract, after, &cps).await }
+        let key = lists::Key { client: client.identity(), contract: contract.to_owned() };
+        let (contract, cps) = (ContractId::new(contract), cps(priority));
+        ctx.lists.get(key, &account.budget_group, after, async move || cps.list_enrollments(&contract).await)
     };
     let answer = match step {
         Step::ListEnrollments { contract, common_name, after } => {

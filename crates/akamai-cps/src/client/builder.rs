@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::Digest as _;
 use url::Url;
 
 use super::transport::{Transport, TransportBuilder};
-use super::{Client, Inner, Observer, Permit};
+use super::{Client, Identity, Inner, Observer, Permit};
 use crate::budget::Budget;
 use crate::edge_dns::Turns;
 use crate::edgegrid::{Credentials, Signer};
@@ -146,8 +147,10 @@ impl ClientBuilder {
             Some(shared) => shared,
             None => self.transport.build()?,
         };
+        let identity = self.credentials.digest().chain_update(base.as_str()).finalize();
         Ok(Client {
             inner: Arc::new(Inner {
+                identity: Identity(identity.into()),
                 http: transport.http,
                 signer: Signer::new(self.credentials),
                 base,
@@ -172,4 +175,30 @@ fn base_url(text: &str) -> Option<Url> {
         && url.username().is_empty()
         && url.password().is_none();
     plain.then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(host: &str, [token, secret, access]: [&str; 3], key: Option<&str>) -> Identity {
+        let credentials = Credentials::new(host, token, secret, access).unwrap();
+        let credentials = credentials.with_account_key(key.map(str::to_owned));
+        Client::builder(credentials).build().unwrap().identity()
+    }
+
+    #[test]
+    fn a_client_is_the_same_as_another_when_host_credentials_and_account_are() {
+        let one = identity("h.example", ["t", "s", "a"], None);
+        assert_eq!(one, identity("https://H.example/", ["t", "s", "a"], Some("")));
+        let others = [
+            identity("g.example", ["t", "s", "a"], None),
+            identity("h.example", ["ts", "s", "a"], None),
+            identity("h.example", ["t", "s2", "a"], None),
+            identity("h.example", ["t", "s", "aa"], None),
+            identity("h.example", ["s", "t", "a"], None),
+            identity("h.example", ["t", "s", "a"], Some("1-ABC")),
+        ];
+        assert!(others.iter().all(|other| *other != one));
+    }
 }

@@ -71,7 +71,19 @@ pub struct Client {
     inner: Arc<Inner>,
 }
 
+/// Whom Akamai takes a client for: clients with the same host, credentials and account key are equal, and Akamai shows
+/// them the same. Nothing of the credentials can be read from it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity([u8; 32]);
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity")
+    }
+}
+
 struct Inner {
+    identity: Identity,
     http: reqwest::Client,
     signer: Signer,
     base: Url,
@@ -115,6 +127,11 @@ impl Client {
     /// The operations of Edge DNS under this priority and flow. They queue in a budget of their own, see [`Turns`].
     pub fn edge_dns(&self, priority: Priority, flow: impl Into<Arc<str>>) -> EdgeDns {
         EdgeDns::new(self.clone(), priority, flow.into())
+    }
+
+    /// Whom Akamai takes it for.
+    pub fn identity(&self) -> Identity {
+        self.inner.identity
     }
 
     /// The budget its calls of CPS queue in.

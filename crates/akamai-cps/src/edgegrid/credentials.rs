@@ -3,6 +3,7 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 /// The credentials of an Akamai API client. All tokens are wiped from memory when dropped and left out of `Debug`.
 #[derive(Clone)]
@@ -65,6 +66,19 @@ impl Credentials {
     pub fn with_account_key(mut self, account_key: Option<String>) -> Self {
         self.account_key = account_key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
         self
+    }
+
+    /// A digest of all parts, the host left out: that of a client is its base URL's.
+    pub(crate) fn digest(&self) -> Sha256 {
+        let mut digest = Sha256::new();
+        let secrets = [&self.client_token, &self.client_secret, &self.access_token];
+        let parts = secrets.map(|secret| secret.expose_secret());
+        for part in parts.into_iter().chain([self.account_key.as_deref().unwrap_or_default()]) {
+            // A length before each: no two sets of parts read the same.
+            digest.update(part.len().to_be_bytes());
+            digest.update(part);
+        }
+        digest
     }
 
     /// Takes the tokens out of a text that comes from outside, so that no answer can put them into a message.
