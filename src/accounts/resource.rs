@@ -17,7 +17,6 @@ use akacert_api::status::AccountStatus;
 use akacert_api::{AkamaiAccount, ClusterAkamaiAccount};
 use akacert_core::account::AccountKey;
 
-/// An AkamaiAccount or a ClusterAkamaiAccount.
 pub(super) trait AccountResource:
     Resource<DynamicType = (), Scope: Send>
     + ResourceExt
@@ -46,8 +45,8 @@ pub(super) trait AccountResource:
         self.finalizers().iter().any(|finalizer| finalizer == ACCOUNT_FINALIZER)
     }
 
-    /// Accounts share a budget by its name within one trust domain: a namespace, or the cluster. A tenant can neither join
-    /// nor use up the budget of another.
+    /// Accounts share a budget by its name, within one trust domain: a namespace, or the cluster. A tenant can
+    /// neither join nor use up another's budget.
     fn budget_group(&self) -> String {
         let scope = self.namespace().map_or("cluster".into(), |namespace| format!("namespace/{namespace}"));
         match self.request_budget().and_then(|budget| budget.group.as_ref()) {
@@ -147,7 +146,7 @@ mod tests {
         let groups = [
             cluster(group()).budget_group(),
             tenant("shop", group()).budget_group(),
-            // Namespaces may be called anything.
+            // A namespace can have any name, even `cluster`.
             tenant("cluster", group()).budget_group(),
             tenant("group", group()).budget_group(),
             cluster(json!({"group": "production"})).budget_group(),
