@@ -6,7 +6,8 @@ use kube::runtime::events::{self, EventType, Recorder};
 
 /// Sends an event about an object.
 ///
-/// # Errors The API server refused it, or did not answer. The operator does not send a lost event again.
+/// # Errors
+/// The API server refused it, or did not answer. The operator does not send a lost event again.
 pub async fn publish(recorder: &Recorder, event: &Event, about: &ObjectReference) -> kube::Result<()> {
     let event = events::Event {
         type_: match event.severity {

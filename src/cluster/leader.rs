@@ -52,7 +52,8 @@ impl Leadership {
 
     /// A client that can always read, and writes only while this process leads.
     ///
-    /// # Errors The client cannot be set up.
+    /// # Errors
+    /// The client cannot be set up.
     pub fn guarded_client(&self, config: Config) -> Result<Client, kube::Error> {
         let leadership = self.clone();
         let guard = FilterLayer::new(move |request| leadership.guard(request));
@@ -182,7 +183,8 @@ impl Election {
 
     /// Keeps leading until `done`, and then releases the Lease.
     ///
-    /// # Errors Another operator leads, or the deadline has passed. From then on the clients send nothing.
+    /// # Errors
+    /// Another operator leads, or the deadline has passed. From then on the clients send nothing.
     pub async fn keep(self, mut lease: Lease, done: CancellationToken) -> Result<(), Lost> {
         let mut last_error = "the process did not run".to_owned();
         loop {

@@ -59,7 +59,8 @@ impl Lists {
     /// A list whose call began after a time. Certificates that ask at the same time share one call. Each passes the
     /// call that it would make, which counts against its own budget group.
     ///
-    /// # Errors The call's.
+    /// # Errors
+    /// The call's.
     pub async fn get(
         &self,
         key: Key,

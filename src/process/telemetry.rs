@@ -50,7 +50,8 @@ impl LogFilter {
 
 /// Starts logging to standard error.
 ///
-/// # Errors The filter cannot be parsed.
+/// # Errors
+/// The filter cannot be parsed.
 pub fn start(format: LogFormat, filter: &str) -> Result<LogFilter, ParseError> {
     let (filter, handle) = reload::Layer::new(EnvFilter::builder().parse(filter)?);
     let lines = fmt::layer().with_writer(std::io::stderr);

@@ -44,7 +44,8 @@ const MOST_STEPS: usize = 500;
 
 /// Reconciles one certificate: does everything that can be done now.
 ///
-/// # Errors None: a failure becomes a condition, and another look follows.
+/// # Errors
+/// None: a failure becomes a condition, and another look follows.
 pub async fn reconcile(certificate: Arc<AkamaiCertificate>, ctx: Arc<Context>) -> Result<Action, Infallible> {
     let uid = certificate.uid().unwrap_or_default();
     let span = tracing::info_span!(
