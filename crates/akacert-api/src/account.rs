@@ -1,5 +1,4 @@
 //! The kinds `AkamaiAccount` and `ClusterAkamaiAccount`: credentials, defaults and a request budget.
-//! Not here: how the credentials are read and checked (`crate::accounts`).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};

@@ -1,4 +1,4 @@
-//! How a certificate names an account. Not here: the accounts (`account`).
+//! The reference from a certificate to its account.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub enum AccountKind {
 }
 
 impl AccountKind {
-    /// The kind's name.
+    /// The name of the kind.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! What the operator may do to an enrollment by itself, and for what it waits. Absent policies are the careful ones, and
-//! are never written into `spec`. Not here: how they are followed (`akacert_core::life`).
+//! What the operator may do to an enrollment without asking, and what it waits for. Absent policies are the careful
+//! ones, and the operator never writes them into `spec`.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;

@@ -1,6 +1,6 @@
-//! What the derived schemas need beside the derive. Not here: the CRDs (`render`).
+//! Corrections to the derived schemas.
 
-/// An optional field would show the description of its enum instead of its own.
+/// Removes the description of an enum, which would replace that of an optional field.
 pub(super) fn without_description(schema: &mut schemars::Schema) {
     schema.remove("description");
 }

@@ -1,41 +1,43 @@
-//! What the operator reports. Not here: how it is merged (`crate::condition_set`) or decided (`akacert_core::life`).
+//! What the operator reports.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Types of the conditions of an `AkamaiCertificate`.
+/// The types of the conditions of an `AkamaiCertificate`.
 pub mod condition {
-    /// Summary, by kstatus rules.
+    /// The summary, by the rules of kstatus.
     pub const READY: &str = "Ready";
-    /// Present only while True: the operator is working towards `spec`.
+    /// Present only while True: the operator or CPS is working towards `spec`.
     pub const RECONCILING: &str = "Reconciling";
     /// Present only while True: a human has to change something.
     pub const STALLED: &str = "Stalled";
     /// Step: the account exists, allows this certificate, and its credentials work.
     pub const ACCOUNT_READY: &str = "AccountReady";
-    /// Step: CPS holds our enrollment.
+    /// Step: CPS has our enrollment.
     pub const ENROLLMENT_CREATED: &str = "EnrollmentCreated";
     /// Step: everything that CPS asks for is published.
     pub const CHALLENGES_PUBLISHED: &str = "ChallengesPublished";
-    /// Whether every name was found as its way of validation needs it, when it was last looked at for a change.
+    /// Whether every name met the requirements of its way of validation when the operator last checked the names for
+    /// a change.
     pub const PREFLIGHT_PASSED: &str = "PreflightPassed";
-    /// Step: every token was fetched, and every TXT record found, as the authority would.
+    /// Step: the operator has fetched every token and found every TXT record, as the authority would.
     pub const CHALLENGES_REACHABLE: &str = "ChallengesReachable";
-    /// Step: the authority validated every name. Never taken for deployed.
+    /// Step: the authority has validated every name. This does not mean that the certificate is deployed.
     pub const DOMAINS_VALIDATED: &str = "DomainsValidated";
-    /// Step: the certificate is deployed in production and was read back and verified.
+    /// Step: the certificate is in production, and the operator has read it back and verified it.
     pub const DEPLOYED: &str = "Deployed";
-    /// Present only while True: CPS works on a change that `spec` did not ask for, such as a renewal. `Ready` stays.
+    /// Present only while True: CPS works on a change that `spec` did not ask for, such as a renewal. `Ready` stays
+    /// True.
     pub const RENEWING: &str = "Renewing";
     /// Present only while True: somebody else has changed the enrollment in CPS.
     pub const DRIFTED: &str = "Drifted";
-    /// Whether the next renewal would find the names as it needs them; absent until it was first looked at.
+    /// Whether every name is ready for the next renewal; absent until the first check.
     pub const RENEWAL_READY: &str = "RenewalReady";
-    /// Whether the names are served with the deployed certificate; only with `spec.probe`.
+    /// Whether visitors get the deployed certificate; only with `spec.probe`.
     pub const SERVED: &str = "Served";
-    /// Whether the ConfigMap for pipelines says what is deployed; only with `spec.handoff`.
+    /// Whether the ConfigMap for pipelines is current; only with `spec.handoff`.
     pub const HANDED_OFF: &str = "HandedOff";
 }
 

@@ -1,5 +1,4 @@
-//! How the names of a certificate are proven to the certificate authority. Not here: the rest of its `spec`, which way a
-//! name goes (`super::way`).
+//! The ways in which the names of a certificate are proven to the certificate authority.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +57,7 @@ pub struct DomainGroup {
     pub dns01: Option<Dns01>,
 }
 
-/// Host names, each bounded so that the API server can estimate the cost of the rules on them.
+/// Host names. Each has a length limit, so that the API server can estimate the cost of the rules on them.
 fn names(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "array",
@@ -124,7 +123,7 @@ pub enum PathType {
 }
 
 impl PathType {
-    /// As an Ingress spells it.
+    /// The spelling in an Ingress.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -189,7 +188,7 @@ pub struct Redirect {
 pub const DCV_HOST: &str = "dcv.akamai.com";
 
 impl Redirect {
-    /// Where CPS serves the tokens.
+    /// The host at which CPS serves the tokens.
     #[must_use]
     pub fn host(&self) -> &str {
         self.host.as_deref().unwrap_or(DCV_HOST)
