@@ -82,7 +82,7 @@ fn name(text: &str) -> Name {
     Name::from_ascii(text).unwrap()
 }
 
-/// The update section, which an update has in place of the authorities.
+/// Applies the update section, which comes in place of the authorities.
 fn update(request: &Message, records: &Records) {
     let mut records = records.lock().unwrap();
     for record in &request.authorities {
