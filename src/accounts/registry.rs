@@ -105,7 +105,7 @@ impl Registry {
     }
 }
 
-/// The same as comparing with [`AccountKey::of`], without allocating a key for each of ten thousand certificates.
+/// Whether a certificate refers to an account. The same as comparing with [`AccountKey::of`], without allocating a key for each of ten thousand certificates.
 pub(super) fn refers_to(certificate: &AkamaiCertificate, key: &AccountKey) -> bool {
     let reference = &certificate.spec.account_ref;
     let namespace = match reference.kind {

@@ -40,7 +40,7 @@ pub(super) trait AccountResource:
         AccountKey { kind: Self::KIND, namespace: self.namespace(), name: self.name_any() }
     }
 
-    /// The finalizer that keeps an account while certificates refer to it.
+    /// Whether the account has the finalizer that keeps it while certificates refer to it.
     fn has_finalizer(&self) -> bool {
         self.finalizers().iter().any(|finalizer| finalizer == ACCOUNT_FINALIZER)
     }

@@ -15,8 +15,6 @@
 //!     })
 //! }
 //! ```
-//!
-//! Not here: tests.
 
 mod bed;
 mod bind;
@@ -59,7 +57,7 @@ pub use progress::duration;
 pub use records::{Access, Query, Request};
 pub use services::{EDGERC, SimulatorOptions};
 
-/// Runs a future on a runtime of its own.
+/// Runs a future on its own runtime.
 ///
 /// # Errors
 /// The future's.

@@ -186,7 +186,7 @@ pub fn not_covered(covering: &[String], wanted: &[&str]) -> Vec<String> {
     wanted.iter().filter(|name| !covered(name)).map(|name| (*name).to_owned()).collect()
 }
 
-/// RFC 6125: a wildcard matches exactly one label.
+/// Whether a name in a certificate covers another. A wildcard matches exactly one label (RFC 6125).
 fn covers(covering: &str, name: &str) -> bool {
     match covering.strip_prefix("*.") {
         Some(base) => name

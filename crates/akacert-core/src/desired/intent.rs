@@ -62,7 +62,7 @@ fn contains(whole: &Value, part: &Value) -> bool {
     }
 }
 
-/// CPS returns an absent field as null, as an empty text or as an empty list.
+/// Whether two values are equal. CPS returns an absent field as null, as an empty text or as an empty list.
 pub(super) fn same(one: &Value, other: &Value) -> bool {
     is_empty(one) && is_empty(other) || one == other
 }

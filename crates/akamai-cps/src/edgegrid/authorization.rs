@@ -106,7 +106,7 @@ pub fn verify(
     if same(&expected, &authorization.signature) { Ok(()) } else { Err(VerifyError::Signature) }
 }
 
-/// Compares in constant time, so that the duration does not reveal how much is equal.
+/// Whether two texts are equal. Compares in constant time, so that the duration does not reveal how much is equal.
 fn same(left: &str, right: &str) -> bool {
     let mac = |text: &str| {
         let mut mac = Hmac::<Sha256>::new_from_slice(b"comparison").ok()?;
