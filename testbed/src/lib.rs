@@ -3,7 +3,7 @@
 //! test bed starts outlives it.
 //!
 //! `programs` finds or builds the programs, `namespace` makes the namespaces, and `bed` starts the programs in them. The
-//! other modules are about one program each, or add to [`TestBed`] what tests ask of one.
+//! other modules are about one program each, or add to [`TestBed`] what tests need from one.
 //!
 //! ```no_run
 //! fn main() -> anyhow::Result<()> {

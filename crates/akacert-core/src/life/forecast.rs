@@ -36,7 +36,7 @@ pub fn looked_outside(s: &Snapshot<'_>, d: &mut Draft, production: &DeploymentSt
             due = due.min(known.at.checked_add(s.outside.interval / AGAIN).unwrap_or(due));
         }
     } else if d.has_failed(condition::RENEWAL_READY) {
-        // After a restart, nobody knows the cause any more.
+        // After a restart, the cause is no longer known.
         due = due.min(s.outside.started.checked_add(s.outside.interval / AGAIN).unwrap_or(due));
     }
     let again = s.until(due, Duration::ZERO);
