@@ -151,7 +151,7 @@ fn a_certificate_sees_an_account_of_its_own_namespace_only() {
     let anything = Account { key: key.clone(), allowed_domains: None, ..account() };
     registry.set(&key, usable(anything));
     assert_eq!(seen(&registry, &own), "ready");
-    // It sees neither the cluster's account of that name nor that of another namespace.
+    // It sees neither a ClusterAkamaiAccount of that name nor an AkamaiAccount in another namespace.
     assert!(seen(&registry, &certificate()).starts_with("missing: "));
     own.metadata.namespace = Some("elsewhere".into());
     assert!(seen(&registry, &own).starts_with("missing: AkamaiAccount elsewhere/production does not exist"));

@@ -1,7 +1,7 @@
 //! Which URL has which answer: one entry per host, with the ConfigMaps that its tokens and its redirect come from.
 //!
-//! For a while two ConfigMaps may answer the same URL, one of them of a certificate that is being deleted. The
-//! ConfigMap whose name sorts first wins, whatever the order in which they arrive.
+//! Two ConfigMaps may answer the same URL for a while, when the certificate of one is being deleted. The ConfigMap
+//! whose name sorts first wins, whatever the order in which they arrive.
 
 mod part;
 #[cfg(test)]

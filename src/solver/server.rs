@@ -154,7 +154,7 @@ enum Reply {
     NotFound,
 }
 
-/// A known host and path get exactly the body. Any other challenge of a redirected host leads to where CPS serves it.
+/// A known host and path get exactly the body. Any other challenge of a redirected host is redirected to CPS.
 /// Everything else gets 404.
 fn respond<B: Body>(
     request: &Request<B>,

@@ -1,6 +1,6 @@
 //! Corrections to the derived schemas.
 
-/// Removes the description of an enum, which would replace that of an optional field.
+/// Removes an enum's own description, so that the field's description shows.
 pub(super) fn without_description(schema: &mut schemars::Schema) {
     schema.remove("description");
 }

@@ -99,8 +99,8 @@ pub fn verify(
     Ok(status)
 }
 
-/// Checks that each certificate is signed by the next one that CPS gives, and one of them by a trusted root. There
-/// has to be at least one issuer.
+/// Checks that the next certificate that CPS gives has signed each one, and that a trusted root has signed one of
+/// them. There has to be at least one issuer.
 fn chains(primary: &DeployedCertificate, roots: &Roots) -> Result<(), Invalid> {
     let leaf = leaf(primary)?;
     let chain = Pem::iter_from_buffer(primary.trust_chain.as_deref().unwrap_or_default().as_bytes())

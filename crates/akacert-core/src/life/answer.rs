@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::outside::Outlook;
 
-/// What came of a step.
+/// The answer to a step.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// The write succeeded.
@@ -23,7 +23,7 @@ pub enum Answer {
     },
     /// Our enrollment; `None` if CPS does not have it.
     Enrollment {
-        /// When the call, or that for the list that shows it, began.
+        /// When the call began. If a list showed the enrollment, when the call for the list began.
         begun: Timestamp,
         /// The enrollment.
         found: Option<Box<Enrollment>>,
@@ -40,7 +40,7 @@ pub enum Answer {
     Deployments(Box<Deployments>),
     /// The failures by name, host or record. Empty if everything is as it should be.
     Found(BTreeMap<String, String>),
-    /// The result for each name of a check from outside.
+    /// The results of a check from outside, by name.
     Outside(BTreeMap<String, Outlook>),
     /// CPS has created the enrollment or accepted the update.
     Taken {
@@ -77,7 +77,7 @@ pub enum FaultKind {
     Conflict,
     /// CPS does not remove an enrollment whose certificate is live (409).
     LiveOnNetwork,
-    /// CPS finds the body invalid, and would again (400, 422).
+    /// CPS finds the body invalid, and repeating the request would not help (400, 422).
     Invalid,
     /// Any other failure. It already has its reason.
     Other(Reason),

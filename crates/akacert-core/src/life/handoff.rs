@@ -6,7 +6,7 @@ use crate::published;
 use akacert_api::reason::Reason;
 use akacert_api::status::condition;
 
-/// Checks that the ConfigMap has what is recorded as deployed, or returns the step that writes it. Returns when to
+/// Checks that the ConfigMap matches the recorded deployment, or returns the step that writes it. Returns when to
 /// retry a failed write.
 pub fn handed_off(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     let wanted = s.spec().handoff.as_ref();

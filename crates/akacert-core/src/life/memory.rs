@@ -1,5 +1,5 @@
-//! What the operator remembers of one certificate between looks, in one part for each lifetime, so that it forgets by
-//! dropping a part. Losing all of it costs some calls and nothing else.
+//! What the operator remembers of one certificate between looks. There is one part for each lifetime, and the
+//! operator forgets by dropping a part. Losing all of it costs some calls and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -6,8 +6,8 @@ use akacert_api::status::{CertificateStatus, condition};
 
 use super::pause::Next;
 
-/// The status is written before a pause, when `Ready` flips, once the tokens are published (CPS may use them before
-/// the next pause), and before a drift is undone. It is not written between two other steps.
+/// Whether to write the status now. It is written before a pause, when `Ready` flips, once the tokens are published
+/// (CPS may use them before the next pause), and before a drift is undone. It is not written between two other steps.
 #[must_use]
 pub fn is_worth_a_write(certificate: &AkamaiCertificate, wanted: &CertificateStatus, next: &Next) -> bool {
     let current = certificate.status.clone().unwrap_or_default();

@@ -12,7 +12,7 @@ use super::{Cause, End, Family, LookupFailure, ProbeFailure, Prober, RedirectPro
 use crate::dns::{Dns, DnsFailure, challenge_name};
 use akacert_core::outside::{Need, Target};
 
-/// The requested path. It is below the path of all tokens, and is none of them.
+/// The requested path. It is where tokens are, but no token has this name.
 const PATH: &str = "/.well-known/acme-challenge/akacert-preflight";
 
 /// Why the validation of a name would fail. The texts are stable. Of what a remote side sent, they contain only names

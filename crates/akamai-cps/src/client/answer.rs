@@ -1,4 +1,4 @@
-//! Reads an answer up to a size limit, and says how one was lost.
+//! Reads an answer up to a size limit. If the answer is lost, says how.
 
 use http::{HeaderMap, StatusCode};
 
@@ -41,7 +41,7 @@ pub(super) async fn read(
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= largest => body.extend_from_slice(&chunk),
-            // The status says the most, and the beginning of an error says enough.
+            // The status of an error matters most, and the beginning of its text is enough.
             Ok(Some(_)) | Err(_) if !status.is_success() => break,
             Ok(Some(_)) => {
                 let reason = format!("the answer is larger than {} MiB", LARGEST >> 20);

@@ -1,4 +1,4 @@
-//! HTTPS: which servers the client trusts, and that it signs the `Host` that it sends there.
+//! HTTPS: which servers the client trusts, and the signature over the `Host` that it sends.
 
 use std::sync::{Arc, Mutex};
 

@@ -11,7 +11,7 @@ use crate::model::{Hesitation, Shown, Stage};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Warning {
-    /// Part of the common name of the enrollments that it concerns.
+    /// Only enrollments whose common name contains this.
     pub name: String,
     pub stage: Stage,
     pub text: String,
