@@ -85,8 +85,8 @@ fn set(path: &str, value: &Value, shown: &mut BTreeSet<String>) {
     }
 }
 
-/// The path as it counts for "shown once": a group of names or a redirect need not repeat what it shares with the
-/// rest.
+/// The path to look for in the samples. They need not repeat, in a group of names or a redirect, a setting that they
+/// show elsewhere.
 fn once(path: &str) -> String {
     [(".domains[].http01.", ".http01."), (".domains[].dns01.", ".dns01.")]
         .into_iter()

@@ -25,7 +25,8 @@ const SHOWN: usize = 5;
 /// Reasons that pass without anybody's action.
 const TRANSIENT: [Reason; 3] = [Reason::CpsUnavailable, Reason::Throttled, Reason::ClusterError];
 
-/// The operator checks accounts that were Ready before a restart again within this time, each at another moment.
+/// How soon after a restart the operator repeats the checks of accounts that were Ready. Each account has its own
+/// moment within this time.
 const CHECK_AGAIN: Duration = Duration::from_secs(600);
 /// The first of these checks waits this long, because certificates have more urgent calls right after a start.
 const FIRST_CHECK_AGAIN: Duration = Duration::from_secs(60);
@@ -74,7 +75,7 @@ impl Check {
         Self { subject, outcome, failures, repeat_at, reported: false }
     }
 
-    /// The check that the status of an account records from before a restart. A real check follows in the background.
+    /// A check from before a restart, as the account's status records it. A real check follows in the background.
     pub fn vouched(subject: Subject, outcome: Outcome, schedule: Schedule, now: Timestamp) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "a number below 1000")]
         let moment = (schedule.seed % 1000) as f64 / 1000.0;

@@ -171,7 +171,7 @@ impl Accounts {
         }
     }
 
-    /// Waits until the operator knows of each account whether certificates can use it (as its status vouches) or
+    /// Waits until the operator knows, for each account, whether certificates can use it (as its status vouches) or
     /// whether it needs a check. Before that, "does not exist" would be wrong. This waits for no call to Akamai.
     pub async fn first_look(&self) {
         // The semaphore is never closed.

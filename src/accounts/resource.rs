@@ -45,8 +45,8 @@ pub(super) trait AccountResource:
         self.finalizers().iter().any(|finalizer| finalizer == ACCOUNT_FINALIZER)
     }
 
-    /// Accounts share a budget by its name, within one trust domain: a namespace, or the cluster. A tenant can
-    /// neither join nor use up another's budget.
+    /// Accounts with the same budget name share a budget within one trust domain: a namespace, or the cluster. A
+    /// tenant can neither join nor use up another's budget.
     fn budget_group(&self) -> String {
         let scope = self.namespace().map_or("cluster".into(), |namespace| format!("namespace/{namespace}"));
         match self.request_budget().and_then(|budget| budget.group.as_ref()) {

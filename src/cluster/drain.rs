@@ -5,8 +5,8 @@ use kube::Resource;
 use kube::runtime::reflector::Store;
 use tokio_util::sync::CancellationToken;
 
-/// Waits until a controller has finished its current reconciles. A controller that has not seen its objects yet has
-/// none, but kube would wait for ever once its watch has ended.
+/// Waits until a controller has finished its current reconciles. If the controller has not seen its objects yet, it
+/// has none, but kube would wait for ever once the watch has ended.
 pub async fn until_drained<K>(
     running: impl Future<Output = ()>,
     objects: &Store<K>,

@@ -94,7 +94,7 @@ impl Terms {
         Self { duration: Duration::from_secs(duration.as_secs().max(3)) }
     }
 
-    /// How long after the start of its last successful renewal the leader stops.
+    /// The leader stops this long after the start of its last successful renewal.
     fn deadline(self) -> Duration {
         self.duration * 2 / 3
     }

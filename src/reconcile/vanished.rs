@@ -17,8 +17,9 @@ use akacert_core::life::memory::Memory;
 /// was recorded.
 const DELETION: SignedDuration = SignedDuration::from_secs(10);
 
-/// Removes the enrollment of a resource that disappeared, if `deletionPolicy` asks for that. A recorded enrollment stays
-/// unless the deletion raced with the finalizer: somebody removed the finalizer by hand, and may want to keep it.
+/// Removes the enrollment of a resource that disappeared, if `deletionPolicy` asks for that. A recorded enrollment
+/// stays unless the deletion raced with the finalizer. Otherwise somebody removed the finalizer by hand, and may want
+/// to keep the enrollment.
 pub async fn clean_up(certificate: &AkamaiCertificate, client: Option<&Client>, memory: &Memory) {
     let Some(taken) = &memory.enrollment.taken else { return };
     let id = taken.enrollment;

@@ -39,9 +39,10 @@ spec:
   listeners: [{name: http, protocol: HTTP, port: 80, allowedRoutes: {namespaces: {from: Same}}}]
 ";
 
-/// Installs the CRDs of the Gateway API, which Traefik expects, and with all parts that of external-dns.
+/// Installs the CRDs of the Gateway API, which Traefik expects. With all parts, it also installs that of
+/// external-dns.
 ///
-/// # Errors
+/// ⏎ # Errors
 /// The API server refuses them.
 pub async fn install_crds(work: &Path, programs: &Programs, parts: Parts, kubeconfig: &Path) -> Result<()> {
     let mut files = Vec::new();

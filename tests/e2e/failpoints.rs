@@ -17,7 +17,7 @@ crate::alone![
 
 const FLAGS: [&str; 1] = ["--interval-scale=0.001"];
 
-/// More places than exist. Before that, a run has to pass all of them without a death.
+/// More places than exist. An earlier run has to pass all of them without a death.
 const MOST: u64 = 200;
 
 async fn killed_anywhere_on_the_way_to_ready_there_is_one_enrollment_and_it_becomes_ready(

@@ -177,8 +177,8 @@ impl<'a> Scene<'a> {
         .await
     }
 
-    /// A certificate without the API server's record of writes, and without the time of the next renewal, which the
-    /// operator writes after some list after Ready.
+    /// A certificate without the API server's record of writes (`managedFields`), and without the time of the next
+    /// renewal. The operator writes that time with some list after Ready.
     pub async fn state(&self, label: &str) -> Result<Value> {
         let mut certificate = self.certificates().get(label).await?;
         (certificate.metadata.resource_version, certificate.metadata.managed_fields) = (None, None);

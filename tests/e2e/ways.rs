@@ -26,7 +26,7 @@ crate::together![
 
 crate::alone![external_dns_makes_the_records, twelve_certificates_share_a_zone_of_edge_dns];
 
-/// What the authority requested since a moment.
+/// What the authority has requested since a given moment.
 pub struct Evidence<'a> {
     bed: &'a TestBed,
     fetches: usize,

@@ -21,8 +21,8 @@ pub(super) async fn preflight(ctx: &Context, targets: &[Target]) -> Answer {
     )
 }
 
-/// Fetches tokens as the authority would. If asked, it also names an Ingress of the namespace that may be in the way:
-/// one for a host whose token the solver serves and whose public URL answers something else.
+/// Fetches tokens as the authority would. If `explain` is set, a failure also names an Ingress of the namespace that may
+/// be in the way. That is possible where the solver serves a token, but its public URL answers something else.
 pub(super) async fn probe(
     subject: &Subject<'_>,
     ctx: &Context,

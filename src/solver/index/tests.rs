@@ -148,7 +148,7 @@ fn cluster() -> impl Strategy<Value = Cluster> {
     btree_map(source(), held(), 0..5)
 }
 
-/// A cluster in which each ConfigMap holds what it holds in either of two, and nothing is malformed.
+/// Merges two clusters. Each ConfigMap holds its content from both, and nothing is malformed.
 fn together(one: &Cluster, other: &Cluster) -> Cluster {
     let mut both = Cluster::new();
     for (source, held) in one.iter().chain(other) {

@@ -99,8 +99,8 @@ pub fn verify(
     Ok(status)
 }
 
-/// Checks that the next certificate that CPS gives has signed each one, and that a trusted root has signed one of
-/// them. There has to be at least one issuer.
+/// Follows the chain from the certificate. The next certificate of the chain has to sign each one, as far as CPS gives
+/// them, and a trusted root has to sign one of them. There has to be at least one issuer.
 fn chains(primary: &DeployedCertificate, roots: &Roots) -> Result<(), Invalid> {
     let leaf = leaf(primary)?;
     let chain = Pem::iter_from_buffer(primary.trust_chain.as_deref().unwrap_or_default().as_bytes())

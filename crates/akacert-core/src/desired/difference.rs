@@ -1,5 +1,5 @@
-//! PURE: describes what the user has set and CPS has otherwise, and what changing it entails. It never compares what
-//! the user has not set.
+//! PURE: describes how `spec` and CPS differ, and what an update entails. It never compares fields that the user has not
+//! set.
 
 use akamai_cps_types as cps;
 
@@ -33,7 +33,7 @@ pub fn differences(
     differences
 }
 
-/// What CPS does when it gets all differences: as much as the worst of the fields entails. `None` if nothing differs.
+/// What CPS does with an update of all these fields. The field with the worst effect decides. `None` if nothing differs.
 #[must_use]
 pub fn risk(differences: &[Difference]) -> Option<Risk> {
     differences.iter().map(|difference| difference.field.change.risk()).max()

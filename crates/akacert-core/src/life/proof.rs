@@ -21,7 +21,8 @@ impl Proof {
         self.tokens.iter().chain(&self.elsewhere).cloned().collect()
     }
 
-    /// Whether what is known about this proof holds for another: one that lacks only names that are validated by now.
+    /// Whether what is known about this proof also holds for another. It does if the other only lacks names that are
+    /// validated by now.
     #[must_use]
     pub fn covers(&self, other: &Proof) -> bool {
         let known = self.all_tokens();

@@ -157,7 +157,7 @@ fn tokens_fetched(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), 
 fn records_written(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), Next> {
     let missing = proof.records.iter().filter(|record| record.by.is_ours()).find(|record| {
         let written = s.memory.records.written.get(*record);
-        // A record that has disappeared since was deleted by somebody: write it again.
+        // If a record has disappeared since, somebody deleted it: write it again.
         let lost = s.memory.looks.records.as_ref().is_some_and(|look| {
             look.failures.contains_key(&record.name)
                 && written.is_some_and(|at| *at < look.at && s.is_due(*at, s.schedule.records() / 2))

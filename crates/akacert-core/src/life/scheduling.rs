@@ -1,5 +1,5 @@
-//! PURE: turns the deployment window into the deployment schedule of each change, and again after a window has
-//! passed.
+//! PURE: turns the deployment window into the deployment schedule of each change, and sets a new one after a window
+//! has passed.
 
 use akamai_cps_types::{Change, DeploymentSchedule, EnrollmentId};
 use jiff::Timestamp;
@@ -44,7 +44,7 @@ pub fn scheduled(
         Next::Pause(Pause::UntilEvent)
     })?;
     let wanted = wanted.unwrap_or_default();
-    // In an open window it does not matter how long the change has been allowed to go.
+    // If the window is open, it does not matter when the change's schedule began.
     let is_open = wanted.not_before.is_some_and(|opens| opens <= s.now)
         && present.not_before.is_none_or(|not_before| not_before <= s.now);
     if present.not_after == wanted.not_after && (is_open || present.not_before == wanted.not_before) {

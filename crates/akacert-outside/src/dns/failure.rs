@@ -1,5 +1,5 @@
-//! Why a DNS lookup failed, for the person on call. The texts are stable. Of what a remote side sent, they contain
-//! only names and addresses of name servers.
+//! Why a DNS lookup failed, for the person on call. The texts are stable. The only remote text in them is names and
+//! addresses of name servers.
 
 use std::fmt;
 use std::net::IpAddr;

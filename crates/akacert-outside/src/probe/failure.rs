@@ -101,7 +101,7 @@ pub enum RedirectProblem {
     /// It leads to a URL that the authority does not follow.
     #[error("it redirects to something else than http on port 80 or https on port 443 of a host name")]
     Target,
-    /// It leads to a host without an address that may be connected to.
+    /// It leads to a host that has no allowed address.
     #[error("it redirects to a name that does not resolve to public addresses only")]
     Address,
 }

@@ -15,8 +15,8 @@ use akacert_core::outside::{Need, Target};
 /// The requested path. It is where tokens are, but no token has this name.
 const PATH: &str = "/.well-known/acme-challenge/akacert-preflight";
 
-/// Why the validation of a name would fail. The texts are stable. Of what a remote side sent, they contain only names
-/// of name servers.
+/// Why the validation of a name would fail. The texts are stable. The only remote text in them is names of name
+/// servers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PreflightFailure {
     /// CAA records allow only other authorities.
@@ -121,7 +121,8 @@ fn advice(others_answer: bool) -> &'static str {
     }
 }
 
-/// Checks that all addresses answer. The failure has the first one that does not, and says whether another does.
+/// Checks that all addresses answer. The failure names the first that does not, and says whether another address
+/// answers.
 fn alike(answers: &[(IpAddr, Option<Cause>)]) -> Result<(), PreflightFailure> {
     let silent = |cause: Cause| matches!(cause, Cause::Unreachable | Cause::Timeout);
     let failed = |(address, cause): &(IpAddr, Option<Cause>)| {

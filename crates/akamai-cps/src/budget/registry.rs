@@ -1,5 +1,5 @@
-//! The budgets of a process, by account group. All credentials of one Akamai account share one budget, and also what
-//! they share at Edge DNS.
+//! The budgets of a process, by account group. All credentials of one Akamai account share one budget, and the same
+//! turns at Edge DNS.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,7 @@ impl Budgets {
         budget
     }
 
-    /// What the clients of a group share at Edge DNS. It is created if there is none.
+    /// The turns that the clients of a group share at Edge DNS. They are created if there are none.
     pub fn edge_dns(&self, group: &str) -> Arc<Turns> {
         let mut turns = self.edge_dns.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(if self.unlimited { Turns::unlimited() } else { Turns::new() });

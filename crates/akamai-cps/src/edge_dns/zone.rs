@@ -44,7 +44,8 @@ pub fn zone_of<'a>(zones: &'a [Zone], fqdn: &str) -> Option<&'a Zone> {
     closest_zone(zones, fqdn).filter(|zone| zone.is_writable())
 }
 
-/// The zone that a name belongs to, of any type: of the zones whose name is a suffix, the longest.
+/// The zone that a name belongs to, whatever its type. Of the zones whose name is a suffix of the name, it is the
+/// longest.
 #[must_use]
 pub fn closest_zone<'a>(zones: &'a [Zone], fqdn: &str) -> Option<&'a Zone> {
     let fqdn = normalized(fqdn);

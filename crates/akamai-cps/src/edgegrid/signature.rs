@@ -130,7 +130,7 @@ pub fn signature(
     hmac_base64(key.as_bytes(), &data)
 }
 
-/// The content hash of a message. It is empty unless the message is a POST with a body, of which the first `max_body`
+/// The content hash of a message. It is empty unless the message is a POST with a body. Only the first `max_body`
 /// bytes count.
 pub fn content_hash(method: &str, body: &[u8], max_body: usize) -> String {
     if method != "POST" || body.is_empty() {

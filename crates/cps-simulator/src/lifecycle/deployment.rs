@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::driver::Driver;
 use crate::model::{Deployment, Enrollment, Offer, Schedule, Step};
 
-/// How long before the live certificate expires CPS pushes what waits on staging.
+/// CPS pushes what waits on staging this long before the live certificate expires.
 const AUTOMATIC_PUSH: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 pub(super) async fn deploy(driver: &Driver<'_>, step: Step) -> Option<()> {

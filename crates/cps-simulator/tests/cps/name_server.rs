@@ -1,5 +1,6 @@
-//! An authoritative name server for tests. Its zone is `edge.test`. Dynamic updates (RFC 2136) that its key has signed
-//! change the TXT records of [`names`](crate::names). It shares no code with the simulator except the DNS library.
+//! An authoritative name server for tests. Its zone is `edge.test`. It accepts dynamic updates (RFC 2136) signed with
+//! its key, and applies them to the TXT records of [`names`](crate::names). It shares no code with the simulator
+//! except the DNS library.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -61,7 +61,7 @@ const EXCEPTIONS: [(&str, &str, &str); 11] = [
     ),
 ];
 
-/// Media types that the document lacks, those that it has in their place, and the evidence that CPS knows the former.
+/// Media types that CPS knows and the document lacks, the types that the document has instead, and the evidence.
 const LATER_VERSIONS: [(&str, &str, &str); 2] = [
     (
         "application/vnd.akamai.cps.deployments.v8+json",

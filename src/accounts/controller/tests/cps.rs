@@ -49,7 +49,7 @@ impl Cps {
         self.shared.lock().contracts.insert(token.to_owned(), contracts);
     }
 
-    /// Stops answering these API clients, or all (`*`), until the next call of this.
+    /// Stops answering these API clients, or all (`*`), until the next call of this function.
     pub fn hang(&self, tokens: &[&str]) {
         self.shared.hangs.send_replace(tokens.iter().map(|token| (*token).to_owned()).collect());
     }

@@ -1,5 +1,5 @@
 //! What the operator requests from CPS, and how it recognises and compares it, as a specification. This file has the
-//! certificates, and a stand-in for what CPS makes of them.
+//! certificates, and simulates how CPS returns their enrollments.
 
 mod body;
 mod comparison;

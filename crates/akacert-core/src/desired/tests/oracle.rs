@@ -96,7 +96,7 @@ pub const READ_ONLY: &[&str] = &[
     "autoRenewalStartTime",
 ];
 
-/// The path in CPS of the field that a difference begins with.
+/// The CPS path of the field whose name begins a difference.
 pub fn place(difference: &str) -> &'static str {
     let field = difference.split([':', ' ']).next().unwrap();
     let row = PLACES.iter().find(|(spec, _)| *spec == field);

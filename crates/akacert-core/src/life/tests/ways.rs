@@ -11,7 +11,7 @@ use crate::life::answer::Answer;
 use crate::life::proof::Proof;
 use akacert_api::names::CERTIFICATE_FINALIZER;
 
-/// CPS offers the challenges of both names, whose ways are those of this `spec.validation`.
+/// CPS offers the challenges of both names, and `spec.validation` sets their ways.
 fn asked(validation: Value) -> Scene {
     let mut scene = Scene::created();
     scene.certificate.spec.validation = Some(serde_json::from_value(validation).unwrap());

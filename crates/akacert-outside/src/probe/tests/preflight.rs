@@ -167,8 +167,7 @@ async fn redirects_that_lead_nowhere_do_not_pass() {
     assert_eq!(path, redirects(RedirectProblem::Address));
 }
 
-/// The zone `example.com` with one name server, as a resolver and that server know it, and an answer for the
-/// challenge's name.
+/// A resolver and a name server for the zone `example.com`, with this answer for the challenge's name.
 async fn zone(challenge: fn() -> fake::Reply) -> Dns {
     let server = fake::serve("127.0.0.1", 0, move |_| challenge()).await;
     let dns = dns_of(|question| match question {
