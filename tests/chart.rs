@@ -166,7 +166,7 @@ fn every_value_has_a_comment() {
     let lines: Vec<&str> = values.lines().map(str::trim).collect();
     for pair in lines.windows(2) {
         let (above, line) = (pair[0], pair[1]);
-        // A section's comments are those of its values.
+        // The comments of its values explain a section.
         let is_value = !line.is_empty() && !line.starts_with('#') && !line.ends_with(':');
         assert!(!is_value || above.starts_with('#'), "no comment: {line}");
     }

@@ -49,7 +49,7 @@ struct Host(Vec<Part>);
 
 struct Source {
     hosts: Box<[Arc<str>]>,
-    /// The last listing that showed it, or during which an event did.
+    /// The number of the last listing that had the ConfigMap, or during which an event changed it.
     seen: u64,
 }
 
