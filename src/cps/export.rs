@@ -13,7 +13,7 @@ use akacert_api::AkamaiCertificate;
 use akacert_api::certificate::AccountKind;
 use akacert_core::desired::{self, Found};
 
-/// What is exported, and what the manifests say beside what CPS knows.
+/// The enrollments to export, and the settings of the manifests that CPS does not have.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// File with the credentials, in Akamai's `.edgerc` form.

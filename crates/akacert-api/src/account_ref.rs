@@ -16,9 +16,9 @@ pub struct AccountRef {
 /// The kinds of accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum AccountKind {
-    /// In the certificate's namespace, with its Secret beside it.
+    /// An account in the certificate's namespace, where its Secret is too.
     AkamaiAccount,
-    /// For many namespaces, with its Secret in the operator's namespace.
+    /// An account for many namespaces, whose Secret is in the operator's namespace.
     ClusterAkamaiAccount,
 }
 

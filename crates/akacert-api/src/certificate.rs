@@ -223,7 +223,7 @@ pub struct Network {
 pub enum SecureNetwork {
     /// For sites without personal data.
     StandardTLS,
-    /// For personal data, PCI compliant.
+    /// For personal data; PCI compliant.
     EnhancedTLS,
 }
 
@@ -231,11 +231,11 @@ pub enum SecureNetwork {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum Geography {
-    /// Everywhere but in China and Russia.
+    /// Everywhere except China and Russia.
     Core,
-    /// As `Core`, and in China.
+    /// As `Core`, plus China.
     ChinaAndCore,
-    /// As `Core`, and in Russia.
+    /// As `Core`, plus Russia.
     RussiaAndCore,
 }
 
@@ -257,9 +257,9 @@ pub enum TlsVersion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum OcspStapling {
-    /// Stapled.
+    /// The edge staples OCSP responses.
     On,
-    /// Not stapled.
+    /// The edge does not staple OCSP responses.
     Off,
     /// CPS decides.
     NotSet,

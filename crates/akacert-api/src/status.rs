@@ -104,7 +104,7 @@ pub struct AccountStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// A version of a Secret. It tells nothing about the Secret's content.
+/// A version of a Secret. It reveals nothing about the Secret's content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretVersion {
@@ -148,7 +148,7 @@ pub struct ChangeStatus {
     pub warnings_hash: Option<String>,
 }
 
-/// Authorizations that the authority refused. What is acknowledged next waits ever longer.
+/// Authorizations that the authority refused. After each, the next acknowledgement waits longer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailuresStatus {
@@ -186,20 +186,20 @@ pub struct PlanStatus {
 /// What a write does to the enrollment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PlanAction {
-    /// It is given what `spec` says.
+    /// Makes the enrollment match `spec`.
     Update,
-    /// A new certificate of the same content is ordered.
+    /// Orders a new certificate with the same content.
     Renew,
 }
 
-/// What a write entails, the least first.
+/// What a write entails, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Risk {
-    /// Saved, without a change: contacts, organization.
+    /// CPS saves it without a change: contacts, organization.
     MetadataOnly,
-    /// The same certificate is deployed anew, with other network settings.
+    /// CPS deploys the same certificate again, with other network settings.
     Redeploy,
-    /// A new certificate is ordered, and every name validated again.
+    /// CPS orders a new certificate, and validates every name again.
     Reissue,
     /// CPS cannot change it.
     Refused,
@@ -233,9 +233,9 @@ pub struct DomainStatus {
 /// What a look at a name before its validation found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Preflight {
-    /// The name is as its way needs it.
+    /// The name meets the requirements of its way.
     Passed,
-    /// It is not: `error` says why.
+    /// It does not; `error` says why.
     Failed,
 }
 
@@ -268,7 +268,7 @@ pub struct DeploymentsStatus {
     pub production: Option<DeploymentStatus>,
 }
 
-/// A deployed certificate, as read from its PEM.
+/// A deployed certificate, as parsed from its PEM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentStatus {

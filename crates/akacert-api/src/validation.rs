@@ -91,7 +91,7 @@ pub struct Http01 {
     pub external: Option<External>,
 }
 
-/// What the Ingress looks like.
+/// Settings of an Ingress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IngressRoute {
@@ -114,9 +114,9 @@ pub struct IngressRoute {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum PathType {
-    /// Matches the path and nothing else.
+    /// Matches only this path.
     Exact,
-    /// Matches the path and what is below it.
+    /// Matches this path and everything below it.
     Prefix,
     /// The Ingress controller decides.
     ImplementationSpecific,
@@ -134,7 +134,7 @@ impl PathType {
     }
 }
 
-/// What the HTTPRoute looks like.
+/// Settings of an HTTPRoute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayRoute {
@@ -228,7 +228,7 @@ pub struct EdgeDns {
     pub account_ref: Option<AccountRef>,
 }
 
-/// A DNSEndpoint of external-dns.
+/// Settings of a DNSEndpoint for external-dns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DnsEndpoint {
@@ -280,12 +280,12 @@ pub struct KeySecretRef {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Manual {}
 
-/// The check before an acknowledgement.
+/// Where to check from before an acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum SelfCheck {
     /// From the operator.
     InCluster,
-    /// None: the challenges are acknowledged once they are published.
+    /// No check: the operator acknowledges the challenges once they are published.
     Off,
 }

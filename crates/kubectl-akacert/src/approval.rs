@@ -13,7 +13,7 @@ use kube::ResourceExt;
 
 use crate::show;
 
-/// What can be approved.
+/// What a user can approve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Subject {
     /// What the next write to CPS would do.
