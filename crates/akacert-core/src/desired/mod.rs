@@ -2,7 +2,7 @@
 //!
 //! [`fields`] is the table of what `spec` and CPS share; everything else here is a loop over it. [`intent`]
 //! recognises our enrollment in CPS. [`difference`] describes where it differs from `spec`, and [`update`] writes
-//! `spec` into it. [`exported`] writes an enrollment as `spec`. [`reference`] renders the handbook's page.
+//! `spec` into it. [`mod@exported`] writes an enrollment as `spec`. [`mod@reference`] renders the handbook's page.
 
 pub mod difference;
 pub mod exported;

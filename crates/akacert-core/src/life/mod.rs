@@ -2,7 +2,7 @@
 //!
 //! [`next()`] takes a [`Snapshot`], and returns the status and either one [`Step`] or a [`Pause`]. A step is one read
 //! or one side effect. [`Memory::absorb`](memory::Memory::absorb) remembers the answer to it. Then the operator
-//! observes the certificate again. [`life`] is the whole life of a certificate.
+//! observes the certificate again. `life()` is the whole life of a certificate.
 //!
 //! The operator has the loop and does the I/O.
 
