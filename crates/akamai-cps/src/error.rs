@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::problem::Problem;
 
-/// The slug of the conflict with which Edge DNS refuses a write while another one to the zone is in progress.
+/// With this slug, Edge DNS refuses a write while another write to the zone is in progress.
 pub(crate) const ZONE_BUSY: &str = "concurrentZoneModification";
 
 /// Why a call failed. The texts are bounded, the same for the same cause, and never contain a secret.

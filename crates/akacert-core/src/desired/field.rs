@@ -33,7 +33,7 @@ pub enum Change {
     Redeploy,
     /// CPS orders another certificate.
     Reissue,
-    /// CPS cannot change it. The text introduces what the enrollment has, such as `is on`.
+    /// CPS cannot change it. In messages, this text (such as `is on`) comes before the enrollment's value.
     Impossible(&'static str),
 }
 

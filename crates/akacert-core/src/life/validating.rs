@@ -111,7 +111,7 @@ fn what_is_published(s: &Snapshot<'_>, proof: &Proof) -> String {
     format!("{parts} ({})", ways.join(", "))
 }
 
-/// CPS validates names at its edge by itself only on Enhanced TLS.
+/// Only on Enhanced TLS does CPS validate names at its edge without help.
 fn reminder(s: &Snapshot<'_>) -> &'static str {
     let enhanced = s.spec().network.as_ref().and_then(|network| network.secure_network)
         == Some(SecureNetwork::EnhancedTLS);

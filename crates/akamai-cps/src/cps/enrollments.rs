@@ -52,7 +52,7 @@ pub struct DeleteParams {
 /// How far the removal of an enrollment is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removal {
-    /// True: it is gone (HTTP 200). False: a change removes it, and it is gone when reading it says so.
+    /// True: it is gone (HTTP 200). False: a change removes it. It is gone once a read answers "not found".
     pub complete: bool,
     /// The changes that remove it.
     pub changes: Vec<ChangeId>,
