@@ -43,6 +43,12 @@ impl Registry {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), known);
     }
 
+    /// Akamai has accepted its credentials.
+    #[cfg(test)]
+    pub(crate) fn ready(&self, account: Account, client: Client) {
+        self.set(&account.key.clone(), Known::Ready { account: Arc::new(account), client });
+    }
+
     pub(super) fn remove(&self, key: &AccountKey) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).remove(key);
     }

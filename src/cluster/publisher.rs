@@ -380,3 +380,6 @@ fn is_about_uid(status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     status.is_invalid() && causes.into_iter().any(|cause| cause.field == "metadata.uid")
 }
+
+#[cfg(test)]
+mod tests;

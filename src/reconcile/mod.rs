@@ -215,3 +215,6 @@ fn schedule(certificate: &AkamaiCertificate, scale: f64) -> Schedule {
     certificate.uid().hash(&mut hasher);
     Schedule { scale, seed: hasher.finish() }
 }
+
+#[cfg(test)]
+mod tests;
