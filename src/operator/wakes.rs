@@ -67,3 +67,45 @@ impl Woken {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    fn certificate(name: &str) -> ObjectRef<AkamaiCertificate> {
+        ObjectRef::new(name).within("shop")
+    }
+
+    #[tokio::test]
+    async fn certificates_are_heard_of_from_both_sides() {
+        let (wakers, woken) = channels();
+        wakers.certificates.send(certificate("told")).unwrap();
+        drop(wakers);
+        let woken = woken.and(stream::iter([certificate("published")]));
+        let mut heard: Vec<String> = woken.certificates.map(|certificate| certificate.name).collect().await;
+        heard.sort();
+        assert_eq!(heard, ["published", "told"]);
+    }
+
+    #[tokio::test]
+    async fn both_kinds_of_accounts_are_woken() {
+        let (wakers, woken) = channels();
+        wakers.accounts.wake();
+        drop(wakers);
+        let [namespaced, cluster] = woken.accounts;
+        assert_eq!((namespaced.count().await, cluster.count().await), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn what_is_discarded_ends_once_nobody_can_tell_any_more() {
+        let (wakers, mut woken) = channels();
+        let accounts = wakers.accounts.clone();
+        wakers.certificates.send(certificate("www")).unwrap();
+        drop(wakers);
+        assert_eq!(woken.discard().now_or_never(), None);
+        drop(accounts);
+        woken.discard().await;
+    }
+}
