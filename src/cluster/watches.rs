@@ -92,6 +92,20 @@ pub(super) struct Indexed<K: Resource<DynamicType = ()> + 'static> {
     pub(super) by: Index<K, Key>,
 }
 
+/// The ConfigMaps with tokens.
+impl Indexed<ConfigMap> {
+    /// The certificates for which something is published in a namespace: what it shares concerns each of them.
+    fn published_in(&self, namespace: Option<String>) -> Vec<ObjectRef<AkamaiCertificate>> {
+        let found = namespace.map(|namespace| self.by.get(&Key::Namespace(namespace)));
+        found.into_iter().flatten().filter_map(|found| certificate_of(&found)).collect()
+    }
+
+    /// The certificates for which something is published.
+    fn published(&self) -> Vec<ObjectRef<AkamaiCertificate>> {
+        self.store.state().iter().filter_map(|found| certificate_of(found)).collect()
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Watches {
     pub(super) config_maps: Indexed<ConfigMap>,
@@ -124,72 +138,61 @@ impl Watches {
         let (counter, events) = watch::channel(0);
         let own = Scope::new(std::slice::from_ref(&rules.operator_namespace));
         let runner = Runner { counter, wake, shutdown: shutdown.clone() };
-        let ours = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
-
         let labelled = |labels: &str| watcher::Config::default().labels(labels);
-        let tokens = labelled(&format!("{ours},{COMPONENT_LABEL}={CHALLENGES_COMPONENT}"));
+        let ours = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
+        let component = |component| labelled(&format!("{ours},{COMPONENT_LABEL}={component}"));
+        let (tokens, shown, shared, handed_off) = (
+            component(CHALLENGES_COMPONENT),
+            component(SNIPPETS_COMPONENT),
+            component(SOLVER_COMPONENT),
+            component(HANDOFF_COMPONENT),
+        );
+        let of_certificates = labelled(&format!("{ours},{CERTIFICATE_UID_LABEL}"));
+        let of_the_solver = labelled(&format!("{SERVICE_NAME_LABEL}={}", rules.solver_service));
+
         let config_maps = runner.indexed(
             |seen| own.watch(client, &tokens, seen),
             about_namespace,
             |config_map: &ConfigMap| certificate_of(config_map).into_iter().collect(),
         );
-        // An object that a namespace shares concerns every certificate with objects in that namespace.
-        let of_namespace = {
-            let config_maps = config_maps.clone();
-            move |namespace: Option<String>| {
-                let found = namespace.map(|namespace| config_maps.by.get(&Key::Namespace(namespace)));
-                found.into_iter().flatten().filter_map(|found| certificate_of(&found)).collect()
-            }
-        };
-        let of_all = {
-            let config_maps = config_maps.store.clone();
-            move || config_maps.state().iter().filter_map(|found| certificate_of(found)).collect()
-        };
-        let of_certificates = labelled(&format!("{ours},{CERTIFICATE_UID_LABEL}"));
-        let ingresses = runner.indexed(
-            |seen| scope.watch(client, &of_certificates, seen),
-            owned_in_namespace,
-            owner_of::<Ingress>,
-        );
+        let (all, of_services, of_slices) = (config_maps.clone(), config_maps.clone(), config_maps.clone());
         let (http_routes, gateway_api) =
             runner.optional(client, |seen| scope.watch(client, &of_certificates, seen));
         let (dns_endpoints, external_dns) =
             runner.optional(client, |seen| scope.watch(client, &of_certificates, seen));
-        let shown = labelled(&format!("{ours},{COMPONENT_LABEL}={SNIPPETS_COMPONENT}"));
-        let snippets = runner.indexed(|seen| scope.watch(client, &shown, seen), owned, owner_of::<ConfigMap>);
-        let shared = labelled(&format!("{ours},{COMPONENT_LABEL}={SOLVER_COMPONENT}"));
-        let concerned = of_namespace.clone();
-        let services = runner.store(
-            |seen| scope.watch(client, &shared, seen),
-            move |service: &Service| concerned(service.namespace()),
-        );
-        let endpoint_slices = runner.indexed(
-            |seen| scope.watch(client, &shared, seen),
-            in_namespace,
-            move |slice: &EndpointSlice| of_namespace(slice.namespace()),
-        );
-        let of_the_solver = labelled(&format!("{SERVICE_NAME_LABEL}={}", rules.solver_service));
-        let solver =
-            runner.store(|seen| own.watch(client, &of_the_solver, seen), move |_: &EndpointSlice| of_all());
-        // A new or deleted class wakes no certificate. The next reconcile sees it.
-        let ingress_classes =
-            runner.store(|_| everywhere(client, &watcher::Config::default()), |_: &IngressClass| vec![]);
-        let handed_off = labelled(&format!("{ours},{COMPONENT_LABEL}={HANDOFF_COMPONENT}"));
-        let handoffs =
-            runner.indexed(|seen| scope.watch(client, &handed_off, seen), owned, owner_of::<ConfigMap>);
         let stores = Self {
             config_maps,
-            ingresses,
+            ingresses: runner.indexed(
+                |seen| scope.watch(client, &of_certificates, seen),
+                owned_in_namespace,
+                owner_of::<Ingress>,
+            ),
             http_routes,
             gateway_api,
             dns_endpoints,
             external_dns,
-            snippets,
-            services,
-            endpoint_slices,
-            solver,
-            ingress_classes,
-            handoffs,
+            snippets: runner.indexed(|seen| scope.watch(client, &shown, seen), owned, owner_of::<ConfigMap>),
+            services: runner.store(
+                |seen| scope.watch(client, &shared, seen),
+                move |service: &Service| of_services.published_in(service.namespace()),
+            ),
+            endpoint_slices: runner.indexed(
+                |seen| scope.watch(client, &shared, seen),
+                in_namespace,
+                move |slice: &EndpointSlice| of_slices.published_in(slice.namespace()),
+            ),
+            solver: runner.store(
+                |seen| own.watch(client, &of_the_solver, seen),
+                move |_: &EndpointSlice| all.published(),
+            ),
+            // A class that comes or goes is seen when a certificate is looked at for another reason.
+            ingress_classes: runner
+                .store(|_| everywhere(client, &watcher::Config::default()), |_: &IngressClass| vec![]),
+            handoffs: runner.indexed(
+                |seen| scope.watch(client, &handed_off, seen),
+                owned,
+                owner_of::<ConfigMap>,
+            ),
             events,
         };
         (stores, Wake(woken))

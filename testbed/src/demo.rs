@@ -131,49 +131,33 @@ async fn prove(bed: &TestBed, certificate: &DynamicObject) -> Result<()> {
         .context("no enrollment ID")?;
     println!("The proof");
     println!("---------");
+    show_certificate(bed, id).await?;
+    show_requests(bed)
+}
+
+async fn show_certificate(bed: &TestBed, enrollment: u64) -> Result<()> {
     let files = bed.work().join("proof");
     std::fs::create_dir_all(&files)?;
-    let (leaf, chain, root) = (files.join("leaf.pem"), files.join("chain.pem"), files.join("root.pem"));
-    let deployed = bed.deployed_certificate(id).await?;
+    let file = |name: &str| files.join(name).to_string_lossy().into_owned();
+    let (leaf, chain, root) = (file("leaf.pem"), file("chain.pem"), file("root.pem"));
+    let deployed = bed.deployed_certificate(enrollment).await?;
     std::fs::write(&leaf, &deployed.certificate)?;
     std::fs::write(&chain, &deployed.trust_chain)?;
     std::fs::write(&root, bed.acme_root().await?)?;
     println!("$ openssl x509 -in leaf.pem -noout -issuer -serial -dates -ext subjectAltName");
-    let text = output(
-        "openssl",
-        &[
-            "x509",
-            "-in",
-            &leaf.to_string_lossy(),
-            "-noout",
-            "-issuer",
-            "-serial",
-            "-dates",
-            "-ext",
-            "subjectAltName",
-        ],
-    )
-    .await?;
+    let show = ["x509", "-in", &leaf, "-noout", "-issuer", "-serial", "-dates", "-ext", "subjectAltName"];
+    let text = output("openssl", &show).await?;
     print!("{text}");
     for name in NAMES {
         ensure!(text.contains(&format!("DNS:{name}")), "the certificate does not cover {name}");
     }
     println!("$ openssl verify -CAfile pebble-root.pem -untrusted chain.pem leaf.pem");
-    print!(
-        "{}",
-        output(
-            "openssl",
-            &[
-                "verify",
-                "-CAfile",
-                &root.to_string_lossy(),
-                "-untrusted",
-                &chain.to_string_lossy(),
-                &leaf.to_string_lossy()
-            ]
-        )
-        .await?
-    );
+    let verify = ["verify", "-CAfile", &root, "-untrusted", &chain, &leaf];
+    print!("{}", output("openssl", &verify).await?);
+    Ok(())
+}
+
+fn show_requests(bed: &TestBed) -> Result<()> {
     println!("The authority's requests in Traefik's access log:");
     for name in NAMES {
         let fetched = bed.access_log()?.into_iter().find(|access| {

@@ -79,53 +79,54 @@ macro_rules! alone {
 /// How many tests run at a time. They mostly wait for CPS and for the authority.
 const SIDE_BY_SIDE: usize = 9;
 
+fn tests() -> impl Iterator<Item = &'static Test> {
+    [
+        // First those that start many operators, because each start checks every existing account.
+        chart::ALONE,
+        gitops::ALONE,
+        failpoints::ALONE,
+        leading::ALONE,
+        outside::ALONE,
+        storm::ALONE,
+        counts::ALONE,
+        monitoring::ALONE,
+        faults::ALONE,
+        publishing::ALONE,
+        accounts::ALONE,
+        ending::ALONE,
+        updating::ALONE,
+        renewing::ALONE,
+        adopting::ALONE,
+        ways::ALONE,
+        standing::ALONE,
+        issue::TOGETHER,
+        refused::TOGETHER,
+        stalled::TOGETHER,
+        accounts::TOGETHER,
+        ending::TOGETHER,
+        publishing::TOGETHER,
+        updating::TOGETHER,
+        renewing::TOGETHER,
+        adopting::TOGETHER,
+        faults::TOGETHER,
+        gitops::TOGETHER,
+        health::TOGETHER,
+        handbook::TOGETHER,
+        chart::TOGETHER,
+        plugin::TOGETHER,
+        approving::TOGETHER,
+        preflight::TOGETHER,
+        preflight_dns::TOGETHER,
+        healing::TOGETHER,
+        ways::TOGETHER,
+        standing::TOGETHER,
+    ]
+    .into_iter()
+    .flatten()
+}
+
 fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
-    let tests = || {
-        [
-            // First those that start many operators, because each start checks every existing account.
-            chart::ALONE,
-            gitops::ALONE,
-            failpoints::ALONE,
-            leading::ALONE,
-            outside::ALONE,
-            storm::ALONE,
-            counts::ALONE,
-            monitoring::ALONE,
-            faults::ALONE,
-            publishing::ALONE,
-            accounts::ALONE,
-            ending::ALONE,
-            updating::ALONE,
-            renewing::ALONE,
-            adopting::ALONE,
-            ways::ALONE,
-            standing::ALONE,
-            issue::TOGETHER,
-            refused::TOGETHER,
-            stalled::TOGETHER,
-            accounts::TOGETHER,
-            ending::TOGETHER,
-            publishing::TOGETHER,
-            updating::TOGETHER,
-            renewing::TOGETHER,
-            adopting::TOGETHER,
-            faults::TOGETHER,
-            gitops::TOGETHER,
-            health::TOGETHER,
-            handbook::TOGETHER,
-            chart::TOGETHER,
-            plugin::TOGETHER,
-            approving::TOGETHER,
-            preflight::TOGETHER,
-            preflight_dns::TOGETHER,
-            healing::TOGETHER,
-            ways::TOGETHER,
-            standing::TOGETHER,
-        ]
-        .into_iter()
-        .flatten()
-    };
     if arguments.list {
         let listed = tests().map(|test| Trial::test(test.name, || Ok(()))).collect();
         libtest_mimic::run(&arguments, listed).exit();

@@ -215,22 +215,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
     let info = &change.status_info;
     let since = since(d);
     match phase {
-        Phase::Preparing => {
-            if d.is_done(Progress::DomainsValidated) {
-                validated(d);
-                d.not_done(
-                    Progress::Deployed,
-                    Reason::WaitingForDeployment,
-                    format!("CPS is working on `{}` {since}", info.status),
-                );
-            } else {
-                d.not_done(
-                    Progress::ChallengesPublished,
-                    Reason::WaitingForChallenges,
-                    format!("CPS is preparing the change: `{}` {since}", info.status),
-                );
-            }
-        }
+        Phase::Preparing => report_preparing(d, &info.status, &since),
         Phase::Validating => {
             published(d);
             d.not_done(
@@ -275,6 +260,24 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
                 format!("CPS is deploying the certificate: `{}` {since}", info.status),
             );
         }
+    }
+}
+
+/// CPS prepares a change before its challenges, and again before it deploys.
+fn report_preparing(d: &mut Draft, status: &str, since: &str) {
+    if d.is_done(Progress::DomainsValidated) {
+        validated(d);
+        d.not_done(
+            Progress::Deployed,
+            Reason::WaitingForDeployment,
+            format!("CPS is working on `{status}` {since}"),
+        );
+    } else {
+        d.not_done(
+            Progress::ChallengesPublished,
+            Reason::WaitingForChallenges,
+            format!("CPS is preparing the change: `{status}` {since}"),
+        );
     }
 }
 

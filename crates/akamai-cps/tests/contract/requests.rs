@@ -151,10 +151,12 @@ fn minimal() -> Enrollment {
     Enrollment::domain_validated(csr, NetworkConfiguration::new("core", "standard-tls", true))
 }
 
-/// An enrollment with every field that can be set.
-fn complete() -> Enrollment {
-    let text = |text: &str| Some(text.to_owned());
-    let contact = Contact {
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn contact() -> Contact {
+    Contact {
         first_name: text("A"),
         last_name: text("B"),
         title: text("Engineer"),
@@ -168,8 +170,11 @@ fn complete() -> Enrollment {
         postal_code: text("02142"),
         country: text("US"),
         ..Contact::default()
-    };
-    let org = Organization {
+    }
+}
+
+fn organization() -> Organization {
+    Organization {
         name: text("Example"),
         phone: text("617-555-0111"),
         address_line_one: text("150 Broadway"),
@@ -179,7 +184,11 @@ fn complete() -> Enrollment {
         postal_code: text("02142"),
         country: text("US"),
         ..Organization::default()
-    };
+    }
+}
+
+/// Every field that may be set.
+fn complete() -> Enrollment {
     let csr = Csr {
         cn: "www.example.com".into(),
         sans: Some(vec!["api.example.com".into()]),
@@ -211,10 +220,10 @@ fn complete() -> Enrollment {
         change_management: true,
         certificate_chain_type: text("default"),
         signature_algorithm: text("SHA-256"),
-        org: Some(org),
+        org: Some(organization()),
         org_id: Some(645_263_546),
-        admin_contact: Some(contact.clone()),
-        tech_contact: Some(contact),
+        admin_contact: Some(contact()),
+        tech_contact: Some(contact()),
         third_party: Some(Default::default()),
         ..Enrollment::domain_validated(csr, network)
     }
