@@ -50,8 +50,9 @@ test: require-test fmt-check lint deny book build ## Every test
 .PHONY: bench
 bench: require-shell build ## Seconds from kubectl apply to Ready, what a fleet at rest costs, the solver beside nginx, as tables (needs nginx-light and wrk)
 	cargo bench --locked --profile dev $(FEATURES) --bench issue
-	cargo bench --locked --profile dev $(FEATURES) --bench fleet
-	cargo bench --locked --bench solver
+	cargo build --locked --profile measured --package akacert --package cps-simulator
+	cargo bench --locked --profile measured --package testbed --bench fleet
+	cargo bench --locked --profile measured --package akacert --bench solver
 
 .PHONY: image
 image: require-demo build ## Builds the image, and takes a certificate to Ready with operator and solver in it (needs buildah or docker, and root)

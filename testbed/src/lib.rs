@@ -51,7 +51,7 @@ pub use install::{NAMESPACE, SECRET, manifest};
 pub use monitoring::PROMETHEUS;
 pub use namespace::{enter, enter_with};
 pub use network::{AUTHORITY, CPS, CPS_HOST, DCV_HOST, EDGE, HOST, HOST_IPV6, has_ipv6};
-pub use process::{Process, the_last};
+pub use process::{Process, Usage, the_last};
 pub use programs::{Built, Parts, Programs, own};
 pub use progress::duration;
 pub use records::{Access, Query, Request};

@@ -12,6 +12,20 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
+/// Linux counts CPU time in these, whatever the kernel's own clock.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What a program has used.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Seconds of CPU time since it began, in user space and in the kernel.
+    pub cpu: f64,
+    /// Memory that it holds, in MiB.
+    pub resident: f64,
+    /// The most memory that it has held, in MiB.
+    pub peak: f64,
+}
+
 /// A running program.
 pub struct Process {
     name: String,
@@ -70,8 +84,32 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = self.child.id().with_context(|| format!("{} has ended", self.name))?;
-        Ok(kill(Pid::from_raw(i32::try_from(pid)?), signal)?)
+        Ok(kill(Pid::from_raw(i32::try_from(self.id()?)?), signal)?)
+    }
+
+    fn id(&self) -> Result<u32> {
+        self.child.id().with_context(|| format!("{} has ended", self.name))
+    }
+
+    /// What it has used so far.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn usage(&self) -> Result<Usage> {
+        let directory = Path::new("/proc").join(self.id()?.to_string());
+        let stat = std::fs::read_to_string(directory.join("stat"))?;
+        let (_, fields) = stat.rsplit_once(") ").context("/proc/PID/stat")?;
+        let ticks: Vec<f64> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+        let status = std::fs::read_to_string(directory.join("status"))?;
+        let mebibytes = |key| -> Result<f64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(key)).context(key)?;
+            Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+        };
+        Ok(Usage {
+            cpu: ticks.iter().sum::<f64>() / TICKS_PER_SECOND,
+            resident: mebibytes("VmRSS:")?,
+            peak: mebibytes("VmHWM:")?,
+        })
     }
 
     /// Waits until the program ends by itself. Returns its exit code, or `None` if a signal ended it.
