@@ -97,16 +97,17 @@ impl Error {
         match self {
             Self::Api { status, .. } | Self::UnexpectedAnswer { status, .. } => Some(*status),
             Self::OutcomeUnknown { status, .. } => *status,
-            _ => None,
+            Self::Throttled { .. }
+            | Self::Unreachable { .. }
+            | Self::NotPermitted { .. }
+            | Self::InvalidRequest { .. } => None,
         }
     }
 
     /// What the answer said, if it was an error answer.
     pub fn problem(&self) -> Option<&Problem> {
-        match self {
-            Self::Api { problem, .. } => Some(problem),
-            _ => None,
-        }
+        let Self::Api { problem, .. } = self else { return None };
+        Some(problem)
     }
 
     /// CPS itself says that there is no such thing. A 404 that does not come from CPS (a proxy's page, say) is not
@@ -152,10 +153,8 @@ impl Error {
 
     /// How long to wait before any further call, when Akamai said so.
     pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Throttled { retry_after, .. } => Some(*retry_after),
-            _ => None,
-        }
+        let Self::Throttled { retry_after, .. } = self else { return None };
+        Some(*retry_after)
     }
 
     /// A write may or may not have been carried out.

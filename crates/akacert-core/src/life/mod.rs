@@ -147,7 +147,10 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Pause>, Next> {
         }
         // At every start of the operator, or at a disturbance of CPS, a fleet would be written twice for nothing.
         account::View::NotReady { transient: true, .. } => {}
-        view => {
+        view @ (account::View::Missing { .. }
+        | account::View::NotReady { .. }
+        | account::View::NamespaceNotAllowed { .. }
+        | account::View::DomainNotAllowed { .. }) => {
             let (reason, message) = account_problem(view);
             d.noted(Progress::AccountReady, reason, message);
         }

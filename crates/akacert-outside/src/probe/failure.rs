@@ -60,12 +60,8 @@ pub enum ProbeFailure {
 
 /// What an address did that was just named.
 fn how(failure: &ProbeFailure) -> String {
-    match failure {
-        ProbeFailure::Public { cause, .. } => {
-            format!("it {cause}; correct or remove its record, or see that it leads to where the others do")
-        }
-        other => other.to_string(),
-    }
+    let ProbeFailure::Public { cause, .. } = failure else { return failure.to_string() };
+    format!("it {cause}; correct or remove its record, or see that it leads to where the others do")
 }
 
 /// What somebody did who was asked for a token.
