@@ -247,13 +247,11 @@ impl Outcome {
     /// When to check again although nothing has changed in the cluster. Watches show changes of the account and its
     /// Secret, but no repair at Akamai.
     fn repeat_after(&self, failures: u32, schedule: Schedule) -> Option<Duration> {
-        match self.reason {
-            _ if self.is_transient() => {
-                Some(schedule.after_failure(failures).max(self.pause.unwrap_or_default()))
-            }
-            Reason::CredentialsRejected | Reason::PermissionMissing => Some(schedule.while_stalled()),
-            _ => None,
+        if self.is_transient() {
+            return Some(schedule.after_failure(failures).max(self.pause.unwrap_or_default()));
         }
+        matches!(self.reason, Reason::CredentialsRejected | Reason::PermissionMissing)
+            .then(|| schedule.while_stalled())
     }
 
     /// The status to report of a subject.

@@ -110,10 +110,7 @@ async fn delete_removes_a_deployed_enrollment_before_the_resource_goes(bed: &Tes
     let reasons: Vec<String> = history
         .try_take_while(|event| ready(Ok(!matches!(event, WatchEvent::Deleted(_)))))
         .try_filter_map(async |event| {
-            Ok(match event {
-                WatchEvent::Modified(seen) => reason(&seen),
-                _ => None,
-            })
+            Ok(if let WatchEvent::Modified(seen) = event { reason(&seen) } else { None })
         })
         .try_collect()
         .await?;

@@ -210,7 +210,7 @@ async fn never_ready_without_its_names(scene: &Scene<'_>) -> Result<()> {
                     version = certificate.resource_version().unwrap_or_default();
                 }
                 WatchEvent::Error(_) => version = "0".to_owned(),
-                _ => {}
+                WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => {}
             }
         }
     }

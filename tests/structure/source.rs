@@ -128,7 +128,7 @@ fn end_of_group(tokens: &[Token], start: usize) -> usize {
         match token {
             Token::Sign('{' | '(' | '[') => depth += 1,
             Token::Sign('}' | ')' | ']') => depth -= 1,
-            _ => {}
+            Token::Word(_) | Token::Colons | Token::Sign(_) => {}
         }
         if depth == 0 {
             return at + 1;
@@ -192,7 +192,7 @@ fn end_of_item(tokens: &[Token], start: usize) -> usize {
             Token::Sign('}' | ')' | ']') => return at,
             Token::Sign(';') => return at + 1,
             Token::Sign(',') if !item => return at + 1,
-            _ => at += 1,
+            Token::Word(_) | Token::Colons | Token::Sign(_) => at += 1,
         }
     }
     at

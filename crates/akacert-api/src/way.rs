@@ -68,7 +68,13 @@ impl<'a> Way<'a> {
         match self {
             Way::Gateway(route) => Some(route),
             Way::Redirect(redirect) => redirect.gateway.as_ref(),
-            _ => None,
+            Way::Edge
+            | Way::Ingress(_)
+            | Way::External
+            | Way::EdgeDns(_)
+            | Way::DnsEndpoint(_)
+            | Way::Rfc2136(_)
+            | Way::Manual => None,
         }
     }
 

@@ -109,10 +109,8 @@ impl View {
     /// The account, if the certificate may use it.
     #[must_use]
     pub fn ready(&self) -> Option<&Arc<Account>> {
-        match self {
-            View::Ready(account) => Some(account),
-            _ => None,
-        }
+        let View::Ready(account) = self else { return None };
+        Some(account)
     }
 }
 

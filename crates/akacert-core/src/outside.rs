@@ -37,8 +37,8 @@ impl Target {
                 let need = match way {
                     Way::Edge => Need::Edge,
                     Way::Redirect(redirect) => Need::Redirect { host: redirect.host().to_owned() },
-                    way if way.is_dns() => Need::Dns,
-                    _ => Need::Http,
+                    Way::EdgeDns(_) | Way::DnsEndpoint(_) | Way::Rfc2136(_) | Way::Manual => Need::Dns,
+                    Way::Ingress(_) | Way::Gateway(_) | Way::External => Need::Http,
                 };
                 Self { name: name.to_owned(), need }
             })

@@ -150,12 +150,7 @@ impl Resolve for DnsResolver {
                 Err(error) if error.is_no_records_found() => return Ok(Vec::new()),
                 Err(_) => return Err(LookupFailure::Failed),
             };
-            let address = |data: &RData| match data {
-                RData::A(v4) => Some(IpAddr::V4(v4.0)),
-                RData::AAAA(v6) => Some(IpAddr::V6(v6.0)),
-                _ => None,
-            };
-            Ok(found.answers().iter().filter_map(|record| address(&record.data)).collect())
+            Ok(found.answers().iter().filter_map(|record| record.data.ip_addr()).collect())
         }
         .boxed()
     }
@@ -168,9 +163,9 @@ impl Resolve for DnsResolver {
                 Err(error) if error.is_no_records_found() => return Ok(None),
                 Err(_) => return Err(LookupFailure::Failed),
             };
-            let target = found.answers().iter().find_map(|record| match &record.data {
-                RData::CNAME(alias) => Some(alias.0.to_ascii().trim_end_matches('.').to_ascii_lowercase()),
-                _ => None,
+            let target = found.answers().iter().find_map(|record| {
+                let RData::CNAME(alias) = &record.data else { return None };
+                Some(alias.0.to_ascii().trim_end_matches('.').to_ascii_lowercase())
             });
             Ok(target)
         }

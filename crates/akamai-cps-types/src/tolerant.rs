@@ -74,22 +74,18 @@ where
 
 /// Reads `true`, `"true"` and null, because change management info sends booleans as text.
 pub fn loose_bool<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(None),
-        Value::Bool(value) => Ok(Some(value)),
-        Value::String(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
-        Value::String(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        other => Err(serde::de::Error::custom(format!("expected a boolean, found {other}"))),
+    let Some(found) = Option::<Value>::deserialize(deserializer)? else { return Ok(None) };
+    let written = || found.as_str()?.to_ascii_lowercase().parse().ok();
+    match found.as_bool().or_else(written) {
+        Some(value) => Ok(Some(value)),
+        None => Err(serde::de::Error::custom(format!("expected a boolean, found {found}"))),
     }
 }
 
 /// Reads text or a number as text: `orgId`, ports and error codes come in both forms.
 pub fn loose_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text)),
-        other => Ok(Some(other.to_string())),
-    }
+    let found = Option::<Value>::deserialize(deserializer)?;
+    Ok(found.map(|found| found.as_str().map_or_else(|| found.to_string(), str::to_owned)))
 }
 
 /// Reads a number that may be sent as text. An empty text is `None`.

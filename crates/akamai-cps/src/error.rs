@@ -97,16 +97,17 @@ impl Error {
         match self {
             Self::Api { status, .. } | Self::UnexpectedAnswer { status, .. } => Some(*status),
             Self::OutcomeUnknown { status, .. } => *status,
-            _ => None,
+            Self::Throttled { .. }
+            | Self::Unreachable { .. }
+            | Self::NotPermitted { .. }
+            | Self::InvalidRequest { .. } => None,
         }
     }
 
     /// The parsed body of an error answer.
     pub fn problem(&self) -> Option<&Problem> {
-        match self {
-            Self::Api { problem, .. } => Some(problem),
-            _ => None,
-        }
+        let Self::Api { problem, .. } = self else { return None };
+        Some(problem)
     }
 
     /// Whether CPS itself says that the object does not exist. A 404 from elsewhere, such as a proxy's page, does not
@@ -153,10 +154,8 @@ impl Error {
 
     /// How long to wait before any further call, if Akamai said so.
     pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Throttled { retry_after, .. } => Some(*retry_after),
-            _ => None,
-        }
+        let Self::Throttled { retry_after, .. } = self else { return None };
+        Some(*retry_after)
     }
 
     /// Whether a write may or may not have been carried out.

@@ -103,11 +103,9 @@ fn nested(errors: Option<&Value>) -> Option<String> {
     let texts: Vec<&str> = errors?
         .as_array()?
         .iter()
-        .filter_map(|error| match error {
-            Value::String(text) => Some(text.as_str()),
-            other => {
-                other.get("detail").or_else(|| other.get("message")).or_else(|| other.get("title"))?.as_str()
-            }
+        .filter_map(|error| {
+            let inside = || ["detail", "message", "title"].iter().find_map(|field| error.get(field));
+            error.as_str().or_else(|| inside()?.as_str())
         })
         .take(5)
         .collect();

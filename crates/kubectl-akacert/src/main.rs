@@ -164,16 +164,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<ExitCode> {
-    match &cli.command {
-        Command::Completion { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "kubectl-akacert", &mut std::io::stdout());
-            return Ok(ExitCode::SUCCESS);
-        }
-        Command::Complete { words } => {
-            print!("{}", completed(words).await);
-            return Ok(ExitCode::SUCCESS);
-        }
-        _ => {}
+    if let Command::Completion { shell } = &cli.command {
+        clap_complete::generate(*shell, &mut Cli::command(), "kubectl-akacert", &mut std::io::stdout());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Command::Complete { words } = &cli.command {
+        print!("{}", completed(words).await);
+        return Ok(ExitCode::SUCCESS);
     }
     let (client, namespace) = connect(cli.context.as_deref(), cli.namespace.as_deref()).await?;
     let api: Api<AkamaiCertificate> = Api::namespaced(client.clone(), &namespace);

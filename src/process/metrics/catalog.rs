@@ -23,7 +23,7 @@ impl Metric {
         match self.kind {
             MetricType::Counter => format!("{}_total", self.name),
             MetricType::Info => format!("{}_info", self.name),
-            _ => self.name.to_owned(),
+            MetricType::Gauge | MetricType::Histogram | MetricType::Unknown => self.name.to_owned(),
         }
     }
 }

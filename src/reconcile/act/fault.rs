@@ -42,9 +42,10 @@ pub(super) fn cps(error: &CpsError) -> Fault {
 /// What an error from the API server means, or no answer at all.
 #[must_use]
 pub fn cluster_fault(error: &kube::Error) -> Fault {
-    let message = match error {
-        kube::Error::Api(status) => format!("The Kubernetes API refused a request: {}", status.message),
-        error => format!("The Kubernetes API cannot be reached: {error}"),
+    let message = if let kube::Error::Api(status) = error {
+        format!("The Kubernetes API refused a request: {}", status.message)
+    } else {
+        format!("The Kubernetes API cannot be reached: {error}")
     };
     other(Reason::ClusterError, message)
 }

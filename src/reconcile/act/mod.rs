@@ -41,13 +41,12 @@ pub struct Gone;
 /// [`Gone`]: nobody needs the answer any more.
 pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Result<Answer, Gone> {
     match step {
-        Step::RecordIntent(_)
-        | Step::RecordEnrollment(_)
-        | Step::RecordRenewal(_)
-        | Step::ForgetEnrollment
-        | Step::RemoveFinalizer
-        | Step::Publish(_)
-        | Step::HandOff(_) => cluster::write(step, subject, ctx).await,
+        Step::RecordIntent(intent) => cluster::record_intent(intent, subject, ctx).await,
+        Step::RecordEnrollment(id) => cluster::record_enrollment(*id, subject, ctx).await,
+        Step::RecordRenewal(renewal) => cluster::record_renewal(renewal, subject, ctx).await,
+        Step::ForgetEnrollment => cluster::forget_enrollment(subject, ctx).await,
+        Step::RemoveFinalizer => cluster::remove_finalizer(subject, ctx).await,
+        Step::Publish(write) | Step::HandOff(write) => Ok(cluster::publish(write, ctx).await),
         Step::Preflight(targets) => Ok(looks::preflight(ctx, targets).await),
         Step::Probe { tokens, elsewhere, explain } => {
             Ok(looks::probe(subject, ctx, tokens, elsewhere, *explain).await)

@@ -77,10 +77,8 @@ impl RecordError {
     /// When to try again, if the server says so.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            RecordError::EdgeDns { source, .. } => source.retry_after(),
-            _ => None,
-        }
+        let RecordError::EdgeDns { source, .. } = self else { return None };
+        source.retry_after()
     }
 }
 

@@ -19,10 +19,8 @@ fn of<const N: usize>(config_maps: [ConfigMap; N]) -> Challenges {
 }
 
 fn body(challenges: &Challenges, host: &str, path: &str) -> Option<String> {
-    match challenges.find(host, path) {
-        Found::Answer(body) => Some(String::from_utf8(body.to_vec()).unwrap()),
-        _ => None,
-    }
+    let Found::Answer(body) = challenges.find(host, path) else { return None };
+    Some(String::from_utf8(body.to_vec()).unwrap())
 }
 
 #[test]

@@ -169,9 +169,9 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let mut names: Vec<String> = extension
         .iter()
         .flat_map(|extension| &extension.value.general_names)
-        .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
-            _ => None,
+        .filter_map(|name| {
+            let GeneralName::DNSName(name) = name else { return None };
+            Some(name.to_ascii_lowercase())
         })
         .collect();
     names.sort();

@@ -185,13 +185,15 @@ impl Field {
     fn told(&self, wanted: &str, present: &str) -> String {
         let shown = |text: &str| if text.is_empty() { "nothing".to_owned() } else { text.to_owned() };
         let (field, wanted, present) = (self.spec, shown(wanted), shown(present));
-        match self.change {
-            Change::Impossible(has) => {
-                format!("{field} is {wanted}, but the enrollment {has} {present}, which CPS cannot change")
-            }
-            _ if self.shown == Shown::Withheld => format!("{field} differs"),
-            _ => format!("{field}: {present} → {wanted}"),
+        if let Change::Impossible(has) = self.change {
+            return format!(
+                "{field} is {wanted}, but the enrollment {has} {present}, which CPS cannot change"
+            );
         }
+        if self.shown == Shown::Withheld {
+            return format!("{field} differs");
+        }
+        format!("{field}: {present} → {wanted}")
     }
 
     /// Writes what the user has set into a body. Returns whether the user has set anything.

@@ -34,15 +34,13 @@ impl Memory {
     /// Updates the memory with the answer to a step.
     pub fn absorb(&mut self, step: &Step, answer: Answer, moment: Moment) {
         self.asked(step);
-        match answer {
-            Answer::Failed(fault) => match self.meaning(step, &fault, moment) {
-                Some(reason) => self.failed(step, reason, fault, moment),
-                None => self.failures.forget(step.name()),
-            },
-            answer => {
-                self.answered(step, answer, moment);
-                self.failures.forget(step.name());
-            }
+        let Answer::Failed(fault) = answer else {
+            self.answered(step, answer, moment);
+            return self.failures.forget(step.name());
+        };
+        match self.meaning(step, &fault, moment) {
+            Some(reason) => self.failed(step, reason, fault, moment),
+            None => self.failures.forget(step.name()),
         }
     }
 

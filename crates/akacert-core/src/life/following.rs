@@ -63,8 +63,8 @@ pub fn change_completed(
             report(d, &Phase::Validating, change);
             Err(validating::still_published(s, d, account, next_look))
         }
-        other => {
-            report(d, &other, change);
+        Phase::Preparing | Phase::Deploying | Phase::Scheduled(_) | Phase::Input(_) | Phase::Failed => {
+            report(d, &progress, change);
             Err(s.pause(next_look))
         }
     }
@@ -149,9 +149,9 @@ impl Phase {
     /// As somebody sees it who only looks on: what is asked for, others give.
     fn seen_from_afar(self) -> Self {
         match self {
-            Phase::Challenges => Phase::Validating,
-            Phase::Warnings(_) | Phase::Staged | Phase::Input(_) => Phase::Deploying,
-            other => other,
+            Phase::Challenges | Phase::Validating => Phase::Validating,
+            Phase::Warnings(_) | Phase::Staged | Phase::Input(_) | Phase::Deploying => Phase::Deploying,
+            Phase::Preparing | Phase::Scheduled(_) | Phase::Failed => self,
         }
     }
 }

@@ -147,7 +147,10 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Pause>, Next> {
         }
         // Otherwise each start of the operator and each outage of CPS would write the whole fleet twice for nothing.
         account::View::NotReady { transient: true, .. } => {}
-        view => {
+        view @ (account::View::Missing { .. }
+        | account::View::NotReady { .. }
+        | account::View::NamespaceNotAllowed { .. }
+        | account::View::DomainNotAllowed { .. }) => {
             let (reason, message) = account_problem(view);
             d.noted(Progress::AccountReady, reason, message);
         }

@@ -34,10 +34,10 @@ pub(super) fn is_complete(spec: &CertificateSpec, domains: &[DomainValidation]) 
             domain.is_validated()
                 || match way(spec, domain) {
                     Way::Edge => true,
-                    way if way.is_dns() => {
+                    Way::EdgeDns(_) | Way::DnsEndpoint(_) | Way::Rfc2136(_) | Way::Manual => {
                         domain.to_publish(ChallengeType::Dns01).any(|offered| record_name(offered).is_some())
                     }
-                    _ => domain
+                    Way::Ingress(_) | Way::Gateway(_) | Way::Redirect(_) | Way::External => domain
                         .to_publish(ChallengeType::Http01)
                         .any(|challenge| challenge.http_location().is_some()),
                 }

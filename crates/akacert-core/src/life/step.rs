@@ -242,12 +242,13 @@ pub enum Effect {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Step::Publish(write) => write!(f, "Publish: {write}"),
-            Step::HandOff(write) => write!(f, "HandOff: {write}"),
-            Step::WriteRecord(record) => write!(f, "WriteRecord: {}", record.name),
-            Step::RemoveRecord(record) => write!(f, "RemoveRecord: {}", record.name),
-            other => f.write_str(other.name()),
+        f.write_str(self.name())?;
+        if let Step::Publish(write) | Step::HandOff(write) = self {
+            write!(f, ": {write}")?;
         }
+        if let Step::WriteRecord(record) | Step::RemoveRecord(record) = self {
+            write!(f, ": {}", record.name)?;
+        }
+        Ok(())
     }
 }

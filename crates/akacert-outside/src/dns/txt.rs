@@ -89,12 +89,10 @@ async fn ask_each_address(server: &NameServer, name: &Name) -> Vec<(Server, Resu
 fn read(answer: &Message, name: &Name) -> Found {
     let mut values = BTreeSet::new();
     for record in answer.answers.iter().filter(|record| record.name == *name) {
-        match &record.data {
-            RData::CNAME(_) => return Found::Alias,
-            RData::TXT(txt) => {
-                values.insert(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned());
-            }
-            _ => {}
+        if let RData::TXT(txt) = &record.data {
+            values.insert(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned());
+        } else if matches!(record.data, RData::CNAME(_)) {
+            return Found::Alias;
         }
     }
     Found::Values(values)

@@ -51,10 +51,8 @@ pub(super) async fn ask(server: SocketAddr, name: &Name, kind: RecordType) -> Re
             return Err(Silence::Error);
         }
     }
-    match answer.metadata.response_code {
-        ResponseCode::NoError | ResponseCode::NXDomain => Ok(answer),
-        _ => Err(Silence::Error),
-    }
+    let answers = matches!(answer.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
+    if answers { Ok(answer) } else { Err(Silence::Error) }
 }
 
 /// Sends a message over a new connection, and receives the answer.

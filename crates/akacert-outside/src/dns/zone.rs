@@ -122,13 +122,7 @@ impl Dns {
             (Err(failed), Err(_)) => return Err(failed),
             (v4, v6) => v4.into_iter().chain(v6).flatten(),
         };
-        let mut addresses: Vec<IpAddr> = found
-            .filter_map(|(_, data)| match data {
-                RData::A(v4) => Some(IpAddr::V4(v4.0)),
-                RData::AAAA(v6) => Some(IpAddr::V6(v6.0)),
-                _ => None,
-            })
-            .collect();
+        let mut addresses: Vec<IpAddr> = found.filter_map(|(_, data)| data.ip_addr()).collect();
         addresses.sort_unstable();
         addresses.dedup();
         addresses.truncate(MOST_ADDRESSES);

@@ -61,12 +61,8 @@ pub enum ProbeFailure {
 
 /// The failure of an address that the sentence has already named.
 fn how(failure: &ProbeFailure) -> String {
-    match failure {
-        ProbeFailure::Public { cause, .. } => {
-            format!("it {cause}; correct or remove its record, or see that it leads to where the others do")
-        }
-        other => other.to_string(),
-    }
+    let ProbeFailure::Public { cause, .. } = failure else { return failure.to_string() };
+    format!("it {cause}; correct or remove its record, or see that it leads to where the others do")
 }
 
 /// How an address failed to serve a token.

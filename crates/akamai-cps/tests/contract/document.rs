@@ -114,7 +114,7 @@ fn json_schema(schema: &Value) -> Value {
             Value::Object(rewritten)
         }
         Value::Array(items) => Value::Array(items.iter().map(json_schema).collect()),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => schema.clone(),
     }
 }
 

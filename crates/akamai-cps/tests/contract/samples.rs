@@ -180,7 +180,7 @@ fn comparable(value: &Value) -> Value {
             .ok()
             .filter(|value: &Value| value.is_u64() || value.is_boolean())
             .unwrap_or_else(|| value.clone()),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     }
 }
 
@@ -188,7 +188,7 @@ fn last_segments(value: &Value) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.iter().map(last_segments).collect()),
         Value::String(text) => comparable(&Value::from(text.rsplit('/').next().unwrap())),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.clone(),
     }
 }
 

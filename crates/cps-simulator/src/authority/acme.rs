@@ -131,10 +131,8 @@ impl AcmeOrder {
                 result => break result?,
             }
         }
-        match self.poll(|status| status != OrderStatus::Pending).await? {
-            OrderStatus::Invalid => self.failures().await,
-            _ => Ok(Vec::new()),
-        }
+        let status = self.poll(|status| status != OrderStatus::Pending).await?;
+        if status == OrderStatus::Invalid { self.failures().await } else { Ok(Vec::new()) }
     }
 
     /// Requests the validation of each name once. `ready` remembers across retries which names are requested.

@@ -111,9 +111,8 @@ impl Fetcher {
         let Ok(found) = self.resolver.txt_lookup(absolute(&format!("_acme-challenge.{base}"))).await else {
             return false;
         };
-        found.answers().iter().any(|record| match &record.data {
-            RData::TXT(txt) => txt.txt_data.concat() == challenge.response.as_bytes(),
-            _ => false,
+        found.answers().iter().any(|record| {
+            matches!(&record.data, RData::TXT(txt) if txt.txt_data.concat() == challenge.response.as_bytes())
         })
     }
 

@@ -58,10 +58,8 @@ impl NameServer {
         // The task ends with the exchange.
         tokio::spawn(background);
         let answer = exchange.send(message.into()).next().await.ok_or(UpdateError::NoAnswer)??;
-        match answer.metadata.response_code {
-            ResponseCode::NoError => Ok(()),
-            code => Err(UpdateError::Refused(code)),
-        }
+        let code = answer.metadata.response_code;
+        if code == ResponseCode::NoError { Ok(()) } else { Err(UpdateError::Refused(code)) }
     }
 }
 

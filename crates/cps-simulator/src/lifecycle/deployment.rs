@@ -11,11 +11,8 @@ const AUTOMATIC_PUSH: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub(super) async fn deploy(driver: &Driver<'_>, step: Step) -> Option<()> {
     let waits = &driver.context.config.waits;
     // A change that was loaded from a dump does not ask a second time.
-    let agreed = match step {
-        Step::LiveCheck | Step::DeployProduction => true,
-        Step::AckChangeManagement => driver.update(|change| change.asked.acknowledged)?,
-        _ => false,
-    };
+    let agreed = matches!(step, Step::LiveCheck | Step::DeployProduction)
+        || step == Step::AckChangeManagement && driver.update(|change| change.asked.acknowledged)?;
     if !agreed {
         driver.step(Step::DeployStaging, waits.staging).await?;
         driver.update_both(|enrollment, index| enrollment.staging = deployment(enrollment, index))?;

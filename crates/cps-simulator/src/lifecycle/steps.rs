@@ -17,7 +17,10 @@ async fn drive(driver: &Driver<'_>) -> Option<()> {
         ChangeKind::Removal => return remove(driver, step).await,
         _ if issued => {}
         ChangeKind::Network => keep_certificate(driver).await?,
-        _ => issue::obtain(driver, step).await?,
+        ChangeKind::NewCertificate
+        | ChangeKind::ModifyCertificate
+        | ChangeKind::ModifySan
+        | ChangeKind::Renewal => issue::obtain(driver, step).await?,
     }
     deployment::deploy(driver, step).await
 }

@@ -90,7 +90,12 @@ fn publish(driver: &Driver<'_>, authorizations: Vec<Authorization>) -> Option<()
                 _ if authorization.valid => Validation::Validated,
                 // The error of the previous tokens stays readable, because CPS shows it nowhere else.
                 Validation::Failed => Validation::NotReady,
-                _ => Validation::AwaitingUser,
+                Validation::Preparing
+                | Validation::AwaitingUser
+                | Validation::NotReady
+                | Validation::InProgress
+                | Validation::Validated
+                | Validation::Expired => Validation::AwaitingUser,
             };
             if domain.validation == Validation::AwaitingUser {
                 domain.error = None;

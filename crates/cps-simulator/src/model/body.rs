@@ -162,12 +162,11 @@ fn check_contacts(body: &Value) -> Result<(), Invalid> {
 fn check_names(body: &Value) -> Result<Vec<String>, Invalid> {
     let common_name = text(body, "/csr/cn");
     let mut names: Vec<String> = Vec::new();
-    let sans = match &body["csr"]["sans"] {
-        Value::Null => &Vec::new(),
-        Value::Array(sans) => sans,
-        _ => return Err(invalid("Field /csr/sans must be an array.")),
-    };
-    for san in sans {
+    let sans = &body["csr"]["sans"];
+    if !sans.is_null() && !sans.is_array() {
+        return Err(invalid("Field /csr/sans must be an array."));
+    }
+    for san in sans.as_array().into_iter().flatten() {
         let san = san.as_str().ok_or_else(|| invalid("Field /csr/sans must hold strings."))?;
         let known = |name: &str| name.eq_ignore_ascii_case(san);
         if !known(common_name) && !names.iter().any(|name| known(name)) {

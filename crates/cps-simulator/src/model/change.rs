@@ -104,7 +104,10 @@ impl Change {
     pub(crate) fn new(id: u64, kind: ChangeKind, names: &[String]) -> Self {
         let domains = match kind {
             ChangeKind::Network | ChangeKind::Removal => Vec::new(),
-            _ => names.iter().map(|name| Domain::new(name)).collect(),
+            ChangeKind::NewCertificate
+            | ChangeKind::ModifyCertificate
+            | ChangeKind::ModifySan
+            | ChangeKind::Renewal => names.iter().map(|name| Domain::new(name)).collect(),
         };
         let step = if kind == ChangeKind::Removal { Step::DeprovisionCert } else { Step::CreateSlotFiles };
         Self {

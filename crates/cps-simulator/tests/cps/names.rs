@@ -41,13 +41,14 @@ fn answer(query: Message, records: &Records) -> Vec<u8> {
     response.additionals.clear();
     if let Some(question) = response.queries.first().cloned() {
         let name = question.name().to_string().to_lowercase();
-        let data = match question.query_type() {
-            RecordType::A => vec![RData::A(A(Ipv4Addr::LOCALHOST))],
-            RecordType::TXT => {
-                let values = records.lock().unwrap().get(&name).cloned().unwrap_or_default();
-                values.into_iter().map(|value| RData::TXT(TXT::new(vec![value]))).collect()
-            }
-            _ => vec![],
+        let kind = question.query_type();
+        let data = if kind == RecordType::A {
+            vec![RData::A(A(Ipv4Addr::LOCALHOST))]
+        } else if kind == RecordType::TXT {
+            let values = records.lock().unwrap().get(&name).cloned().unwrap_or_default();
+            values.into_iter().map(|value| RData::TXT(TXT::new(vec![value]))).collect()
+        } else {
+            vec![]
         };
         for data in data {
             response.add_answer(Record::from_rdata(question.name().clone(), 1, data));

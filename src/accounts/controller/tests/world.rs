@@ -156,7 +156,7 @@ impl Operator {
         let event = match event {
             Event::Apply(metadata) => Event::Apply(partial(metadata)),
             Event::Delete(metadata) => Event::Delete(partial(metadata)),
-            other => unreachable!("{other:?}"),
+            Event::Init | Event::InitApply(_) | Event::InitDone => unreachable!("{event:?}"),
         };
         self.secrets.lock().unwrap().apply_watcher_event(&event);
         self.tick();

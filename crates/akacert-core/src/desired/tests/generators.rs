@@ -319,7 +319,7 @@ pub fn leaves(object: &Value) -> Map<String, Value> {
                     collect(&path, value, into);
                 }
             }
-            value => {
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 into.insert(path.to_owned(), value.clone());
             }
         }

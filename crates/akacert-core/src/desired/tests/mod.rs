@@ -55,16 +55,15 @@ fn spec(patch: Value) -> CertificateSpec {
 
 /// JSON Merge Patch, RFC 7396.
 fn merge(target: &mut Value, patch: Value) {
-    match patch {
-        Value::Object(patch) => {
-            if !target.is_object() {
-                *target = json!({});
-            }
-            for (key, value) in patch {
-                merge(&mut target[key.as_str()], value);
-            }
-        }
-        other => *target = other,
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (key, value) in patch {
+        merge(&mut target[key.as_str()], value);
     }
 }
 

@@ -124,10 +124,8 @@ proptest! {
         let differences = compared(&spec, None, &found);
         prop_assume!(!differences.is_empty());
         let wanted = differences.iter().all(|difference| difference.field.can_change()).then(|| updated(&spec, &found));
-        let sent = match next(spec, found) {
-            Next::Do(Step::UpdateEnrollment(update)) => Some(update.body),
-            _ => None,
-        };
+        let next = next(spec, found);
+        let sent = if let Next::Do(Step::UpdateEnrollment(update)) = next { Some(update.body) } else { None };
         prop_assert_eq!(sent, wanted);
     }
 
