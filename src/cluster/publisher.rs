@@ -27,7 +27,7 @@ use akacert_api::names::{CERTIFICATE_UID_LABEL, FIELD_MANAGER, SERVICE_NAME_LABE
 use akacert_api::way::Way;
 use akacert_core::published::{
     Blocked, Inventory, Kind, Object, Observed, Rules, SHARED_SERVICE, Write, config_map_name, is_ours,
-    name_taken, satisfies, sweep,
+    name_taken, satisfies, surplus_keys, sweep,
 };
 
 /// How long a write waits for its echo in the watch. A watch that is slower costs a superfluous request, no harm.
@@ -250,7 +250,11 @@ impl Publisher {
                 Some(found) => (with_uid(desired, found), PatchParams::apply(FIELD_MANAGER).force()),
                 None => (with_version(desired, MUST_NOT_EXIST), PatchParams::apply(FIELD_MANAGER)),
             };
-            match api.patch(name, &params, &Patch::Apply(&patch)).await {
+            let applied = match api.patch(name, &params, &Patch::Apply(&patch)).await {
+                Ok(written) => without_surplus(&api, desired, written).await,
+                refused => refused,
+            };
+            match applied {
                 Ok(written) if satisfies(desired, &written) => {
                     self.shown(|| {
                         store
@@ -347,6 +351,25 @@ impl Publisher {
     fn locks(&self) -> MutexGuard<'_, Locks> {
         self.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes away the keys of `data` that an apply leaves, because others wrote them.
+async fn without_surplus<K>(api: &Api<K>, desired: &K, written: K) -> kube::Result<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug,
+{
+    let surplus = surplus_keys(desired, &written);
+    if surplus.is_empty() {
+        return Ok(written);
+    }
+    let meta = written.meta();
+    let patch = serde_json::json!({
+        // The very version that was seen.
+        "metadata": {"uid": meta.uid, "resourceVersion": meta.resource_version},
+        "data": surplus.into_iter().map(|key| (key, serde_json::Value::Null)).collect::<serde_json::Map<_, _>>(),
+    });
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    api.patch(&written.name_any(), &params, &Patch::Merge(&patch)).await
 }
 
 fn with_uid<K: Resource + Clone>(desired: &K, found: &K) -> K {

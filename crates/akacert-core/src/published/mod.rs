@@ -27,7 +27,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use akacert_api::reason::Reason;
 
-pub use compare::satisfies;
+pub use compare::{satisfies, surplus_keys};
 pub use content::{
     By, CHALLENGES_KEY, CHALLENGES_PATH, Content, Malformed, Record, Redirection, Token, keep, keep_records,
     published, read,

@@ -1,6 +1,6 @@
 //! When an object counts as unchanged. The observed objects are answers of a kube-apiserver 1.37.
 
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Value, json};
@@ -179,4 +179,69 @@ fn a_label_or_annotation_that_we_wrote_and_that_is_not_wanted_any_more_is_a_chan
             [format!("f:{key}")] = json!({});
         assert!(!ingress_is_unchanged(former), "{map} of ours");
     }
+}
+
+/// The ConfigMap of one token, as the API server has it; an earlier apply of ours wrote these keys of `data`.
+fn served_config_map(written: &[&str]) -> (ConfigMap, Value) {
+    let content = Content { tokens: two_tokens().into_iter().collect(), ..Content::default() };
+    let desired = objects::config_map(&certificate(), &content, &rules());
+    let mut observed = json_of(&desired);
+    observed["metadata"]["uid"] = json!("b3c047ce-b669-45a9-a779-8762f300cb47");
+    let mut owned = json!({});
+    for key in written {
+        owned[format!("f:{key}")] = json!({});
+        if observed["data"].get(key).is_none() {
+            observed["data"][key] = json!("[]");
+        }
+    }
+    observed["metadata"]["managedFields"] = json!([{
+        "manager": "akacert", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:data": owned}
+    }]);
+    (desired, observed)
+}
+
+#[test]
+fn a_key_of_data_that_is_not_wanted_is_a_change_whoever_wrote_it() {
+    let (desired, unchanged) = served_config_map(&[CHALLENGES_KEY]);
+    let read = |observed: Value| serde_json::from_value::<ConfigMap>(observed).unwrap();
+    assert!(satisfies(&desired, &read(unchanged.clone())));
+    assert!(surplus_keys(&desired, &read(unchanged.clone())).is_empty());
+
+    let (_, ours) = served_config_map(&[CHALLENGES_KEY, "records.json"]);
+    assert!(!satisfies(&desired, &read(ours)));
+
+    let mut others = unchanged;
+    others["data"]["note"] = json!("do not touch");
+    assert!(!satisfies(&desired, &read(others.clone())));
+    assert_eq!(surplus_keys(&desired, &read(others)), ["note"]);
+}
+
+#[test]
+fn a_field_that_we_wrote_and_that_is_not_wanted_any_more_is_a_change() {
+    let mut former = served_ingress();
+    former["spec"]["tls"] = json!([{"hosts": ["www.example.com"]}]);
+    assert!(ingress_is_unchanged(former.clone()), "of somebody else");
+    former["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:tls"] = json!({});
+    assert!(!ingress_is_unchanged(former), "of ours");
+
+    let mut former = served_service();
+    former["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:ports"]["k:{\"port\":443,\"protocol\":\"TCP\"}"] =
+        json!({".": {}});
+    assert!(!service_is_unchanged(former));
+}
+
+#[test]
+fn a_list_that_somebody_put_into_an_item_of_ours_is_a_change() {
+    let contained = |observed: &Value| {
+        super::super::compare::contains(
+            observed,
+            &json!({"rules": [{"matches": [{"path": {"value": "/a"}}]}]}),
+        )
+    };
+    let rule = json!({"rules": [{"matches": [{"path": {"type": "Exact", "value": "/a"}}], "timeouts": {}}]});
+    assert!(contained(&rule));
+    let mut filtered = rule;
+    filtered["rules"][0]["filters"] = json!([{"type": "RequestRedirect"}]);
+    assert!(!contained(&filtered));
 }
