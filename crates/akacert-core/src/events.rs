@@ -104,6 +104,14 @@ pub fn event(severity: Severity, reason: &str, action: &'static str, note: &str)
     Event { severity, reason: reason.to_owned(), action, note }
 }
 
+/// Every reason that an event about a certificate can have.
+#[cfg(test)]
+pub(crate) fn reasons() -> impl Iterator<Item = Reason> {
+    let news = NEWS.iter().map(|(_, reason, _)| *reason).chain([Reason::RenewalStarted, Reason::Renewed]);
+    let trouble = |reason: &Reason| reason.severity() != reason::Severity::Progress;
+    news.chain(Reason::ALL.iter().copied().filter(trouble))
+}
+
 /// The page `docs/events.md`, rendered.
 #[must_use]
 pub fn handbook_page() -> String {

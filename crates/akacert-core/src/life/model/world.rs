@@ -10,6 +10,7 @@ use akamai_cps_types::{DomainValidation, Enrollment};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::counts::Counts;
 use super::cps::{Cps, Phase, Production, records, tokens};
 use crate::account::{Account, View};
 use crate::life::fixtures;
@@ -76,6 +77,7 @@ pub struct World {
     /// The calls of CPS, by their names.
     pub called: Vec<&'static str>,
     pub steps: usize,
+    pub counts: Counts,
     pub log: Vec<String>,
     /// The names of the certificate that was last seen in production.
     pub(super) seen: Vec<&'static str>,
@@ -121,6 +123,7 @@ impl World {
             crash: None,
             called: vec![],
             steps: 0,
+            counts: Counts::default(),
             log: vec![],
             seen: vec![],
             memory: Memory::default(),
@@ -199,6 +202,7 @@ impl World {
             self.check(&next, &status);
             if is_worth_a_write(&self.certificate, &status, &next) {
                 self.check_reported(&status);
+                self.counts.status(&self.status(), &status);
                 self.certificate.status = Some(status);
             }
             let step = match next {
@@ -206,6 +210,7 @@ impl World {
                 Next::Pause(pause) => return self.pause(pause),
             };
             self.steps += 1;
+            self.counts.step(&step);
             self.log.push(format!("{}: {step}", self.now));
             if !self.survives(&step) {
                 self.log.push("the operator dies".into());

@@ -1,0 +1,73 @@
+//! What cannot occur in the model, and why. A subject that does occur fails the test, so that the table only shrinks.
+//! A reason that cannot occur has no event either.
+
+use super::counts::Kind as K;
+use super::counts::Seen::{self, Reason as R, Step};
+use akacert_api::reason::Reason::*;
+
+pub const NOT_IN_THE_MODEL: &[(&[Seen], &str)] = &[
+    (&[R(Creating), R(Updating)], "is told between two steps, where no status is written unless Ready flips"),
+    (
+        &[
+            R(CredentialsAccepted),
+            R(SecretNotFound),
+            R(SecretInvalid),
+            R(EndpointNotAllowed),
+            R(CredentialsRejected),
+            R(PermissionMissing),
+            R(AccountInUse),
+        ],
+        "is a reason of an account's condition; the model has no account of its own",
+    ),
+    (&[R(AccountNotFound), R(NamespaceNotAllowed), R(DomainNotAllowed)], "the account is Ready or NotReady"),
+    (&[R(ContractUnknown), R(ContactsMissing), R(ForeignNames)], "the account and its defaults never change"),
+    (
+        &[Step(K::AcknowledgeWarnings), R(WaitingForWarnings)],
+        "nobody approves warnings; CPS lets them go in the end",
+    ),
+    (
+        &[Step(K::ReadStaged), Step(K::AcknowledgeDeployment), R(DeploymentNeedsApproval)],
+        "spec.changeManagement is not set, and nothing waits on staging",
+    ),
+    (&[Step(K::Schedule), R(WaitingForWindow), R(ConfigurationInvalid)], "spec.deployment.window is not set"),
+    (&[Step(K::HandOff), R(HandedOff)], "spec.handoff is not set"),
+    (
+        &[
+            Step(K::DeleteEnrollment),
+            Step(K::RemoveFinalizer),
+            R(DeletionPending),
+            R(DeletionRefused),
+            R(DeletionBlocked),
+        ],
+        "nobody deletes the certificate",
+    ),
+    (&[Step(K::ForgetEnrollment), R(EnrollmentGone)], "nobody removes the enrollment from CPS"),
+    (&[R(PlanNeedsApproval)], "spec.updatePolicy is not set"),
+    (&[R(Drifted)], "spec.driftPolicy is not set; a drift waits for the change that made it: UpdateWaits"),
+    (&[R(NotAdoptable), R(Conflict)], "nothing is adopted, and no other certificate has the enrollment"),
+    (
+        &[R(Immutable), R(UpdateRefused), R(UpdateIgnored), R(EnrollmentRefused)],
+        "only the names change, and CPS takes every body",
+    ),
+    (
+        &[R(ChangeFailed), R(InputNeeded), R(AuthorizationFailed)],
+        "no change fails, and CPS asks for nothing else",
+    ),
+    (
+        &[R(AutoValidated), R(PreflightFailed), R(RenewalWouldFail)],
+        "the names are always as their ways need them, and are never CNAMEd to Akamai",
+    ),
+    (&[R(Served), R(NotServed), R(PlainHttp)], "spec.probe is not set"),
+    (&[R(RenewalLate), R(ExpiringSoon)], "the sequences end months before a certificate expires"),
+    (&[R(RecordMissing), R(DnsUpdateFailed)], "Edge DNS takes each record, and shows it at once"),
+    (&[R(RouteNotAccepted), R(KindMissing)], "no way needs Gateway API or external-dns"),
+    (
+        &[R(ServerNotAllowed), R(AnnotationNotAllowed)],
+        "spec has no name server and no annotation for an Ingress",
+    ),
+    (
+        &[R(NamespaceTerminating), R(NameTaken), R(ClusterError)],
+        "the API server takes each write, and everything in the namespace is ours",
+    ),
+    (&[R(Throttled)], "CPS never says how long to wait"),
+];
