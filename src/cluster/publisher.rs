@@ -17,6 +17,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::scope::Scope;
@@ -27,7 +28,7 @@ use akacert_api::names::{CERTIFICATE_UID_LABEL, FIELD_MANAGER, SERVICE_NAME_LABE
 use akacert_api::way::Way;
 use akacert_core::published::{
     Blocked, Inventory, Kind, Object, Observed, Rules, SHARED_SERVICE, Write, config_map_name, is_ours,
-    name_taken, satisfies, surplus_keys, sweep,
+    name_taken, satisfies, sweep, without_surplus,
 };
 
 /// How long a write waits for its echo in the watch. A watch that is slower costs a superfluous request, no harm.
@@ -201,7 +202,7 @@ impl Publisher {
 
     async fn perform_alone(&self, write: &Write) -> Result<(), PublishError> {
         match write {
-            Write::Apply { object, .. } => match object {
+            Write::Apply(object) => match object {
                 Object::ConfigMap(object) => self.apply(&self.watches.config_maps.store, object, write).await,
                 Object::EndpointSlice(object) => {
                     self.apply(&self.watches.endpoint_slices.store, object, write).await
@@ -251,7 +252,7 @@ impl Publisher {
                 None => (with_version(desired, MUST_NOT_EXIST), PatchParams::apply(FIELD_MANAGER)),
             };
             let applied = match api.patch(name, &params, &Patch::Apply(&patch)).await {
-                Ok(written) => without_surplus(&api, desired, written).await,
+                Ok(written) => cleared(&api, desired, written).await,
                 refused => refused,
             };
             match applied {
@@ -353,21 +354,15 @@ impl Publisher {
     }
 }
 
-/// Takes away the keys of `data` that an apply leaves, because others wrote them.
-async fn without_surplus<K>(api: &Api<K>, desired: &K, written: K) -> kube::Result<K>
+/// Takes away what an apply leaves of what is ours alone, because others wrote it.
+async fn cleared<K>(api: &Api<K>, desired: &K, written: K) -> kube::Result<K>
 where
     K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug,
 {
-    let surplus = surplus_keys(desired, &written);
-    if surplus.is_empty() {
-        return Ok(written);
-    }
+    let Some(mut patch) = without_surplus(desired, &written) else { return Ok(written) };
     let meta = written.meta();
-    let patch = serde_json::json!({
-        // The very version that was seen.
-        "metadata": {"uid": meta.uid, "resourceVersion": meta.resource_version},
-        "data": surplus.into_iter().map(|key| (key, serde_json::Value::Null)).collect::<serde_json::Map<_, _>>(),
-    });
+    // The very version that was seen.
+    patch["metadata"] = json!({"uid": meta.uid, "resourceVersion": meta.resource_version});
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
     api.patch(&written.name_any(), &params, &Patch::Merge(&patch)).await
 }

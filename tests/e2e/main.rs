@@ -6,6 +6,7 @@ mod adopting;
 mod approving;
 mod chart;
 mod counts;
+mod disputes;
 mod ending;
 mod failpoints;
 mod faults;
@@ -120,6 +121,7 @@ fn main() -> Result<()> {
             preflight::TOGETHER,
             preflight_dns::TOGETHER,
             healing::TOGETHER,
+            disputes::TOGETHER,
             ways::TOGETHER,
             standing::TOGETHER,
         ]

@@ -266,12 +266,6 @@ impl Draft {
         self.reports.iter().all(|report| report.as_ref().is_some_and(|report| report.done))
     }
 
-    /// Nothing was looked at yet.
-    #[must_use]
-    pub fn is_untouched(&self) -> bool {
-        self.reports.iter().all(Option::is_none)
-    }
-
     /// What happens to a certificate that serves is told beside `Ready`, unless it takes away what `Ready` says.
     fn is_behind(&self, obstacle: &Obstacle) -> bool {
         self.was_ready

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::proof::Proof;
 use super::step::Step;
+use super::writes::Writes;
 use crate::outside::{Outlook, Target};
 use crate::published::{Record, Token};
 
@@ -30,6 +31,8 @@ pub struct Memory {
     pub records: OfRecords,
     /// The last look from outside, which the next one replaces.
     pub forecast: Option<Forecast>,
+    /// What was written in the cluster. It holds for as long as somebody may undo it.
+    pub writes: Writes,
     /// What failed. It holds until the step succeeds, however long the certificate rests meanwhile.
     pub failures: Failures,
 }
@@ -259,7 +262,7 @@ pub struct Forecast {
 pub struct OfRecords {
     /// Those that were written, and when.
     pub written: BTreeMap<Record, Timestamp>,
-    /// Those that were removed since.
+    /// The values that were removed since, each by itself.
     pub removed: BTreeSet<Record>,
 }
 
@@ -322,6 +325,7 @@ impl Memory {
         self.enrollment.deployments = None;
         self.looks = Looks::default();
         self.failures = Failures::default();
+        self.writes = Writes::default();
     }
 
     /// The certificate is at rest: drops everything that the next look would not use anyway. Ten thousand certificates need
@@ -331,6 +335,8 @@ impl Memory {
         let mut failures = std::mem::take(&mut self.failures);
         // What is tried again later is not tried at every look; what its time has passed by is not wanted any more.
         failures.0.retain(|_, failure| failure.retry_at > now);
+        let mut writes = std::mem::take(&mut self.writes);
+        writes.rest(now);
         *self = Self {
             generation: OfGeneration { number: self.generation.number, updates: 0 },
             enrollment: OfEnrollment { quiet, ..OfEnrollment::default() },
@@ -340,6 +346,7 @@ impl Memory {
                 ..Looks::default()
             },
             forecast: self.forecast.take(),
+            writes,
             failures,
             ..Self::default()
         };

@@ -39,6 +39,7 @@ pub mod step;
 mod tests;
 mod updating;
 mod validating;
+mod writes;
 
 use std::sync::Arc;
 
@@ -52,7 +53,9 @@ use akacert_api::reason::Reason;
 use akacert_api::status::{CertificateStatus, DeploymentStatus, condition};
 
 use draft::{Draft, Progress};
+use memory::Failure;
 pub use pause::{Next, Pause};
+use publishing::Standing;
 pub use snapshot::Snapshot;
 pub use step::Step;
 
@@ -82,8 +85,22 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
         return ending::removed(s, d);
     }
     not_suspended(s, d)?;
-    publishing::stands(s, d)?;
-    if let Some(pause) = settled(s, d)? {
+    let standing = Standing::of(s);
+    let Some(trouble) = publishing::stands(s, d, &standing)? else { return goes_on(s, d, &standing) };
+    // It is told whatever the rest says, and tried again whatever the rest waits for.
+    let next = goes_on(s, d, &standing);
+    let again = Pause::Until(trouble.retry_at);
+    d.beside(condition::RENEWAL_READY, false, trouble.reason, trouble.message);
+    match next {
+        Ok(pause) => Ok(pause.min(again)),
+        Err(Next::Pause(pause)) => Err(Next::Pause(pause.min(again))),
+        Err(step) => Err(step),
+    }
+}
+
+/// The life of a certificate for which everything stands that has to.
+fn goes_on(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Pause, Next> {
+    if let Some(pause) = settled(s, d, standing)? {
         return Ok(pause);
     }
     let account = account_ready(s, d)?;
@@ -91,7 +108,7 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     updating::as_wanted(s, d, &account, enrollment)?;
     following::change_completed(s, d, &account, enrollment)?;
     let expiry = following::deployed(s, d, enrollment)?;
-    publishing::nothing_for_the_change(s, d)?;
+    publishing::nothing_for_the_change(s, d, standing)?;
     let handoff = handoff::handed_off(s, d)?;
     Ok(expiry.min(handoff).min(Pause::Until(s.schedule.watch_after(s.now, false))))
 }
@@ -119,7 +136,7 @@ fn lasts(s: &Snapshot<'_>) -> Option<Timestamp> {
 
 /// The steady state: deployed, valid, nothing pending, nothing published. It costs no write, and the calls do not grow
 /// with the certificates: one list a contract shows them all.
-fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Pause>, Next> {
+fn settled(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Option<Pause>, Next> {
     let (Some(status), Some(production)) = (s.certificate.status.as_ref(), s.recorded_production()) else {
         return Ok(None);
     };
@@ -128,7 +145,7 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Pause>, Next> {
         && status.change.is_none()
         && expiry::soon(production) > s.now
         && updating::renewal_requested(s).is_none()
-        && publishing::only_stands(s);
+        && standing.is_all();
     if !settled {
         return Ok(None);
     }
@@ -204,7 +221,8 @@ fn renewed_unseen(
     };
     let start = reading.value.as_deref().and_then(|found| found.auto_renewal_start_time);
     let known = status.next_renewal_time.as_ref().map(|known| stages::whole_second(known.0));
-    let moved = start.zip(known).is_some_and(|(start, known)| stages::whole_second(start) > known);
+    // Nobody knows yet when the recorded one was to be renewed: this may be another one already.
+    let moved = start.is_some_and(|start| known.is_none_or(|known| stages::whole_second(start) > known));
     if !moved {
         return Ok(false);
     }
@@ -252,16 +270,19 @@ fn hold_back(s: &Snapshot<'_>, d: &mut Draft, step: Step) -> Next {
     if s.spec().observes() && step.is_side_effect() && !ours {
         return s.pause(s.schedule.while_stalled());
     }
-    let Some(failure) = s.memory.failure(&step).filter(|failure| s.now < failure.retry_at) else {
-        return Next::Do(step);
-    };
-    // What fails after everything is done is cleaning up, and what fails before anything was looked at is what stands: neither
-    // makes a certificate less Ready.
-    if matches!(step, Step::Publish(_)) && d.is_untouched() && is_ready(s) {
-        d.keep();
-        d.beside(condition::RENEWAL_READY, false, failure.reason, failure.message.clone());
-    } else if !d.is_complete() {
+    let Some(failure) = held(s, &step) else { return Next::Do(step) };
+    // What fails after everything is done is cleaning up, which makes a certificate no less Ready.
+    if !d.is_complete() {
         d.blocked(failure.reason, &failure.message);
     }
     Next::Pause(Pause::Until(failure.retry_at))
+}
+
+/// Why a step is not tried now: it failed, or somebody undoes what it does.
+fn held(s: &Snapshot<'_>, step: &Step) -> Option<Failure> {
+    let failed = s.memory.failure(step).filter(|failure| s.now < failure.retry_at);
+    failed.cloned().or_else(|| match step {
+        Step::Publish(write) | Step::HandOff(write) => s.memory.writes.held(write, s.now),
+        _ => None,
+    })
 }

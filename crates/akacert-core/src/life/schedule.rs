@@ -34,6 +34,8 @@ const UNCERTAIN_CREATE: Duration = Duration::from_secs(300);
 const WATCH: Duration = Duration::from_secs(1800);
 /// The same, once CPS should have begun a renewal.
 const WATCH_CLOSELY: Duration = Duration::from_secs(300);
+/// What somebody undid again and again, and has stayed for so long since, is left in peace.
+const UNDISPUTED: Duration = Duration::from_secs(3600);
 /// Nothing is worth doing more often than this, however small the scale.
 const SHORTEST: Duration = Duration::from_millis(50);
 
@@ -95,6 +97,12 @@ impl Schedule {
     #[must_use]
     pub fn after_failure(&self, count: u32) -> Duration {
         self.growing(AFTER_FAILURE, count.saturating_sub(1))
+    }
+
+    /// From the last write of something that somebody undid, until that is forgotten.
+    #[must_use]
+    pub fn undisputed(&self) -> Duration {
+        self.scaled(UNDISPUTED, 0)
     }
 
     /// Between readings of challenges on offer.

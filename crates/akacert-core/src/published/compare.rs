@@ -6,12 +6,12 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::Resource;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use akacert_api::names::FIELD_MANAGER;
 
 /// Whether every field of the desired object has its value in the observed one, we own no field that is not wanted any
-/// more, and its `data` holds nothing else.
+/// more, and what is ours alone holds nothing else.
 pub fn satisfies<K: Resource + Serialize>(desired: &K, observed: &K) -> bool {
     let (Ok(desired_json), Ok(observed_json)) =
         (serde_json::to_value(desired), serde_json::to_value(observed))
@@ -19,21 +19,37 @@ pub fn satisfies<K: Resource + Serialize>(desired: &K, observed: &K) -> bool {
         return false;
     };
     contains(&observed_json, &desired_json)
-        && surplus(&desired_json, &observed_json).is_empty()
+        && surplus(&desired_json, &observed_json).is_none()
         && !has_leftovers(&desired_json, observed)
 }
 
-/// Keys of `data` that are not wanted, whoever wrote them. An apply removes only those that nobody but us owns.
-pub fn surplus_keys<K: Resource + Serialize>(desired: &K, observed: &K) -> Vec<String> {
+/// The merge patch that takes away what is not wanted in what is ours alone, whoever wrote it: an apply removes only what
+/// nobody but us owns. None: there is nothing to take away.
+pub fn without_surplus<K: Resource + Serialize>(desired: &K, observed: &K) -> Option<Value> {
     match (serde_json::to_value(desired), serde_json::to_value(observed)) {
         (Ok(desired), Ok(observed)) => surplus(&desired, &observed),
-        _ => Vec::new(),
+        _ => None,
     }
 }
 
-fn surplus(desired: &Value, observed: &Value) -> Vec<String> {
-    let keys = observed.get("data").and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key);
-    keys.filter(|key| desired.get("data").is_none_or(|data| data.get(key).is_none())).cloned().collect()
+/// The keys of `data`, and the `tls` of an Ingress, with which its controller may redirect the authority to HTTPS.
+fn surplus(desired: &Value, observed: &Value) -> Option<Value> {
+    let mut patch = Map::new();
+    let data = observed.get("data").and_then(Value::as_object).into_iter().flatten();
+    let keys: Map<_, _> = data
+        .filter(|(key, _)| desired.get("data").is_none_or(|wanted| wanted.get(key).is_none()))
+        .map(|(key, _)| (key.clone(), Value::Null))
+        .collect();
+    if !keys.is_empty() {
+        patch.insert("data".to_owned(), Value::Object(keys));
+    }
+    let has_tls = |object: &Value| {
+        object.pointer("/spec/tls").and_then(Value::as_array).is_some_and(|tls| !tls.is_empty())
+    };
+    if has_tls(observed) && !has_tls(desired) {
+        patch.insert("spec".to_owned(), json!({"tls": null}));
+    }
+    (!patch.is_empty()).then_some(Value::Object(patch))
 }
 
 /// Objects may have more fields; lists are equal in length and order, but for owner references, to which others add.

@@ -1,0 +1,99 @@
+//! PURE: the last write of each object in the cluster, for as long as somebody may undo it. What is undone again and again is
+//! written ever more rarely. Not here: writes that fail (`super::memory::Failures`).
+
+use std::collections::BTreeMap;
+
+use akacert_api::reason::Reason;
+use jiff::Timestamp;
+
+use super::memory::Failure;
+use super::schedule::Schedule;
+use crate::published::{Kind, Write};
+
+/// What somebody deletes or edits by hand is written again at once, so often in a row.
+const AT_ONCE: u32 = 2;
+
+/// Kind, namespace and name of an object.
+type Target = (Kind, String, String);
+
+/// The last writes, by their objects.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Writes(BTreeMap<Target, Written>);
+
+/// The last write of one object.
+#[derive(Clone, Debug, PartialEq)]
+struct Written {
+    /// Stands for what was written; none: the object was deleted.
+    content: Option<u64>,
+    /// How often in a row the same had to be written again.
+    again: u32,
+    /// The same is not written before this time.
+    retry_at: Timestamp,
+    /// What stays until then may be relied on.
+    settled_at: Timestamp,
+    /// What stays until then is not disputed any more.
+    forgotten_at: Timestamp,
+}
+
+impl Written {
+    fn is_disputed(&self) -> bool {
+        self.again > AT_ONCE
+    }
+
+    fn trouble(&self, (kind, namespace, name): &Target, retry_at: Timestamp) -> Failure {
+        let message = format!(
+            "{kind} {namespace}/{name} is changed back each time that it is written: find out by whom (kubectl get \
+             --show-managed-fields)"
+        );
+        Failure { reason: Reason::Overruled, message, count: self.again, retry_at }
+    }
+}
+
+impl Writes {
+    /// Something was written.
+    pub(super) fn written(&mut self, write: &Write, at: Timestamp, schedule: Schedule) {
+        let (kind, namespace, name) = write.target();
+        let key = (kind, namespace.to_owned(), name.to_owned());
+        let content = write.content();
+        let before = self.0.get(&key).filter(|before| before.content == content && at < before.forgotten_at);
+        let again = before.map_or(0, |before| before.again.saturating_add(1));
+        let after = |wait| at.checked_add(wait).unwrap_or(Timestamp::MAX);
+        let retry_at = if again < AT_ONCE { at } else { after(schedule.after_failure(again - AT_ONCE + 1)) };
+        let settled_at = after(schedule.after_failure(1));
+        let forgotten_at = after(schedule.undisputed());
+        self.0.insert(key, Written { content, again, retry_at, settled_at, forgotten_at });
+    }
+
+    /// Why a write has to wait, and until when: it was done, and somebody has undone it.
+    #[must_use]
+    pub(super) fn held(&self, write: &Write, now: Timestamp) -> Option<Failure> {
+        let (kind, namespace, name) = write.target();
+        let key = (kind, namespace.to_owned(), name.to_owned());
+        let last = self.0.get(&key).filter(|last| last.content == write.content() && now < last.retry_at)?;
+        Some(last.trouble(&key, last.retry_at))
+    }
+
+    /// What was undone again and again, as far as its last write has not stayed for some moments.
+    #[must_use]
+    pub(super) fn unsettled(&self, now: Timestamp) -> Option<Failure> {
+        let (key, last) =
+            self.disputes(now).find(|(key, last)| key.0 != Kind::Handoff && now < last.settled_at)?;
+        Some(last.trouble(key, last.settled_at))
+    }
+
+    /// What was undone again and again, as far as its last write has not stayed for long.
+    #[must_use]
+    pub(super) fn disputed(&self, now: Timestamp, counts: impl Fn(Kind) -> bool) -> Option<Failure> {
+        let (key, last) = self.disputes(now).find(|(key, _)| counts(key.0))?;
+        Some(last.trouble(key, last.forgotten_at))
+    }
+
+    fn disputes(&self, now: Timestamp) -> impl Iterator<Item = (&Target, &Written)> {
+        self.0.iter().filter(move |(_, last)| last.is_disputed() && now < last.forgotten_at)
+    }
+
+    /// What has stayed for long is forgotten.
+    pub(super) fn rest(&mut self, now: Timestamp) {
+        self.0.retain(|_, last| now < last.forgotten_at);
+    }
+}
