@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use akacert_api::reason::Reason;
 use akamai_cps_types::{Change, ChangeId, Deployments, DomainValidation, Enrollment, EnrollmentId, Warnings};
 use jiff::Timestamp;
 
+pub use super::failures::{Failure, Failures};
 use super::proof::Proof;
 use super::step::Step;
 use super::writes::Writes;
@@ -266,46 +266,6 @@ pub struct OfRecords {
     pub removed: BTreeSet<Record>,
 }
 
-/// The steps that failed and have not succeeded since, by their names.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Failures(BTreeMap<&'static str, Failure>);
-
-/// A step that failed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
-    /// What to report.
-    pub reason: Reason,
-    /// What to report.
-    pub message: String,
-    /// How often in a row.
-    pub count: u32,
-    /// Not before this time again.
-    pub retry_at: Timestamp,
-}
-
-impl Failures {
-    /// The failure of a step, by its name.
-    #[must_use]
-    pub fn of(&self, step: &str) -> Option<&Failure> {
-        self.0.get(step)
-    }
-
-    /// Whether nothing has failed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// A step failed.
-    pub fn insert(&mut self, step: &'static str, failure: Failure) {
-        self.0.insert(step, failure);
-    }
-
-    pub(super) fn forget(&mut self, step: &str) {
-        self.0.remove(step);
-    }
-}
-
 impl Memory {
     /// Nothing is remembered but the generation.
     #[must_use]
@@ -333,8 +293,7 @@ impl Memory {
     pub fn rest(&mut self, now: Timestamp) {
         let quiet = self.last_look();
         let mut failures = std::mem::take(&mut self.failures);
-        // What is tried again later is not tried at every look; what its time has passed by is not wanted any more.
-        failures.0.retain(|_, failure| failure.retry_at > now);
+        failures.rest(now);
         let mut writes = std::mem::take(&mut self.writes);
         writes.rest(now);
         *self = Self {

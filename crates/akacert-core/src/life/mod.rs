@@ -13,6 +13,7 @@ mod creating;
 pub mod draft;
 mod ending;
 pub mod expiry;
+mod failures;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixtures;
 mod following;

@@ -1,12 +1,12 @@
 //! PURE: the last write of each object in the cluster, for as long as somebody may undo it. What is undone again and again is
-//! written ever more rarely. Not here: writes that fail (`super::memory::Failures`).
+//! written ever more rarely. Not here: writes that fail (`super::failures`).
 
 use std::collections::BTreeMap;
 
 use akacert_api::reason::Reason;
 use jiff::Timestamp;
 
-use super::memory::Failure;
+use super::failures::Failure;
 use super::schedule::Schedule;
 use crate::published::{Kind, Write};
 
