@@ -1,5 +1,5 @@
-//! What a fleet of certificates at rest costs: CPS calls and writes to the API server over ten looks at two contracts, for
-//! fleets of different sizes. A table, not a test. `make bench` prints it.
+//! The cost of a fleet of certificates at rest: CPS calls and writes to the API server over ten lists of two
+//! contracts, for fleets of different sizes. This is a table, not a test. `make bench` prints it.
 
 #[path = "../tests/e2e/scene.rs"]
 #[allow(dead_code, reason = "tests and benchmarks start from the same scene and use different parts of it")]
@@ -17,7 +17,7 @@ use tokio::process::Command;
 use scene::{Scene, eventually_within};
 
 const CONTRACTS: [&str; 2] = ["1-FIRST", "1-SECOND"];
-/// The real interval of 1,800 s becomes 5.4 s.
+/// Turns the real interval of 1,800 s into 5.4 s.
 const SCALE: f64 = 0.003;
 const INTERVAL: Duration = Duration::from_millis(5400);
 const LOOKS: u32 = 10;
@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     })
 }
 
-/// Seeds enrollments in each contract, exports them, and applies what was exported.
+/// Seeds enrollments in each contract, exports them, and applies the exported manifests.
 async fn adopt(scene: &Scene<'_>, number: usize, total: usize) -> Result<()> {
     let (bed, name) = (scene.bed, &scene.name);
     let edgerc = bed.work().join("fleet.edgerc");
@@ -93,9 +93,9 @@ async fn adopt(scene: &Scene<'_>, number: usize, total: usize) -> Result<()> {
     Ok(())
 }
 
-/// Counts over ten looks at the contracts.
+/// Counts over ten lists of the contracts.
 async fn at_rest(bed: &TestBed, total: usize) -> Result<()> {
-    // The looks that were due while the last certificates became Ready.
+    // Waits for the lists that were due while the last certificates became Ready.
     tokio::time::sleep(INTERVAL * 2).await;
     bed.control("DELETE", "/calls", None).await?;
     let before = writes(bed)?;
@@ -114,7 +114,7 @@ async fn at_rest(bed: &TestBed, total: usize) -> Result<()> {
     Ok(())
 }
 
-/// Megabytes of memory that the operator's process holds.
+/// The memory of the operator's process, in megabytes.
 fn operator_memory() -> Option<u64> {
     let processes = std::fs::read_dir("/proc").ok()?.filter_map(Result::ok);
     processes.map(|process| process.path()).find_map(|path| {
@@ -127,7 +127,7 @@ fn operator_memory() -> Option<u64> {
     })
 }
 
-/// Writes of the operator to the API server, leases aside.
+/// The operator's writes to the API server, without Leases.
 fn writes(bed: &TestBed) -> Result<usize> {
     let requests = bed.audit_log()?;
     let is_write = |verb: &str| ["create", "update", "patch", "delete"].contains(&verb);

@@ -1,4 +1,4 @@
-//! A program of the test bed. Its output goes into a file. It ends when it is dropped.
+//! A program of the test bed. Its output goes to a file. Dropping it ends the program.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -37,15 +37,15 @@ impl Process {
         Ok(Self { name: name.to_owned(), log, child })
     }
 
-    /// Whether it has ended by itself.
+    /// Whether the program has ended by itself.
     ///
     /// # Errors
-    /// It cannot be asked.
+    /// Its state cannot be read.
     pub fn has_ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    /// Stops it for now, so that it looks as if its machine hung.
+    /// Stops the program for now, as if its machine hung.
     ///
     /// # Errors
     /// It has ended.
@@ -53,7 +53,7 @@ impl Process {
         self.signal(Signal::SIGSTOP)
     }
 
-    /// Lets it go on after [`Process::freeze`].
+    /// Lets the program continue after [`Process::freeze`].
     ///
     /// # Errors
     /// It has ended.
@@ -74,7 +74,7 @@ impl Process {
         Ok(kill(Pid::from_raw(i32::try_from(pid)?), signal)?)
     }
 
-    /// Waits until it ends by itself. Answers its exit code, or none if a signal ended it.
+    /// Waits until the program ends by itself. Returns its exit code, or `None` if a signal ended it.
     ///
     /// # Errors
     /// It does not end within half a minute.
@@ -83,7 +83,7 @@ impl Process {
         Ok(ended.with_context(|| format!("{} does not end", self.name))??.code())
     }
 
-    /// Everything that it has written.
+    /// The whole output of the program.
     ///
     /// # Errors
     /// Its log cannot be read.
@@ -91,7 +91,7 @@ impl Process {
         std::fs::read_to_string(&self.log).with_context(|| format!("no {}", self.log.display()))
     }
 
-    /// Asks it to shut down, and answers whether it aborted, now or before.
+    /// Asks the program to shut down. Returns whether it aborted, now or before.
     ///
     /// # Errors
     /// It does not end within half a minute.
@@ -104,7 +104,7 @@ impl Process {
         Ok(status.signal() == Some(Signal::SIGABRT as i32))
     }
 
-    /// Ends it, and waits until it is gone.
+    /// Ends the program, and waits until it is gone.
     ///
     /// # Errors
     /// It cannot be ended.
@@ -140,16 +140,16 @@ impl Process {
         }
     }
 
-    /// Waits until it listens.
+    /// Waits until the program listens.
     ///
     /// # Errors
-    /// As [`Process::until`].
+    /// As for [`Process::until`].
     pub async fn until_listening(&mut self, address: &str) -> Result<()> {
         self.until("listening", || async { tokio::net::TcpStream::connect(address).await.is_ok() }).await
     }
 }
 
-/// The end of a log, for an error that says why something failed.
+/// The end of a log, for an error message.
 ///
 /// # Errors
 /// The log cannot be read.

@@ -1,5 +1,5 @@
-//! EdgeGrid signatures against fixed values: those of Akamai's own clients, and further ones computed with Akamai's
-//! Python client. They are not computed by the code under test.
+//! EdgeGrid signatures against fixed values: those of Akamai's own clients, and others computed with Akamai's Python
+//! client. The code under test computes none of them.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

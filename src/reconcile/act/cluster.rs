@@ -1,5 +1,4 @@
-//! I/O: what is recorded on the resource, and what is published for it. Not here: how an object is applied
-//! (`crate::cluster`), the status (`super::super`).
+//! I/O: writes annotations and the finalizer to the resource, and publishes objects for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use serde_json::json;
 use super::{Context, Gone, Subject, fault};
 use crate::process::failpoint;
 
-/// A write to the API server.
+/// Carries out a step that writes to the API server.
 pub(super) async fn write(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Result<Answer, Gone> {
     let none = String::new;
     match step {
@@ -60,7 +59,7 @@ async fn publish(write: &Write, ctx: &Context) -> Answer {
     answer.map_or_else(|error| Answer::Failed(fault::publish(&error)), |()| Answer::Done)
 }
 
-/// Sets our finalizer and annotations, on the very version that was looked at.
+/// Sets our finalizer and annotations, on exactly the version that the decision saw.
 async fn record(
     subject: &mut Subject<'_>,
     ctx: &Context,
@@ -104,14 +103,14 @@ async fn patch_metadata(
             *subject.certificate = Arc::new(certificate);
             Ok(Answer::Done)
         }
-        // Somebody else wrote first: look at what it is now, and decide again.
+        // Somebody else wrote first: read the new version and decide again.
         Err(kube::Error::Api(status)) if status.is_conflict() => {
             let found = match api.get_opt(&name).await {
                 Ok(found) => found.ok_or(Gone)?,
                 Err(error) => return Ok(Answer::Failed(fault::cluster_fault(&error))),
             };
             if found.uid() != subject.certificate.uid() {
-                // Another resource of the same name: what was read and made is not its.
+                // This is another resource of the same name. Nothing that the operator read or made belongs to it.
                 return Err(Gone);
             }
             *subject.certificate = Arc::new(found);

@@ -1,5 +1,4 @@
-//! I/O: one call of CPS. A write whose answer was lost is an answer too: nothing is sent twice here. Not here: the lists that
-//! certificates share (`crate::cps::lists`).
+//! I/O: makes one CPS call. A write whose answer was lost is an answer too: this module sends nothing twice.
 
 use akacert_core::life::Step;
 use akacert_core::life::answer::{Answer, FaultKind};
@@ -13,7 +12,6 @@ use super::{Context, Subject, fault};
 use crate::cps::lists;
 use crate::process::failpoint;
 
-/// A call of CPS.
 pub(super) async fn call(step: &Step, subject: &Subject<'_>, ctx: &Context) -> Answer {
     let Some((account, client)) = subject.account.zip(subject.client) else { return fault::no_account() };
     let uid = subject.certificate.uid().unwrap_or_default();
@@ -40,7 +38,7 @@ pub(super) async fn call(step: &Step, subject: &Subject<'_>, ctx: &Context) -> A
                 Some(ours) => {
                     Ok(Answer::Enrollment { begun: list.begun, found: Some(Box::new(ours.clone())) })
                 }
-                // Before anybody is told that it is gone.
+                // Read it before telling anybody that it is gone.
                 None => enrollment_read(&cps(Priority::Poll), *enrollment, list.begun).await,
             }
         }
@@ -84,7 +82,7 @@ async fn read(step: &Step, cps: &Cps) -> Result<Answer, Error> {
     })
 }
 
-/// CPS's own "not found" is an answer, not an error.
+/// Treats CPS's "not found" as an answer and not as an error.
 fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
         Ok(value) => Ok(Some(value)),
@@ -167,7 +165,7 @@ async fn delete(cps: &Cps, id: EnrollmentId) -> Answer {
     answer.map_or_else(|error| Answer::Failed(fault::cps(&error)), |_| Answer::Done)
 }
 
-/// An input for a change. Where CPS has gone on by itself, any 404 says that it does not take it any more.
+/// The answer to an input for a change. If CPS has moved on by itself, a 404 means that it no longer takes the input.
 fn told<T>(answer: Result<T, Error>) -> Answer {
     match answer {
         Ok(_) => Answer::Done,

@@ -1,8 +1,8 @@
-//! I/O: asks the world one thing, once. Every side effect of the operator on a certificate is here or below.
+//! I/O: carries out one step, once. Every side effect of the operator on a certificate is in this module or below.
 //!
-//! A crash before a side effect is a step not done; a crash after it is a step that the next look finds done. Where that
-//! needs a trace, the trace comes first: the intent before the create. Not here: which step (`akacert_core::life`), and what is
-//! remembered of its answer (`Memory::absorb`).
+//! If the operator crashes before a side effect, the step is not done. If it crashes after one, the next look finds
+//! the step done. Where that needs a record, the record comes first: the operator writes the intent before the
+//! create.
 
 mod cluster;
 mod cps;
@@ -22,23 +22,20 @@ use akamai_cps::Client;
 use super::context::Context;
 pub use fault::cluster_fault;
 
-/// What a step works on.
 pub struct Subject<'a> {
-    /// The resource; replaced by what the API server answered to a write.
+    /// The resource. A write replaces it with the API server's answer.
     pub certificate: &'a mut Arc<AkamaiCertificate>,
-    /// Its account, where there is one.
+    /// The account, if there is one.
     pub account: Option<&'a Arc<Account>>,
-    /// A client with the account's credentials.
     pub client: Option<&'a Client>,
-    /// The solver's ready replicas.
     pub solver: &'a [SolverEndpoint],
 }
 
-/// The resource does not exist any more.
+/// The resource no longer exists.
 #[derive(Debug)]
 pub struct Gone;
 
-/// Does a step, and tells what came of it.
+/// Carries out a step, and returns the answer.
 ///
 /// # Errors
 /// [`Gone`]: nobody needs the answer any more.

@@ -5,37 +5,37 @@ use std::collections::BTreeMap;
 use akacert_api::reason::Reason;
 use jiff::Timestamp;
 
-/// The steps that failed and have not succeeded since, by their names.
+/// The steps that failed and have not succeeded since, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Failures(BTreeMap<&'static str, Failure>);
 
-/// A step that failed.
+/// How a step failed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
-    /// What to report.
+    /// The reason to report.
     pub reason: Reason,
-    /// What to report.
+    /// The message to report.
     pub message: String,
-    /// How often in a row.
+    /// How often in a row the step has failed.
     pub count: u32,
-    /// Not before this time again.
+    /// The step is held back until this time.
     pub retry_at: Timestamp,
 }
 
 impl Failures {
-    /// The failure of a step, by its name.
+    /// The failure of the step with this name.
     #[must_use]
     pub fn of(&self, step: &str) -> Option<&Failure> {
         self.0.get(step)
     }
 
-    /// Whether nothing has failed.
+    /// Whether no step has failed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// A step failed.
+    /// Records the failure of a step.
     pub fn insert(&mut self, step: &'static str, failure: Failure) {
         self.0.insert(step, failure);
     }
@@ -44,7 +44,8 @@ impl Failures {
         self.0.remove(step);
     }
 
-    /// What is tried again later is not tried at every look; what its time has passed by is not wanted any more.
+    /// Keeps failures whose back-off lasts, or every look would retry the step. Of the others, the step is no longer
+    /// wanted.
     pub(super) fn rest(&mut self, now: Timestamp) {
         self.0.retain(|_, failure| failure.retry_at > now);
     }

@@ -1,5 +1,4 @@
-//! PURE: the ConfigMap that tells pipelines what is deployed, for those who ask for it. It changes no verdict.
-//! Not here: what is in it (`crate::published`).
+//! PURE: the ConfigMap that tells pipelines what is deployed, if the user asks for it. It does not change `Ready`.
 
 use super::draft::Draft;
 use super::{Next, Pause, Snapshot, Step};
@@ -7,14 +6,14 @@ use crate::published::{self, Kind};
 use akacert_api::reason::Reason;
 use akacert_api::status::condition;
 
-/// The ConfigMap says what is recorded as deployed, or the step that brings it about. Answers when to try again what
-/// could not be written.
+/// Checks that the ConfigMap matches the recorded deployment, or returns the step that writes it. Returns when to
+/// retry a failed write.
 pub fn handed_off(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     let wanted = s.spec().handoff.as_ref();
     if wanted.is_none() {
         d.without(condition::HANDED_OFF);
     }
-    // Only what has been reported as deployed.
+    // Only what the status already reports as deployed.
     let Some((id, production)) =
         s.recorded_enrollment().zip(s.recorded_production()).filter(|_| super::is_ready(s))
     else {

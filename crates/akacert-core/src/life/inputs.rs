@@ -1,5 +1,5 @@
-//! PURE: what a change waits for beside challenges: that somebody accepts CPS's warnings, or lets the certificate go from
-//! staging to production. Not here: which texts are which warnings (`crate::warnings`).
+//! PURE: what a change waits for besides challenges: somebody has to accept CPS's warnings, or to let the certificate
+//! go from staging to production.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use akacert_api::policy::Approve;
 use akacert_api::reason::Reason;
 use akacert_api::status::{DeploymentsStatus, WarningStatus};
 
-/// The next step towards a change that goes on although CPS warns. CPS is looked at again after `next_look` at least.
+/// The next step for a change that stopped at warnings. CPS is checked again after `next_look` at the latest.
 pub fn warnings_approved(
     s: &Snapshot<'_>,
     d: &mut Draft,
@@ -46,7 +46,7 @@ pub fn warnings_approved(
         d.not_done(stage, reason, "The warnings of CPS were acknowledged; the change goes on");
         return wait;
     }
-    // CPS shows the status before it has the texts: then they are read again with the next look.
+    // CPS shows the status before it has the texts. The operator reads them again with the next look.
     let Some(reading) =
         change.stop.warnings.as_ref().filter(|reading| !reading.value.is_empty() || reading.at >= change.at)
     else {
@@ -87,7 +87,7 @@ pub fn warnings_approved(
     wait
 }
 
-/// Warnings as one line each, with their IDs.
+/// The warnings on one line each, with their IDs.
 pub fn texts(warnings: &[WarningStatus]) -> String {
     let line = |warning: &WarningStatus| match &warning.id {
         Some(id) => format!("{id}: {}", warning.message),
@@ -96,7 +96,7 @@ pub fn texts(warnings: &[WarningStatus]) -> String {
     warnings.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
-/// The next step towards production of what is on staging.
+/// The next step towards production for what is on staging.
 pub fn deployment_approved(
     s: &Snapshot<'_>,
     d: &mut Draft,
@@ -166,7 +166,7 @@ pub fn deployment_approved(
     }
 }
 
-/// CPS was told after the change was read: what it makes of it shows with the next look.
+/// Whether CPS got its input after the change was last read. The next look shows the effect.
 fn is_told(told: Option<Timestamp>, change: &OfChange) -> bool {
     told.is_some_and(|told| told >= change.at)
 }

@@ -1,10 +1,10 @@
-//! PURE: what to do next for a certificate, and what to report.
+//! PURE: decides what to do next for a certificate, and what to report.
 //!
-//! [`next()`] looks at a [`Snapshot`] and answers with one [`Step`] or a [`Pause`], and with the status that goes with it. A
-//! step is one read or one side effect. [`Memory::absorb`](memory::Memory::absorb) remembers what the world answers to it, and
-//! then the certificate is looked at again. [`life`] is the whole life of a certificate.
+//! [`next()`] takes a [`Snapshot`], and returns the status and either one [`Step`] or a [`Pause`]. A step is one read
+//! or one side effect. [`Memory::absorb`](memory::Memory::absorb) remembers the answer to it. Then the operator
+//! observes the certificate again. `life()` is the whole life of a certificate.
 //!
-//! Not here: asking the world, and the loop. Both are the operator's.
+//! The operator has the loop and does the I/O.
 
 pub mod absorb;
 mod adopting;
@@ -80,7 +80,7 @@ pub fn next(snapshot: &Snapshot<'_>) -> Decision {
     Decision { next, status: draft.finish() }
 }
 
-/// The life of a certificate. Each line either finds its part done, or answers with the step that it needs.
+/// The life of a certificate. Each line finds its part done, or returns the step that it needs.
 fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     if s.certificate.metadata.deletion_timestamp.is_some() {
         return ending::removed(s, d);
@@ -88,7 +88,7 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     not_suspended(s, d)?;
     let standing = Standing::of(s);
     let Some(trouble) = publishing::stands(s, d, &standing)? else { return goes_on(s, d, &standing) };
-    // It is told whatever the rest says, and tried again whatever the rest waits for.
+    // Whatever comes of the rest, the status shows the trouble, and the operator tries again in time.
     let next = goes_on(s, d, &standing);
     let again = Pause::Until(trouble.retry_at);
     d.beside(condition::RENEWAL_READY, false, trouble.reason, trouble.message);
@@ -99,7 +99,7 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     }
 }
 
-/// The life of a certificate for which everything stands that has to.
+/// The life of a certificate, once what stands was looked at.
 fn goes_on(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Pause, Next> {
     if let Some(pause) = settled(s, d, standing)? {
         return Ok(pause);
@@ -114,7 +114,7 @@ fn goes_on(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Pause
     Ok(expiry.min(handoff).min(Pause::Until(s.schedule.watch_after(s.now, false))))
 }
 
-/// The user's switch: nothing is read from CPS and nothing is written.
+/// `spec.suspend` stops all reads and writes of CPS.
 fn not_suspended(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     if s.spec().suspend != Some(true) {
         return Ok(());
@@ -127,7 +127,7 @@ fn not_suspended(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     Err(Next::Pause(lasts.map_or(Pause::UntilEvent, Pause::Until)))
 }
 
-/// Until when what was found deployed makes the certificate Ready for the names in `spec`, by the record alone.
+/// Until when the recorded deployment makes the certificate Ready for the names in `spec`.
 fn lasts(s: &Snapshot<'_>) -> Option<Timestamp> {
     let production = s.recorded_production().filter(|_| is_ready(s))?;
     let missing = deployed::not_covered(&production.dns_names, &s.spec().names());
@@ -135,8 +135,8 @@ fn lasts(s: &Snapshot<'_>) -> Option<Timestamp> {
     (missing.is_empty() && s.now < end).then_some(end)
 }
 
-/// The steady state: deployed, valid, nothing pending, nothing published. It costs no write, and the calls do not grow
-/// with the certificates: one list a contract shows them all.
+/// The steady state: deployed, valid, nothing pending, nothing published. It costs no write. The calls do not grow
+/// with the number of certificates, because one list per contract shows them all.
 fn settled(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Option<Pause>, Next> {
     let (Some(status), Some(production)) = (s.certificate.status.as_ref(), s.recorded_production()) else {
         return Ok(None);
@@ -162,7 +162,7 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Optio
         account::View::Ready(_) => {
             d.done(Progress::AccountReady, Reason::AccountReady, "The account can be used")
         }
-        // At every start of the operator, or at a disturbance of CPS, a fleet would be written twice for nothing.
+        // Otherwise each start of the operator and each outage of CPS would write the whole fleet twice for nothing.
         account::View::NotReady { transient: true, .. } => {}
         view => {
             let (reason, message) = account_problem(view);
@@ -174,8 +174,8 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Optio
     Ok(Some(Pause::Until(expiry::soon(production)).min(watch).min(handoff).min(outside)))
 }
 
-/// Nothing has happened in CPS, as far as the list of the contract shows. Answers when to look again; none when
-/// something has.
+/// Checks that nothing has happened in CPS, as far as the contract's list shows. Returns when to look again, or
+/// `None` if something has happened.
 fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Pause>, Next> {
     let Some(id) = s.recorded_enrollment() else { return Ok(None) };
     let Some(contract) = status.contract_id.as_ref() else { return Ok(None) };
@@ -208,8 +208,9 @@ fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Pause>
     }
 }
 
-/// Another certificate is in production than the recorded one, though nobody saw the change: where redirects stand CPS
-/// renews alone, while the operator is down or between two looks. That the next renewal moved tells it.
+/// Notices a certificate in production other than the recorded one, when nobody saw the change. Where redirects
+/// stand, CPS can renew alone, while the operator is down or between two looks. The time of the next renewal has then
+/// moved.
 fn renewed_unseen(
     s: &Snapshot<'_>,
     status: &CertificateStatus,
@@ -242,7 +243,7 @@ fn is_ready(s: &Snapshot<'_>) -> bool {
         .is_some_and(|status| condition_set::is_true(&status.conditions, condition::READY))
 }
 
-/// The account exists, allows this certificate, and its credentials were accepted.
+/// Checks that the account exists, allows this certificate, and has accepted credentials.
 fn account_ready(s: &Snapshot<'_>, d: &mut Draft) -> Result<Arc<Account>, Next> {
     if let account::View::Ready(account) = s.account {
         d.done(Progress::AccountReady, Reason::AccountReady, "The account can be used");
@@ -264,22 +265,22 @@ fn account_problem(view: &account::View) -> (Reason, String) {
     }
 }
 
-/// Whoever only observes writes nothing to CPS, and publishes nothing. A step that failed is not tried again before its time;
-/// the failure is what is reported meanwhile.
+/// In Observe mode nothing is written to CPS and nothing is published. A failed step waits for the end of its
+/// back-off, and the status reports the failure meanwhile.
 fn hold_back(s: &Snapshot<'_>, d: &mut Draft, step: Step) -> Next {
     let ours = matches!(step, Step::RecordEnrollment(_) | Step::RemoveFinalizer | Step::HandOff(_));
     if s.spec().observes() && step.is_side_effect() && !ours {
         return s.pause(s.schedule.while_stalled());
     }
     let Some(failure) = held(s, &step) else { return Next::Do(step) };
-    // What fails after everything is done is cleaning up, which makes a certificate no less Ready.
+    // A failed clean-up, after everything is done, does not make a certificate un-Ready.
     if !d.is_complete() {
         d.blocked(failure.reason, &failure.message);
     }
     Next::Pause(Pause::Until(failure.retry_at))
 }
 
-/// Why a step is not tried now: it failed, or somebody undoes what it does.
+/// Why a step has to wait: it failed, or somebody undoes it each time.
 fn held(s: &Snapshot<'_>, step: &Step) -> Option<Failure> {
     let failed = s.memory.failure(step).filter(|failure| s.now < failure.retry_at);
     failed.cloned().or_else(|| match step {

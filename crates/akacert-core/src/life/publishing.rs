@@ -72,7 +72,7 @@ pub(super) fn published(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Resul
     // Somebody may have deleted the ConfigMap: what was written since the start is remembered twice.
     let records = &s.memory.records;
     let known = old.records.into_iter().chain(records.written.keys().cloned());
-    // What is not in DNS any more need not be remembered.
+    // The ConfigMap need not list values that are no longer in DNS.
     let known: Vec<Record> = known.map(|record| record.without(&records.removed)).collect();
     let wanted = Wanted {
         tokens: published::keep(old.tokens, &proof.tokens),
@@ -102,14 +102,14 @@ pub(super) fn published(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Resul
     }
 }
 
-/// What somebody undid again and again has stayed for some moments since.
+/// No disputed object was written only some moments ago.
 fn stays(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let Some(undone) = s.memory.writes.unsettled(s.now) else { return Ok(()) };
     d.not_done(Progress::ChallengesPublished, undone.reason, undone.message);
     Err(Next::Pause(Pause::Until(undone.retry_at)))
 }
 
-/// TXT values of long ago are removed, one at a time. One that cannot be removed holds nothing up: it is tried again later.
+/// Old TXT values are removed, one at a time. If the operator cannot remove one, it goes on and tries again later.
 fn rotated_away_removed(s: &Snapshot<'_>, known: &[Record], proof: &Proof) -> Result<(), Next> {
     if s.memory.failures.of(Step::REMOVE_RECORD).is_some_and(|failure| s.now < failure.retry_at) {
         return Ok(());

@@ -1,5 +1,5 @@
-//! PURE: the last write of each object in the cluster, for as long as somebody may undo it. What is undone again and again is
-//! written ever more rarely. Not here: writes that fail (`super::failures`).
+//! PURE: the last write of each object in the cluster. The operator repeats a write that somebody undoes each time ever
+//! more rarely. Not here: writes that fail (`super::failures`).
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::failures::Failure;
 use super::schedule::Schedule;
 use crate::published::{Kind, Write};
 
-/// What somebody deletes or edits by hand is written again at once, so often in a row.
+/// The operator repeats a write at once so often in a row, because people delete and edit objects by hand.
 const AT_ONCE: u32 = 2;
 
 /// Kind, namespace and name of an object.
@@ -23,15 +23,15 @@ pub struct Writes(BTreeMap<Target, Written>);
 /// The last write of one object.
 #[derive(Clone, Debug, PartialEq)]
 struct Written {
-    /// Stands for what was written; none: the object was deleted.
+    /// Hash of what was written. `None`: the object was deleted.
     content: Option<u64>,
-    /// How often in a row the same had to be written again.
+    /// How often in a row the operator had to repeat it.
     again: u32,
-    /// The same is not written before this time.
+    /// The operator does not repeat it before this time.
     retry_at: Timestamp,
-    /// What stays until then may be relied on.
+    /// If the object stays as it is until then, the operator relies on it.
     settled_at: Timestamp,
-    /// What stays until then is not disputed any more.
+    /// If the object stays as it is until then, the operator forgets the dispute.
     forgotten_at: Timestamp,
 }
 
@@ -50,7 +50,7 @@ impl Written {
 }
 
 impl Writes {
-    /// Something was written.
+    /// Records a write that succeeded.
     pub(super) fn written(&mut self, write: &Write, at: Timestamp, schedule: Schedule) {
         let (kind, namespace, name) = write.target();
         let key = (kind, namespace.to_owned(), name.to_owned());
@@ -64,7 +64,7 @@ impl Writes {
         self.0.insert(key, Written { content, again, retry_at, settled_at, forgotten_at });
     }
 
-    /// Why a write has to wait, and until when: it was done, and somebody has undone it.
+    /// Why a write has to wait, and until when: the operator has done it before, and somebody has undone it.
     #[must_use]
     pub(super) fn held(&self, write: &Write, now: Timestamp) -> Option<Failure> {
         let (kind, namespace, name) = write.target();
@@ -73,7 +73,7 @@ impl Writes {
         Some(last.trouble(&key, last.retry_at))
     }
 
-    /// What was undone again and again, as far as its last write has not stayed for some moments.
+    /// A disputed object whose last write is only some moments old.
     #[must_use]
     pub(super) fn unsettled(&self, now: Timestamp) -> Option<Failure> {
         let (key, last) =
@@ -81,7 +81,7 @@ impl Writes {
         Some(last.trouble(key, last.settled_at))
     }
 
-    /// What was undone again and again, as far as its last write has not stayed for long.
+    /// A disputed object of one of these kinds.
     #[must_use]
     pub(super) fn disputed(&self, now: Timestamp, counts: impl Fn(Kind) -> bool) -> Option<Failure> {
         let (key, last) = self.disputes(now).find(|(key, _)| counts(key.0))?;
@@ -92,7 +92,7 @@ impl Writes {
         self.0.iter().filter(move |(_, last)| last.is_disputed() && now < last.forgotten_at)
     }
 
-    /// What has stayed for long is forgotten.
+    /// Forgets disputes that are over.
     pub(super) fn rest(&mut self, now: Timestamp) {
         self.0.retain(|_, last| now < last.forgotten_at);
     }

@@ -14,11 +14,11 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::document::{Document, violations};
 
-/// Query parameters that are sent although the document does not have them, and the evidence that CPS takes them.
+/// Query parameters that the document does not have, and the evidence that CPS accepts them.
 const UNDOCUMENTED_PARAMETERS: &[(&str, &str, &str)] =
     &[("POST", "allow-duplicate-cn", "sent by edgegrid-golang, terraform-provider-akamai and cli-cps")];
 
-/// The document a path belongs to, and the path in it.
+/// The document that a path belongs to, and the path in it.
 fn document_of(path: &str) -> (Document, String) {
     let documents = [
         ("/cps/v2", Document::cps as fn() -> Document),
@@ -86,7 +86,7 @@ async fn every_body_and_query_parameter_that_is_sent_fits_the_document() {
     assert_eq!(bodies, 14);
 }
 
-/// Calls every operation; whether the answer is understood does not matter here.
+/// Calls every operation. It does not matter here whether the client can parse the answer.
 async fn call_everything(server: &MockServer) {
     let credentials = Credentials::new("h.luna.akamaiapis.net", "ct", "cs", "at").unwrap();
     let credentials = credentials.with_account_key(Some("1-ABCD:1-2RBL".to_owned()));
@@ -98,7 +98,7 @@ async fn call_everything(server: &MockServer) {
 
     let params = CreateParams { allow_duplicate_cn: true, deploy_not_before: day, deploy_not_after: day };
     for enrollment in [minimal(), complete(), read_from_akamais_sample()] {
-        // Only an update takes the read-only fields out.
+        // Only an update omits the read-only fields.
         let enrollment = enrollment.for_update();
         let _ = cps.create_enrollment(&contract, &enrollment, &params).await;
     }
@@ -151,7 +151,7 @@ fn minimal() -> Enrollment {
     Enrollment::domain_validated(csr, NetworkConfiguration::new("core", "standard-tls", true))
 }
 
-/// Every field that may be set.
+/// An enrollment with every field that can be set.
 fn complete() -> Enrollment {
     let text = |text: &str| Some(text.to_owned());
     let contact = Contact {

@@ -35,7 +35,7 @@ pub(crate) enum UpdateError {
     Text(#[from] TxtError),
 }
 
-/// A name server that takes updates over TCP.
+/// A name server that accepts updates over TCP.
 pub(super) struct NameServer {
     address: SocketAddr,
     key: TSigner,

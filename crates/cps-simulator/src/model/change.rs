@@ -15,12 +15,12 @@ pub(crate) enum ChangeKind {
     ModifyCertificate,
     ModifySan,
     Renewal,
-    /// Deploys other network settings with the present certificate.
+    /// Deploys other network settings with the same certificate.
     Network,
     Removal,
 }
 
-/// The statuses of CPS that this simulator passes through.
+/// The statuses of CPS that this simulator goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Step {

@@ -1,4 +1,4 @@
-//! A DNS server for tests: every name has the address 127.0.0.1, and the TXT records are those that the test sets.
+//! A DNS server for tests. Every name has the address 127.0.0.1, and the TXT records are those that the test sets.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,7 +14,7 @@ use crate::name_server;
 /// TXT values by name, in lower case with the trailing dot.
 pub type Records = Arc<Mutex<HashMap<String, Vec<String>>>>;
 
-/// Starts the server, which takes updates over TCP. It ends with the test's runtime.
+/// Starts the server, which accepts updates over TCP. It ends with the test's runtime.
 pub async fn start(records: Records) -> SocketAddr {
     let (socket, listener) = loop {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();

@@ -1,5 +1,5 @@
-//! An API server with ClusterAkamaiAccounts and Secrets in its memory. It answers what the accounts' controller asks, in the
-//! order in which the requests come unless a test holds some back, and keeps a record of them.
+//! An API server with ClusterAkamaiAccounts and Secrets in memory. It answers the requests of the accounts'
+//! controller in the order in which they come, unless a test holds some back, and records them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,7 +22,6 @@ use akacert_api::names::ACCOUNT_FINALIZER;
 const ACCOUNTS: &str = "/apis/akacert.io/v1alpha1/clusterakamaiaccounts";
 const SECRETS: &str = "/api/v1/namespaces/akacert-system/secrets";
 
-/// The body of an answer.
 type Answer = UnsyncBoxBody<Bytes, std::io::Error>;
 
 #[derive(Clone, Default)]
@@ -45,13 +44,13 @@ struct State {
     accounts: BTreeMap<String, Value>,
     secrets: BTreeMap<String, Value>,
     version: u64,
-    /// Everything that happened to accounts, by the version that it led to.
+    /// Every event of accounts, with its resource version.
     history: Vec<(u64, Value)>,
     watchers: Vec<mpsc::UnboundedSender<Value>>,
     /// Watches of kinds that have no objects; they stay open.
     idle: Vec<mpsc::UnboundedSender<Value>>,
     requests: Vec<String>,
-    /// What requests are refused with, once each: a part of "METHOD path", and a status code.
+    /// Requests to refuse, once each: a part of "METHOD path", and a status code.
     refusals: VecDeque<(String, u16)>,
     reading: usize,
     most_reading: usize,
@@ -91,7 +90,7 @@ impl Cluster {
         state.put(name, account);
     }
 
-    /// What `kubectl delete` does: an account with a finalizer is marked for deletion.
+    /// Does what `kubectl delete` does: marks an account with a finalizer for deletion.
     pub fn delete_account(&self, name: &str) {
         let mut state = self.lock();
         let mut account = state.accounts[name].clone();
@@ -100,7 +99,7 @@ impl Cluster {
         state.put(name, account);
     }
 
-    /// Removes an account at once, whatever its finalizers.
+    /// Removes an account at once, even if it has finalizers.
     pub fn remove_account(&self, name: &str) {
         let mut state = self.lock();
         let mut account = state.accounts[name].clone();
@@ -113,7 +112,7 @@ impl Cluster {
         self.lock().accounts.get(name).map(|account| serde_json::from_value(account.clone()).unwrap())
     }
 
-    /// `status`, `reason` and message of an account's condition Ready, once its status is about its present `spec`.
+    /// `status`, `reason` and message of the account's condition Ready, once the status is about the current `spec`.
     pub fn ready(&self, name: &str) -> Option<(String, String, String)> {
         let account = self.account(name)?;
         let status = account
@@ -136,7 +135,7 @@ impl Cluster {
             .is_some_and(|account| account.metadata.finalizers.is_some_and(|all| all == [ACCOUNT_FINALIZER]))
     }
 
-    /// Creates or changes a Secret with the credentials of an API client. Answers its metadata.
+    /// Creates or changes a Secret with the credentials of an API client. Returns its metadata.
     pub fn put_secret(&self, name: &str, host: &str) -> Value {
         let mut state = self.lock();
         state.version += 1;
@@ -153,22 +152,21 @@ impl Cluster {
         metadata
     }
 
-    /// Answers the metadata that it had.
+    /// Deletes a Secret. Returns the metadata that it had.
     pub fn delete_secret(&self, name: &str) -> Value {
         self.lock().secrets.remove(name).unwrap()["metadata"].clone()
     }
 
-    /// The metadata of all Secrets.
     pub fn secrets(&self) -> Vec<Value> {
         self.lock().secrets.values().map(|secret| secret["metadata"].clone()).collect()
     }
 
-    /// Refuses the next request of which "METHOD path" contains this.
+    /// Refuses the next request whose "METHOD path" contains `request`.
     pub fn refuse(&self, request: &str, status: u16) {
         self.lock().refusals.push_back((request.to_owned(), status));
     }
 
-    /// Answers no more reads of Secrets until [`Cluster::release_secrets`].
+    /// Holds back the answers to reads of Secrets until [`Cluster::release_secrets`].
     pub fn hold_secrets(&self) {
         self.secrets_open.0.forget_permits(Semaphore::MAX_PERMITS);
     }
@@ -177,18 +175,18 @@ impl Cluster {
         self.secrets_open.0.add_permits(Semaphore::MAX_PERMITS);
     }
 
-    /// How many reads of Secrets wait for an answer, and how many did at most.
+    /// How many reads of Secrets wait for an answer now, and how many did at most.
     pub fn reading(&self) -> (usize, usize) {
         let state = self.lock();
         (state.reading, state.most_reading)
     }
 
-    /// The requests so far, lists and watches aside.
+    /// The requests so far, without lists and watches.
     pub fn requests(&self) -> Vec<String> {
         self.lock().requests.clone()
     }
 
-    /// How many requests there were of which "METHOD path" contains this.
+    /// How many requests had a "METHOD path" that contains `request`.
     pub fn count(&self, request: &str) -> usize {
         self.lock().requests.iter().filter(|made| made.contains(request)).count()
     }
@@ -249,7 +247,7 @@ impl Cluster {
 }
 
 impl State {
-    /// Stores an account and tells those who watch.
+    /// Stores an account, and sends the event to the watches.
     fn put(&mut self, name: &str, mut account: Value) {
         self.version += 1;
         account["metadata"]["resourceVersion"] = json!(self.version.to_string());
@@ -317,7 +315,7 @@ fn refusal(code: u16, message: &str) -> Response<Answer> {
     response
 }
 
-/// Events as they come, one in a line; the answer ends with the events.
+/// Streams events, one per line. The answer ends when the events do.
 fn lines(events: mpsc::UnboundedReceiver<Value>) -> Response<Answer> {
     let events = UnboundedReceiverStream::new(events);
     let frames = events.map(|event| Ok::<_, std::io::Error>(Frame::data(Bytes::from(format!("{event}\n")))));

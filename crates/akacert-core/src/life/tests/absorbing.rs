@@ -1,4 +1,4 @@
-//! What is remembered of an answer: each kind of answer against each kind of memory.
+//! What the memory keeps of an answer: each kind of answer against each kind of memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,7 +19,7 @@ const ID: EnrollmentId = EnrollmentId(10002);
 const CHANGE: ChangeId = ChangeId(20003);
 const OTHER: ChangeId = ChangeId(20009);
 
-/// What is remembered, as words in a fixed order.
+/// The parts of the memory that are set, as words in a fixed order.
 fn words(memory: &Memory) -> String {
     let of = memory.change.as_ref();
     let known = [
@@ -48,19 +48,19 @@ fn words(memory: &Memory) -> String {
     known.iter().filter(|(_, known)| *known).map(|(word, _)| *word).collect::<Vec<_>>().join(" ")
 }
 
-/// Nothing is known.
+/// An empty memory.
 fn nothing() -> Memory {
     Memory::of_generation(1)
 }
 
-/// The list was read, and nothing has our common name.
+/// The list was read, and no enrollment has our common name.
 fn listed() -> Memory {
     let mut memory = nothing();
     memory.create.list = Some(Reading { at: noon(), value: vec![] });
     memory
 }
 
-/// A change has stopped, and everything was read and looked at.
+/// A change has stopped, and everything was read and checked.
 fn stopped() -> Memory {
     let mut memory = nothing();
     let stands = change("wait-ack-change-management", "awaiting-input", &["change-management"]);
@@ -119,7 +119,7 @@ fn assert_words(memory: Memory, step: Step, answer: Answer, expected: &str) {
     assert_eq!(words(&absorbed(memory, &step, answer)), expected, "{said}");
 }
 
-/// All that `stopped()` knows.
+/// Everything that `stopped()` holds.
 const ALL: &str = "taken enrollment deployments change challenges warnings staged preflight probe";
 
 #[test]
@@ -327,7 +327,7 @@ fn a_certificate_at_rest_remembers_what_failed_and_when_it_was_looked_at() {
     memory.rest(later());
     assert_eq!(words(&memory), "failed");
     assert_eq!(memory.last_look().unwrap().at, noon());
-    // Whatever was to be tried again by then was tried, or is not wanted any more.
+    // By then every step was tried again, or is no longer wanted.
     memory.rest(later() + Duration::from_secs(3600));
     assert_eq!(words(&memory), "");
 }

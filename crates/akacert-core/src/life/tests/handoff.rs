@@ -1,4 +1,4 @@
-//! What pipelines are told of a deployed certificate.
+//! What the ConfigMap tells pipelines about a deployed certificate.
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use akacert_api::policy::{Approve, DeploymentPolicy, WarningsPolicy};
 
 const NAMES: [&str; 2] = ["www.example.com", "api.example.com"];
 
-/// Ready, and CPS has begun a renewal.
+/// The certificate is Ready, and CPS has begun a renewal.
 fn renewing() -> Scene {
     let mut scene = Scene::ready();
     scene.pending(&NAMES, 20003, "renewal");
@@ -43,7 +43,7 @@ fn once_a_renewal_is_due_the_list_is_read_more_often() {
     assert_eq!((seconds(far), seconds(near)), (1800, 300));
 }
 
-/// When CPS says that it begins the next renewal.
+/// CPS says when it begins the next renewal.
 fn tells_the_next_renewal(scene: &mut Scene, start: &str) {
     let mut found = crate::life::fixtures::enrollment(10002, &NAMES);
     found.auto_renewal_start_time = Some(start.parse().unwrap());
@@ -182,7 +182,7 @@ fn a_certificate_that_nobody_renews_is_not_ready_shortly_before_its_end() {
     assert_says(&scene.next(), "Ready", "False", Reason::ExpiringSoon);
 }
 
-/// A first certificate that waits because of warnings.
+/// A first certificate whose change stopped at warnings.
 fn warned(text: &str) -> Scene {
     let mut scene = Scene::created();
     scene.change(

@@ -58,7 +58,7 @@ pub(super) fn enrollment(e: &Enrollment, renewal_lead: Duration, quirks: Quirks)
 fn change_type(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::NewCertificate => "new-certificate",
-        // Akamai's document has no type for network settings and removals.
+        // Akamai's document has no type for changes of network settings and for removals.
         ChangeKind::ModifyCertificate | ChangeKind::Network | ChangeKind::Removal => "modify-certificate",
         ChangeKind::ModifySan => "modify-san",
         ChangeKind::Renewal => "renewal",
@@ -214,12 +214,12 @@ fn domain(d: &Domain, dcv_host: &str, quirks: Quirks) -> Value {
 /// Hash of an empty validation result (SHA-1 of nothing), as in Akamai's sample.
 pub(super) const NOTHING_TO_VALIDATE: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
 
-/// `change-management-info.v5`: what staging serves and production is to serve.
+/// `change-management-info.v5`: what staging serves and production will serve.
 pub(super) fn change_management(e: &Enrollment, staging: &Deployment, quirks: Quirks) -> Value {
     let network = |key: &str| staging.network[key].clone();
     let dns_name_settings = &staging.network["dnsNameSettings"];
     quirks.finish(json!({
-        // There is a deadline only if a live certificate is going to expire.
+        // There is a deadline only if a live certificate will expire.
         "acknowledgementDeadline": e.production.as_ref().map(|d| quirks.time(d.issued.not_after)),
         "validationResultHash": NOTHING_TO_VALIDATE,
         "pendingState": {
@@ -235,7 +235,7 @@ pub(super) fn change_management(e: &Enrollment, staging: &Deployment, quirks: Qu
                 "networkType": null,
                 "mustHaveCiphers": network("mustHaveCiphers"),
                 "preferredCiphers": network("preferredCiphers"),
-                // These two are text only here.
+                // Only here are these two text.
                 "quicEnabled": network("quicEnabled").to_string(),
                 "sniOnly": network("sniOnly").to_string(),
                 "disallowedTlsVersions": network("disallowedTlsVersions").as_array().cloned().unwrap_or_default(),
