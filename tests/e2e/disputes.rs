@@ -150,14 +150,17 @@ async fn what_a_controller_changes_back_is_told_once_and_written_ever_more_rarel
     bed: &TestBed,
 ) -> Result<()> {
     let scene = Scene::new(bed, "reverted").await?;
+    // Whatever stays for long enough would be validated.
+    scene.lead_away("www").await?;
+    let begun = Instant::now();
     meanwhile(lead_elsewhere(&scene, "akacert-www"), async {
-        let begun = Instant::now();
         scene.apply("www", json!({})).await?;
         let message = scene.until("www", "ChallengesPublished", "False", "Overruled").await?;
         ensure!(message.contains("Ingress reverted/akacert-www is changed back"), "{message}");
         ever_more_rarely(&scene, begun, 0).await
     })
     .await?;
+    scene.lead_back("www").await?;
     scene.until_ready("www").await.map(drop)
 }
 

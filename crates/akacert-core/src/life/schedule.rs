@@ -37,6 +37,8 @@ const WATCH: Duration = Duration::from_secs(1800);
 const WATCH_CLOSELY: Duration = Duration::from_secs(300);
 /// From the last write of an object that somebody changed back, until the operator forgets that.
 const UNDISPUTED: Duration = Duration::from_secs(3600);
+/// From the last write of such an object, until the operator relies on it.
+const SETTLING: Duration = Duration::from_secs(60);
 /// The shortest interval, however small the scale.
 const SHORTEST: Duration = Duration::from_millis(50);
 
@@ -104,6 +106,12 @@ impl Schedule {
     #[must_use]
     pub fn undisputed(&self) -> Duration {
         self.scaled(UNDISPUTED, 0)
+    }
+
+    /// From the last write of such an object, until the operator relies on it.
+    #[must_use]
+    pub fn settling(&self) -> Duration {
+        self.scaled(SETTLING, 0)
     }
 
     /// Between readings of the challenges on offer.

@@ -59,7 +59,7 @@ impl Writes {
         let again = before.map_or(0, |before| before.again.saturating_add(1));
         let after = |wait| at.checked_add(wait).unwrap_or(Timestamp::MAX);
         let retry_at = if again < AT_ONCE { at } else { after(schedule.after_failure(again - AT_ONCE + 1)) };
-        let settled_at = after(schedule.after_failure(1));
+        let settled_at = after(schedule.settling());
         let forgotten_at = after(schedule.undisputed());
         self.0.insert(key, Written { content, again, retry_at, settled_at, forgotten_at });
     }
