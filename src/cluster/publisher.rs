@@ -17,6 +17,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::scope::Scope;
@@ -27,7 +28,7 @@ use akacert_api::names::{CERTIFICATE_UID_LABEL, FIELD_MANAGER, SERVICE_NAME_LABE
 use akacert_api::way::Way;
 use akacert_core::published::{
     Blocked, Inventory, Kind, Object, Observed, Rules, SHARED_SERVICE, Write, config_map_name, is_ours,
-    name_taken, satisfies, sweep,
+    name_taken, satisfies, sweep, without_surplus,
 };
 
 /// How long a write waits for its echo in the watch. A watch that is slower costs a superfluous request, no harm.
@@ -201,7 +202,7 @@ impl Publisher {
 
     async fn perform_alone(&self, write: &Write) -> Result<(), PublishError> {
         match write {
-            Write::Apply { object, .. } => match object {
+            Write::Apply(object) => match object {
                 Object::ConfigMap(object) => self.apply(&self.watches.config_maps.store, object, write).await,
                 Object::EndpointSlice(object) => {
                     self.apply(&self.watches.endpoint_slices.store, object, write).await
@@ -250,7 +251,11 @@ impl Publisher {
                 Some(found) => (with_uid(desired, found), PatchParams::apply(FIELD_MANAGER).force()),
                 None => (with_version(desired, MUST_NOT_EXIST), PatchParams::apply(FIELD_MANAGER)),
             };
-            match api.patch(name, &params, &Patch::Apply(&patch)).await {
+            let applied = match api.patch(name, &params, &Patch::Apply(&patch)).await {
+                Ok(written) => cleared(&api, desired, written).await,
+                refused => refused,
+            };
+            match applied {
                 Ok(written) if satisfies(desired, &written) => {
                     self.shown(|| {
                         store
@@ -347,6 +352,19 @@ impl Publisher {
     fn locks(&self) -> MutexGuard<'_, Locks> {
         self.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes away what an apply leaves of what is ours alone, because others wrote it.
+async fn cleared<K>(api: &Api<K>, desired: &K, written: K) -> kube::Result<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug,
+{
+    let Some(mut patch) = without_surplus(desired, &written) else { return Ok(written) };
+    let meta = written.meta();
+    // The very version that was seen.
+    patch["metadata"] = json!({"uid": meta.uid, "resourceVersion": meta.resource_version});
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    api.patch(&written.name_any(), &params, &Patch::Merge(&patch)).await
 }
 
 fn with_uid<K: Resource + Clone>(desired: &K, found: &K) -> K {

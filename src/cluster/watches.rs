@@ -204,6 +204,8 @@ impl Watches {
         self.ingresses.store.wait_until_ready().await?;
         self.http_routes.store.wait_until_ready().await?;
         self.dns_endpoints.store.wait_until_ready().await?;
+        self.snippets.store.wait_until_ready().await?;
+        self.handoffs.store.wait_until_ready().await?;
         self.services.wait_until_ready().await?;
         self.endpoint_slices.store.wait_until_ready().await?;
         self.ingress_classes.wait_until_ready().await?;

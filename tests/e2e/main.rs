@@ -6,6 +6,7 @@ mod adopting;
 mod approving;
 mod chart;
 mod counts;
+mod disputes;
 mod ending;
 mod failpoints;
 mod faults;
@@ -118,6 +119,7 @@ fn tests() -> impl Iterator<Item = &'static Test> {
         preflight::TOGETHER,
         preflight_dns::TOGETHER,
         healing::TOGETHER,
+        disputes::TOGETHER,
         ways::TOGETHER,
         standing::TOGETHER,
     ]

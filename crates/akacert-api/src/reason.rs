@@ -95,6 +95,7 @@ reasons! {
     Throttled: Progress, "Akamai's request limits are used up for now. Calls continue later.", "Nothing; lower `requestBudget` if it lasts.";
     CpsUnavailable: Trouble, "CPS could not be reached, or answered with a server error. The operator tries again.", "Look at Akamai's status page and the operator's network if it lasts.";
     ClusterError: Trouble, "The Kubernetes API rejected or failed a request of the operator. The operator tries again.", "Follow the message; usually the operator's RBAC or an admission webhook.";
+    Overruled: Trouble, "Somebody changes back what the operator publishes: an admission webhook or policy, or another controller. The operator tries again, more rarely each time.", "Follow the message: it names the object. Exempt the objects with the label `app.kubernetes.io/managed-by: akacert`.";
     UncertainCreate: Trouble, "The answer to the create was lost. The operator looks for the enrollment before it does anything else.", "Nothing; minutes.";
     DeletionPending: Progress, "CPS is removing the enrollment.", "Nothing.";
     CertificateInvalid: Trouble, "The certificate that CPS reports as deployed does not chain, lacks a name or has expired.", "Follow the message; look at the enrollment in Akamai Control Center.";

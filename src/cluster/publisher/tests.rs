@@ -52,7 +52,7 @@ impl World {
 
     async fn apply(&self, tokens: &str) -> Result<(), PublishError> {
         let object = serde_json::from_value(object("uid-of-www", tokens)).unwrap();
-        self.publisher.perform(&Write::Apply { object: Object::ConfigMap(object), force: false }).await
+        self.publisher.perform(&Write::Apply(Object::ConfigMap(object))).await
     }
 
     fn tokens(&self) -> Value {

@@ -53,9 +53,8 @@ pub fn cluster_fault(error: &kube::Error) -> Fault {
 pub(super) fn publish(error: &PublishError) -> Fault {
     let reason = match error {
         PublishError::Blocked(blocked) => blocked.reason(),
-        PublishError::Overruled { .. } | PublishError::Contended { .. } | PublishError::Api { .. } => {
-            Reason::ClusterError
-        }
+        PublishError::Overruled { .. } | PublishError::Contended { .. } => Reason::Overruled,
+        PublishError::Api { .. } => Reason::ClusterError,
     };
     other(reason, error.to_string())
 }

@@ -53,6 +53,11 @@ impl Memory {
         if matches!(step, Step::UpdateEnrollment(_) | Step::DeleteEnrollment(_)) {
             self.enrollment.reading = None;
         }
+        if let Step::WriteRecord(record) = step {
+            for one in record.each() {
+                self.records.removed.remove(&one);
+            }
+        }
     }
 
     /// What a failure means. `None`: it is an answer, and nothing has failed.
@@ -165,12 +170,13 @@ impl Memory {
                 self.forecast = Some(Forecast { at, fingerprint: fingerprint.clone(), outlook });
             }
             (Step::WriteRecord(record), Answer::Done) => {
-                self.records.removed.remove(record.as_ref());
                 self.records.written.insert(record.as_ref().clone(), at);
             }
             (Step::RemoveRecord(record), Answer::Done) => {
-                self.records.written.clear();
-                self.records.removed.insert(record.as_ref().clone());
+                for one in record.each() {
+                    self.records.written.remove(&one);
+                    self.records.removed.insert(one);
+                }
             }
             (Step::ForgetEnrollment, Answer::Done) => *self = Self::of_generation(self.generation.number),
             (step, answer) => self.written_to_cps(step, answer, moment),
@@ -206,7 +212,11 @@ impl Memory {
             }
             (Step::Schedule(_, id, schedule), _) => self.scheduled(*id, schedule),
             (Step::DeleteEnrollment(_), _) => self.enrollment.removal = Some(moment.ended),
-            // The watches show what was written to the cluster.
+            // The watches show what was written to the cluster, and whether somebody undoes it.
+            (Step::Publish(write) | Step::HandOff(write), Answer::Done) => {
+                let schedule = Schedule { scale: moment.scale, seed: 0 };
+                self.writes.written(write, moment.ended, schedule);
+            }
             _ => {}
         }
     }

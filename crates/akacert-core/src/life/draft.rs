@@ -267,12 +267,6 @@ impl Draft {
         self.reports.iter().all(|report| report.as_ref().is_some_and(|report| report.done))
     }
 
-    /// Whether this draft has checked nothing yet.
-    #[must_use]
-    pub fn is_untouched(&self) -> bool {
-        self.reports.iter().all(Option::is_none)
-    }
-
     /// Whether an obstacle shows beside `Ready`. While a certificate serves it does, unless it contradicts what
     /// `Ready` says.
     fn is_behind(&self, obstacle: &Obstacle) -> bool {

@@ -286,7 +286,7 @@ pub fn domain(name: &str, token: &str, validation: &str) -> DomainValidation {
 pub fn play(observed: &mut published::Observed, write: &published::Write) {
     use published::{Kind, Object, Write};
     match write.clone() {
-        Write::Apply { object, .. } => match object {
+        Write::Apply(object) => match object {
             Object::ConfigMap(object) => observed.config_map = Some(stored(object).into()),
             Object::Ingress(object) => put(&mut observed.ingresses, object),
             Object::HttpRoute(object) => put(&mut observed.http_routes, object),

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::{Next, Pause, Snapshot, Step};
-use crate::published;
+use crate::published::{self, Kind};
 use akacert_api::reason::Reason;
 use akacert_api::status::condition;
 
@@ -24,8 +24,18 @@ pub fn handed_off(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
         return Ok(Pause::Until(failure.retry_at));
     }
     match published::plan_handoff(s.certificate, id, production, s.published) {
-        Ok(Some(write)) => Err(Next::Do(Step::HandOff(Box::new(write)))),
+        Ok(Some(write)) => match s.memory.writes.held(&write, s.now) {
+            Some(held) => {
+                d.beside(condition::HANDED_OFF, false, held.reason, held.message);
+                Ok(Pause::Until(held.retry_at))
+            }
+            None => Err(Next::Do(Step::HandOff(Box::new(write)))),
+        },
         Ok(None) => {
+            if let Some(disputed) = s.memory.writes.disputed(s.now, |kind| kind == Kind::Handoff) {
+                d.beside(condition::HANDED_OFF, false, disputed.reason, disputed.message);
+                return Ok(Pause::Until(disputed.retry_at));
+            }
             if let Some(handoff) = wanted {
                 let message = format!("ConfigMap {} says what is deployed", handoff.config_map_name);
                 d.beside(condition::HANDED_OFF, true, Reason::HandedOff, message);

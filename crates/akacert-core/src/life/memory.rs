@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use akacert_api::reason::Reason;
 use akamai_cps_types::{Change, ChangeId, Deployments, DomainValidation, Enrollment, EnrollmentId, Warnings};
 use jiff::Timestamp;
 
+pub use super::failures::{Failure, Failures};
 use super::proof::Proof;
 use super::step::Step;
+use super::writes::Writes;
 use crate::outside::{Outlook, Target};
 use crate::published::{Record, Token};
 
@@ -30,6 +31,8 @@ pub struct Memory {
     pub records: OfRecords,
     /// The last check from outside. The next one replaces it.
     pub forecast: Option<Forecast>,
+    /// The last write of each object in the cluster. It is kept for as long as somebody may undo it.
+    pub writes: Writes,
     /// The failed steps. A failure stays until the step succeeds, even while the certificate rests.
     pub failures: Failures,
 }
@@ -259,48 +262,8 @@ pub struct Forecast {
 pub struct OfRecords {
     /// The records that it wrote, and when.
     pub written: BTreeMap<Record, Timestamp>,
-    /// The records that it removed since.
+    /// The values that it removed since, one per record.
     pub removed: BTreeSet<Record>,
-}
-
-/// The steps that failed and have not succeeded since, by name.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Failures(BTreeMap<&'static str, Failure>);
-
-/// How a step failed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
-    /// The reason to report.
-    pub reason: Reason,
-    /// The message to report.
-    pub message: String,
-    /// How often in a row the step has failed.
-    pub count: u32,
-    /// The step is held back until this time.
-    pub retry_at: Timestamp,
-}
-
-impl Failures {
-    /// The failure of the step with this name.
-    #[must_use]
-    pub fn of(&self, step: &str) -> Option<&Failure> {
-        self.0.get(step)
-    }
-
-    /// Whether no step has failed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Records the failure of a step.
-    pub fn insert(&mut self, step: &'static str, failure: Failure) {
-        self.0.insert(step, failure);
-    }
-
-    pub(super) fn forget(&mut self, step: &str) {
-        self.0.remove(step);
-    }
 }
 
 impl Memory {
@@ -322,6 +285,7 @@ impl Memory {
         self.enrollment.deployments = None;
         self.looks = Looks::default();
         self.failures = Failures::default();
+        self.writes = Writes::default();
     }
 
     /// Drops everything that the next look would not use, now that the certificate is at rest. Ten thousand
@@ -329,9 +293,9 @@ impl Memory {
     pub fn rest(&mut self, now: Timestamp) {
         let quiet = self.last_look();
         let mut failures = std::mem::take(&mut self.failures);
-        // Keep failures whose back-off lasts, or every look would retry the step. Of the others, the step is no
-        // longer wanted.
-        failures.0.retain(|_, failure| failure.retry_at > now);
+        failures.rest(now);
+        let mut writes = std::mem::take(&mut self.writes);
+        writes.rest(now);
         *self = Self {
             generation: OfGeneration { number: self.generation.number, updates: 0 },
             enrollment: OfEnrollment { quiet, ..OfEnrollment::default() },
@@ -341,6 +305,7 @@ impl Memory {
                 ..Looks::default()
             },
             forecast: self.forecast.take(),
+            writes,
             failures,
             ..Self::default()
         };

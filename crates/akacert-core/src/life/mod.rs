@@ -13,6 +13,7 @@ mod creating;
 pub mod draft;
 mod ending;
 pub mod expiry;
+mod failures;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixtures;
 mod following;
@@ -40,6 +41,7 @@ pub mod step;
 mod tests;
 mod updating;
 mod validating;
+mod writes;
 
 use std::sync::Arc;
 
@@ -53,7 +55,9 @@ use akacert_api::reason::Reason;
 use akacert_api::status::{CertificateStatus, DeploymentStatus, condition};
 
 use draft::{Draft, Progress};
+use memory::Failure;
 pub use pause::{Next, Pause};
+use publishing::Standing;
 pub use snapshot::Snapshot;
 pub use step::Step;
 
@@ -83,8 +87,22 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
         return ending::removed(s, d);
     }
     not_suspended(s, d)?;
-    publishing::stands(s, d)?;
-    if let Some(pause) = settled(s, d)? {
+    let standing = Standing::of(s);
+    let Some(trouble) = publishing::stands(s, d, &standing)? else { return goes_on(s, d, &standing) };
+    // Whatever comes of the rest, the status shows the trouble, and the operator tries again in time.
+    let next = goes_on(s, d, &standing);
+    let again = Pause::Until(trouble.retry_at);
+    d.beside(condition::RENEWAL_READY, false, trouble.reason, trouble.message);
+    match next {
+        Ok(pause) => Ok(pause.min(again)),
+        Err(Next::Pause(pause)) => Err(Next::Pause(pause.min(again))),
+        Err(step) => Err(step),
+    }
+}
+
+/// The life of a certificate, once what stands was looked at.
+fn goes_on(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Pause, Next> {
+    if let Some(pause) = settled(s, d, standing)? {
         return Ok(pause);
     }
     let account = account_ready(s, d)?;
@@ -92,7 +110,7 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     updating::as_wanted(s, d, &account, enrollment)?;
     following::change_completed(s, d, &account, enrollment)?;
     let expiry = following::deployed(s, d, enrollment)?;
-    publishing::nothing_for_the_change(s, d)?;
+    publishing::nothing_for_the_change(s, d, standing)?;
     let handoff = handoff::handed_off(s, d)?;
     Ok(expiry.min(handoff).min(Pause::Until(s.schedule.watch_after(s.now, false))))
 }
@@ -120,7 +138,7 @@ fn lasts(s: &Snapshot<'_>) -> Option<Timestamp> {
 
 /// The steady state: deployed, valid, nothing pending, nothing published. It costs no write. The calls do not grow
 /// with the number of certificates, because one list per contract shows them all.
-fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Pause>, Next> {
+fn settled(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Option<Pause>, Next> {
     let (Some(status), Some(production)) = (s.certificate.status.as_ref(), s.recorded_production()) else {
         return Ok(None);
     };
@@ -129,7 +147,7 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Pause>, Next> {
         && status.change.is_none()
         && expiry::soon(production) > s.now
         && updating::renewal_requested(s).is_none()
-        && publishing::only_stands(s);
+        && standing.is_all();
     if !settled {
         return Ok(None);
     }
@@ -209,7 +227,8 @@ fn renewed_unseen(
     };
     let start = reading.value.as_deref().and_then(|found| found.auto_renewal_start_time);
     let known = status.next_renewal_time.as_ref().map(|known| stages::whole_second(known.0));
-    let moved = start.zip(known).is_some_and(|(start, known)| stages::whole_second(start) > known);
+    // Nobody knows yet when the recorded one was to be renewed: this may be another one already.
+    let moved = start.is_some_and(|start| known.is_none_or(|known| stages::whole_second(start) > known));
     if !moved {
         return Ok(false);
     }
@@ -257,16 +276,19 @@ fn hold_back(s: &Snapshot<'_>, d: &mut Draft, step: Step) -> Next {
     if s.spec().observes() && step.is_side_effect() && !ours {
         return s.pause(s.schedule.while_stalled());
     }
-    let Some(failure) = s.memory.failure(&step).filter(|failure| s.now < failure.retry_at) else {
-        return Next::Do(step);
-    };
-    // A failed clean-up, after everything is done, does not make a certificate un-Ready. Neither does a failure
-    // before anything was checked.
-    if matches!(step, Step::Publish(_)) && d.is_untouched() && is_ready(s) {
-        d.keep();
-        d.beside(condition::RENEWAL_READY, false, failure.reason, failure.message.clone());
-    } else if !d.is_complete() {
+    let Some(failure) = held(s, &step) else { return Next::Do(step) };
+    // A failed clean-up, after everything is done, does not make a certificate un-Ready.
+    if !d.is_complete() {
         d.blocked(failure.reason, &failure.message);
     }
     Next::Pause(Pause::Until(failure.retry_at))
+}
+
+/// Why a step has to wait: it failed, or somebody undoes it each time.
+fn held(s: &Snapshot<'_>, step: &Step) -> Option<Failure> {
+    let failed = s.memory.failure(step).filter(|failure| s.now < failure.retry_at);
+    failed.cloned().or_else(|| match step {
+        Step::Publish(write) | Step::HandOff(write) => s.memory.writes.held(write, s.now),
+        _ => None,
+    })
 }

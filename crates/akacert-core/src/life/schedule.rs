@@ -35,6 +35,10 @@ const UNCERTAIN_CREATE: Duration = Duration::from_secs(300);
 const WATCH: Duration = Duration::from_secs(1800);
 /// The same, once CPS should have begun a renewal.
 const WATCH_CLOSELY: Duration = Duration::from_secs(300);
+/// From the last write of an object that somebody changed back, until the operator forgets that.
+const UNDISPUTED: Duration = Duration::from_secs(3600);
+/// From the last write of such an object, until the operator relies on it.
+const SETTLING: Duration = Duration::from_secs(60);
 /// The shortest interval, however small the scale.
 const SHORTEST: Duration = Duration::from_millis(50);
 
@@ -96,6 +100,18 @@ impl Schedule {
     #[must_use]
     pub fn after_failure(&self, count: u32) -> Duration {
         self.growing(AFTER_FAILURE, count.saturating_sub(1))
+    }
+
+    /// From the last write of an object that somebody changed back, until the operator forgets that.
+    #[must_use]
+    pub fn undisputed(&self) -> Duration {
+        self.scaled(UNDISPUTED, 0)
+    }
+
+    /// From the last write of such an object, until the operator relies on it.
+    #[must_use]
+    pub fn settling(&self) -> Duration {
+        self.scaled(SETTLING, 0)
     }
 
     /// Between readings of the challenges on offer.

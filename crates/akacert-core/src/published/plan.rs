@@ -332,7 +332,7 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize,
 {
     let Some(observed) = observed else {
-        return Ok(Some(Write::Apply { object: object(desired), force: false }));
+        return Ok(Some(Write::Apply(object(desired))));
     };
     if !is_ours(&desired, observed.as_ref()) {
         return Err(name_taken(kind, &desired));
@@ -340,7 +340,7 @@ where
     if compare::satisfies(&desired, observed.as_ref()) {
         return Ok(None);
     }
-    Ok(Some(Write::Apply { object: object(desired), force: true }))
+    Ok(Some(Write::Apply(object(desired))))
 }
 
 /// That an object of the name that we need is not ours.

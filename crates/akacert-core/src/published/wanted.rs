@@ -23,6 +23,8 @@ pub struct Wanted {
     pub records: Vec<Record>,
     /// Redirects that the solver goes on answering with, until what comes in their place is proven.
     pub kept: Vec<Redirection>,
+    /// What the ConfigMap goes on holding, without anything that leads there.
+    pub held: Content,
     /// Whether what stands for the life of the certificate is wanted: not once it is deleted.
     pub standing: bool,
 }
@@ -84,6 +86,8 @@ pub(super) fn objects(certificate: &AkamaiCertificate, wanted: &Wanted, rules: &
         all.snippets =
             (!external.is_empty()).then(|| objects::redirect_snippets(certificate, &external, DCV_HOST));
     }
+    content.tokens.extend(wanted.held.tokens.iter().cloned());
+    content.records.extend(wanted.held.records.iter().cloned());
     for kept in &wanted.kept {
         all.leads_to_the_solver = true;
         if !content.redirects.iter().any(|known| known.host == kept.host) {

@@ -41,6 +41,7 @@ fn words(memory: &Memory) -> String {
         ("records", memory.looks.records.is_some()),
         ("written", !memory.records.written.is_empty()),
         ("removed", !memory.records.removed.is_empty()),
+        ("writes", memory.writes != Default::default()),
         ("forecast", memory.forecast.is_some()),
         ("failed", !memory.failures.is_empty()),
     ];
@@ -245,6 +246,23 @@ fn a_record_that_is_written_again_is_not_removed_any_more() {
     let removed = absorbed(nothing(), &Step::RemoveRecord(record()), Answer::Done);
     assert_eq!(words(&removed), "removed");
     assert_words(removed, Step::WriteRecord(record()), Answer::Done, "written");
+}
+
+#[test]
+fn a_value_that_is_removed_leaves_the_others_that_were_written() {
+    let of = |value: &str| Box::new(Record { values: [value.to_owned()].into(), ..*record() });
+    let first = absorbed(nothing(), &Step::WriteRecord(of("first")), Answer::Done);
+    let both = absorbed(first, &Step::WriteRecord(of("second")), Answer::Done);
+    let left = absorbed(both, &Step::RemoveRecord(of("first")), Answer::Done);
+    assert_eq!(left.records.written.into_keys().collect::<Vec<_>>(), [*of("second")]);
+    assert_eq!(left.records.removed, [*of("first")].into());
+}
+
+#[test]
+fn a_value_that_may_have_been_written_again_does_not_count_as_removed() {
+    let removed = absorbed(nothing(), &Step::RemoveRecord(record()), Answer::Done);
+    let lost = failed(FaultKind::Other(Reason::DnsUpdateFailed));
+    assert_words(removed, Step::WriteRecord(record()), lost, "failed");
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn asked() -> Scene {
 
 fn handed_off(scene: &Scene) -> ConfigMap {
     let Step::HandOff(write) = scene.step() else { panic!() };
-    let Write::Apply { object: Object::Handoff(config_map), .. } = *write else { panic!("{write}") };
+    let Write::Apply(Object::Handoff(config_map)) = *write else { panic!("{write}") };
     config_map
 }
 

@@ -8,6 +8,7 @@ mod following;
 mod forecast;
 mod handoff;
 mod life;
+mod publishing;
 mod renewing;
 mod scheduling;
 mod updating;

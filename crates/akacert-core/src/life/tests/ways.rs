@@ -328,6 +328,7 @@ fn published_now(scene: &mut Scene) -> Vec<String> {
     let mut writes = Vec::new();
     while let Next::Do(Step::Publish(write)) = scene.next().next {
         writes.push(write.to_string().split(' ').take(2).collect::<Vec<_>>().join(" "));
+        assert!(writes.len() < 20, "publishing does not end: {writes:?}");
         play(&mut scene.published, &write);
     }
     writes
@@ -343,6 +344,21 @@ fn a_standing_redirect_stands_while_the_certificate_is_at_rest_and_comes_back_wi
     assert_says(&decision, "Ready", "True", Reason::Deployed);
     scene.published.ingresses.clear();
     assert_eq!(published_now(&mut scene), ["apply Ingress"]);
+}
+
+#[test]
+fn tokens_of_some_names_go_and_what_stands_for_another_stays() {
+    let mut scene = asked(json!({
+        "http01": {"ingress": {"className": "traefik"}},
+        "domains": [{"names": ["api.example.com"], "http01": {"redirect": {"ingress": {"className": "traefik"}}}}]
+    }));
+    go_on(&mut scene);
+    assert_eq!(scene.published.ingresses.len(), 2);
+    scene.deployments(super::super::fixtures::IN_PRODUCTION.clone());
+    scene.change("complete", "completed", &[]);
+    scene.enrollment(&["www.example.com", "api.example.com"]);
+    assert_eq!(published_now(&mut scene), ["delete Ingress", "apply ConfigMap"]);
+    assert_eq!(scene.published.ingresses.len(), 1);
 }
 
 #[test]
