@@ -5,6 +5,8 @@ mod absent;
 mod answers;
 mod counts;
 mod cps;
+mod offered;
+mod user;
 mod world;
 
 use std::cell::{Cell, RefCell};
@@ -15,6 +17,7 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use self::counts::Counts;
 use self::cps::Production;
+use self::user::Setting;
 use self::world::{Crash, CreateFault, World};
 use super::fixtures;
 use akacert_api::certificate::CertificateSpec;
@@ -66,6 +69,8 @@ enum Event {
     Warn(bool),
     /// Somebody else takes the common name, or lets it go.
     Foreign(bool),
+    /// The user approves what he is asked about.
+    Approve,
     /// What a finished change has brought into production at first.
     Deploys(Option<Production>),
 }
@@ -76,6 +81,15 @@ enum Published {
     Ingress,
     Service,
     Record,
+}
+
+fn setting() -> impl Strategy<Value = Setting> {
+    any::<[bool; 4]>().prop_map(|[asks, hands_off, deletes, hampered]| Setting {
+        asks,
+        hands_off,
+        deletes,
+        hampered,
+    })
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -91,10 +105,9 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Published::Service),
         Just(Published::Record)
     ];
-    let production =
-        prop_oneof![Just(None), Just(Some(Production::Nothing)), Just(Some(Production::NameMissing))];
+    let production = prop_oneof![1 => Just(None), 1 => Just(Some(Production::Nothing)), 3 => Just(Some(Production::NameMissing))];
     prop_oneof![
-        8 => Just(Advance),
+        16 => Just(Advance),
         4 => (1..600_u64).prop_map(Pass),
         2 => (600..40_000_u64).prop_map(Pass),
         1 => Just(Rotate),
@@ -114,9 +127,10 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(EditElsewhere),
         1 => Just(UpdateLost),
         1 => any::<bool>().prop_map(Suspend),
-        1 => any::<bool>().prop_map(Warn),
+        2 => any::<bool>().prop_map(Warn),
+        2 => Just(Approve),
         1 => any::<bool>().prop_map(Foreign),
-        1 => production.prop_map(Deploys),
+        3 => production.prop_map(Deploys),
     ]
 }
 
@@ -185,6 +199,7 @@ impl World {
             }
             Event::EditElsewhere => self.cps.edit_elsewhere(),
             Event::UpdateLost => self.update_lost = true,
+            Event::Approve => self.approve(),
             Event::Warn(warns) => self.cps.warns = warns,
             Event::Foreign(true) if self.cps.ours.is_empty() => {
                 self.cps.foreign = Some(fixtures::enrollment(777, &["www.example.com"]));
@@ -227,6 +242,7 @@ impl World {
         }
         // Two days: a token lives for seven, and CPS is polled every 15 minutes at least.
         for _ in 0..2 * 24 * 6 {
+            self.approve();
             self.advance_cps();
             self.pass(Duration::from_secs(600));
         }
@@ -235,8 +251,9 @@ impl World {
 
 /// Plays a sequence, the certificate being applied after some of it; then the disturbances end. The world's own checks
 /// hold all the time.
-fn play(before: &[Event], events: &[Event]) -> World {
+fn play(setting: Setting, before: &[Event], events: &[Event]) -> World {
     let mut world = World::new();
+    world.choose(setting);
     for event in before {
         world.happen(*event);
     }
@@ -269,7 +286,7 @@ fn play(before: &[Event], events: &[Event]) -> World {
 
 #[test]
 fn undisturbed_a_certificate_needs_few_calls_beside_looking_at_its_change() {
-    let world = play(&[], &[]);
+    let world = play(Setting::default(), &[], &[]);
     let polls = ["ReadChange", "Watch"];
     let calls: Vec<&str> = world.called.iter().filter(|call| !polls.contains(call)).copied().collect();
     assert_eq!(
@@ -298,8 +315,9 @@ fn whatever_happens_there_is_one_enrollment_and_it_becomes_ready_once_the_distur
     let (played, events, steps) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let counts = RefCell::new(Counts::default());
     let events_of = |most| prop::collection::vec(event(), 0..most);
-    let result = runner.run(&(events_of(8), events_of(40)), |(before, sequence)| {
-        let world = play(&before, &sequence);
+    let result = runner.run(&(setting(), events_of(8), events_of(40)), |(setting, before, sequence)| {
+        let mut world = play(setting, &before, &sequence);
+        world.delete();
         played.set(played.get() + 1);
         events.set(events.get() + before.len() + sequence.len());
         steps.set(steps.get() + world.steps);
