@@ -6,6 +6,7 @@
 #   helm            helm                                                                               (about 2 minutes)
 #   monitoring      prometheus and promtool, and the CRDs of the Prometheus operator                   (about 3 minutes)
 #   external-dns    external-dns, and its CRD                                                          (about 2 minutes)
+#   flux            the CRD of Flux's Kustomization; nothing is built                                  (seconds)
 # The minutes are for two cores with a cold build cache.
 #
 # Usage: build.sh MODULE DIRECTORY
@@ -82,6 +83,11 @@ external-dns)
 	;;
 helm)
 	go build -trimpath -ldflags '-s -w' -o "$out/" tool
+	;;
+flux)
+	kustomize_controller=$(go mod download -json github.com/fluxcd/kustomize-controller@v1.9.0 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+	crd=config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml
+	install -D -m 644 "$kustomize_controller/$crd" "$out/flux-kustomizations.yaml"
 	;;
 *)
 	echo "build.sh: unknown module $module" >&2

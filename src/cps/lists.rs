@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
 
-/// How long to wait for a call that another budget group makes. Its budget may be used up, which must not stop this one.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for a call that another budget group makes. Its budget may be used up, which must not stop this one;
+/// but the list of a large contract takes CPS many seconds, and is not to be asked for by each group.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A list, with the time at which the call was begun.
 #[derive(Clone)]

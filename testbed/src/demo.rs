@@ -90,7 +90,7 @@ async fn watch(bed: &TestBed, applied: &Instant) -> Result<DynamicObject> {
             }
             for line in &table {
                 // A line that wraps would spoil the table. `kubectl describe` shows the whole message.
-                println!("  {}", line.chars().take(150).collect::<String>());
+                println!("  {}", fitting(line));
             }
             std::io::stdout().flush()?;
             lines = table.len();
@@ -214,9 +214,26 @@ Everything is running. Try:
     Ok(())
 }
 
+/// A line as far as it fits, and that it goes on.
+fn fitting(line: &str) -> String {
+    const WIDTH: usize = 150;
+    match line.char_indices().nth(WIDTH) {
+        None => line.to_owned(),
+        Some(_) => line.chars().take(WIDTH - 1).chain(['…']).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_does_not_fit_says_that_it_goes_on() {
+        let line = "a".repeat(150);
+        assert_eq!(fitting(&line), line);
+        let cut = fitting(&"ä".repeat(151));
+        assert_eq!((cut.chars().count(), cut.ends_with("ä…")), (150, true));
+    }
 
     #[test]
     fn the_table_has_a_row_for_each_part_and_the_sum() {

@@ -26,6 +26,7 @@ mod control_plane;
 mod cps;
 mod dns;
 mod external_dns;
+mod flux;
 mod gateway;
 mod install;
 mod kubelet;

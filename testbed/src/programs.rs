@@ -40,7 +40,7 @@ struct Module {
     parts: Parts,
 }
 
-const MODULES: [Module; 6] = [
+const MODULES: [Module; 7] = [
     Module {
         name: "control-plane",
         title: "Kubernetes and etcd",
@@ -72,6 +72,7 @@ const MODULES: [Module; 6] = [
         programs: &["external-dns", "dnsendpoints.yaml"],
         parts: Parts::All,
     },
+    Module { name: "flux", title: "Flux's CRD", programs: &["flux-kustomizations.yaml"], parts: Parts::All },
 ];
 
 /// A build that was necessary.

@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+/// It obeys whoever has it ignore a signal, as `nohup` and a shell's `&` do. What the tests run under must not decide.
 fn testbed() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_testbed"))
+    let mut command = Command::new("env");
+    command.args(["--default-signal", env!("CARGO_BIN_EXE_testbed")]);
+    command
 }
 
 /// How many processes on this machine have this mark in their environment.

@@ -41,8 +41,8 @@ fn a_build_that_fails_is_told_in_sentences_with_what_it_said() {
     assert_eq!(
         said,
         format!(
-            "[1/6] building control-plane (Kubernetes and etcd) …
-[1/6] building control-plane (Kubernetes and etcd) failed after {duration}
+            "[1/7] building control-plane (Kubernetes and etcd) …
+[1/7] building control-plane (Kubernetes and etcd) failed after {duration}
 testbed: control-plane (Kubernetes and etcd) cannot be built
   because: build.sh said, at the end of {}:
 go: no network

@@ -90,6 +90,12 @@ async fn more(bed: &TestBed) -> Result<Scene<'_>> {
     let scene = Scene { bed, name: "shop".to_owned() };
     let account = json!({"kind": "ClusterAkamaiAccount", "name": "production"});
     scene.apply_held("blog", json!({"accountRef": account})).await?;
+    // CPS looks at the token too, and says so a moment later.
+    scene
+        .until_status("blog", "CPS's look at the token", |status| {
+            status.domains.iter().any(|domain| domain.state == "RESPONSE_ERROR").then_some(())
+        })
+        .await?;
     Ok(scene)
 }
 

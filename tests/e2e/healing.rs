@@ -23,7 +23,7 @@ crate::together![
 ];
 
 /// Objects of the cluster are watched.
-const SECONDS: Duration = Duration::from_secs(10);
+const SECONDS: Duration = Duration::from_secs(5);
 /// TXT records are looked at.
 const A_MINUTE: Duration = Duration::from_secs(60);
 

@@ -16,6 +16,7 @@ crate::together![
     argo_cd_and_flux_see_each_state_of_a_cluster_wide_account,
     argo_cd_and_flux_see_each_state_of_an_account_of_a_namespace,
     argo_cds_own_kustomization_takes_the_health_scripts,
+    flux_takes_the_kustomization_with_its_health_checks,
 ];
 
 async fn argo_cd_and_flux_see_each_state_of_a_certificate(bed: &TestBed) -> Result<()> {
@@ -197,6 +198,24 @@ async fn patched(bed: &TestBed, name: &str, change: &Value, more: &[&str]) -> Re
 
 async fn certificate(bed: &TestBed, name: &str) -> Result<Value> {
     get(bed, &["-n", "health", "get", "akcert", name]).await
+}
+
+async fn flux_takes_the_kustomization_with_its_health_checks(bed: &TestBed) -> Result<()> {
+    bed.install_flux_crd().await?;
+    bed.kubectl(&["create", "namespace", "flux-system"]).await?;
+    let mut kustomization = deployed("flux/kustomization.yaml")?;
+    taken_by_flux(bed, &kustomization).await?;
+    // What it must refuse it refuses: the test would see a field that Flux does not know.
+    let checks = &mut kustomization["spec"]["healthCheckExprs"];
+    checks[0]["currently"] = checks[0]["current"].take();
+    ensure!(taken_by_flux(bed, &kustomization).await.is_err(), "Flux took a field that it does not know");
+    Ok(())
+}
+
+/// Whether the API server takes a Kustomization, by Flux's own CRD.
+async fn taken_by_flux(bed: &TestBed, kustomization: &Value) -> Result<String> {
+    let file = write(bed, "flux.json", kustomization)?;
+    bed.kubectl(&["apply", "--dry-run=server", "--validate=strict", "-f", &file]).await
 }
 
 /// What kubectl answers, as JSON.

@@ -1,0 +1,3 @@
+module testbed/flux
+
+go 1.26.0
