@@ -6,7 +6,7 @@ use super::counts::Seen::{self, Reason as R, Step};
 use akacert_api::reason::Reason::*;
 
 pub const NOT_IN_THE_MODEL: &[(&[Seen], &str)] = &[
-    (&[R(Creating), R(Updating)], "is told between two steps, where no status is written unless Ready flips"),
+    (&[R(Creating)], "is told between two steps, where no status is written unless Ready flips or a drift shows"),
     (
         &[
             R(CredentialsAccepted),
@@ -28,7 +28,6 @@ pub const NOT_IN_THE_MODEL: &[(&[Seen], &str)] = &[
     ),
     (&[Step(K::Schedule), R(WaitingForWindow), R(ConfigurationInvalid)], "spec.deployment.window is not set"),
     (&[Step(K::ForgetEnrollment), R(EnrollmentGone)], "nobody removes the enrollment from CPS"),
-    (&[R(Drifted)], "spec.driftPolicy is not set; a drift waits for the change that made it: UpdateWaits"),
     (&[R(NotAdoptable), R(Conflict)], "nothing is adopted, and no other certificate has the enrollment"),
     (
         &[R(Immutable), R(UpdateRefused), R(UpdateIgnored), R(EnrollmentRefused)],

@@ -77,11 +77,21 @@ pub struct Held {
     expires: Timestamp,
 }
 
+/// Where a common name is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    Nowhere,
+    /// Under the contract.
+    Here,
+    /// Under another contract, whose list nobody reads.
+    Elsewhere,
+}
+
 #[derive(Debug, Default)]
 pub struct Cps {
     pub ours: Vec<Held>,
-    /// Somebody else's enrollment with our common name.
-    pub foreign: Option<Enrollment>,
+    /// Where somebody else has an enrollment with our common name.
+    pub foreign: Option<Taken>,
     /// The next change stops at a warning.
     pub warns: bool,
     /// Tokens come, and are validated, one name after the other.
@@ -150,7 +160,9 @@ impl Cps {
 
     pub fn list(&self) -> Vec<Enrollment> {
         let ours = self.ours.iter().filter(|held| held.shown.is_some()).map(Held::view);
-        ours.chain(self.foreign.clone()).collect()
+        let foreign =
+            (self.foreign == Some(Taken::Here)).then(|| fixtures::enrollment(777, &["www.example.com"]));
+        ours.chain(foreign).collect()
     }
 
     pub fn enrollment(&self, id: EnrollmentId) -> Option<Enrollment> {

@@ -16,10 +16,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use self::counts::Counts;
-use self::cps::Production;
+use self::cps::{Production, Taken};
 use self::user::Setting;
 use self::world::{Crash, CreateFault, World};
-use super::fixtures;
 use akacert_api::certificate::CertificateSpec;
 use akacert_api::names::{ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION, RENEW_BEFORE_ANNOTATION};
 use akacert_api::status::CertificateStatus;
@@ -35,6 +34,8 @@ const SEED: u64 = 1;
 enum Event {
     /// CPS goes on.
     Advance,
+    /// CPS goes on so many times, and the operator looks between.
+    Proceed(u32),
     /// Time passes: seconds.
     Pass(u64),
     /// CPS makes new tokens.
@@ -68,7 +69,7 @@ enum Event {
     /// CPS stops at a warning until somebody acknowledges it.
     Warn(bool),
     /// Somebody else takes the common name, or lets it go.
-    Foreign(bool),
+    Foreign(Taken),
     /// The user approves what he is asked about.
     Approve,
     /// What a finished change has brought into production at first.
@@ -105,11 +106,13 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Published::Service),
         Just(Published::Record)
     ];
+    let taken = prop_oneof![Just(Taken::Nowhere), Just(Taken::Here), Just(Taken::Elsewhere)];
     let production = prop_oneof![1 => Just(None), 1 => Just(Some(Production::Nothing)), 3 => Just(Some(Production::NameMissing))];
     prop_oneof![
-        16 => Just(Advance),
+        8 => Just(Advance),
+        9 => (2..6_u32).prop_map(Proceed),
         4 => (1..600_u64).prop_map(Pass),
-        2 => (600..40_000_u64).prop_map(Pass),
+        2 => (600..8_000_u64).prop_map(Pass),
         1 => Just(Rotate),
         1 => any::<bool>().prop_map(Slow),
         2 => create.prop_map(Create),
@@ -129,8 +132,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Suspend),
         2 => any::<bool>().prop_map(Warn),
         2 => Just(Approve),
-        1 => any::<bool>().prop_map(Foreign),
-        3 => production.prop_map(Deploys),
+        2 => taken.prop_map(Foreign),
+        4 => production.prop_map(Deploys),
     ]
 }
 
@@ -139,6 +142,7 @@ impl World {
         self.log.push(format!("{}: {event:?}", self.now));
         match event {
             Event::Advance => self.advance_cps(),
+            Event::Proceed(moves) => self.proceed(moves),
             Event::Pass(seconds) => self.pass(Duration::from_secs(seconds)),
             Event::Rotate => self.cps.rotate(self.now),
             Event::Slow(slow) => self.cps.slow = slow,
@@ -201,10 +205,9 @@ impl World {
             Event::UpdateLost => self.update_lost = true,
             Event::Approve => self.approve(),
             Event::Warn(warns) => self.cps.warns = warns,
-            Event::Foreign(true) if self.cps.ours.is_empty() => {
-                self.cps.foreign = Some(fixtures::enrollment(777, &["www.example.com"]));
-            }
-            Event::Foreign(_) => self.cps.foreign = None,
+            Event::Foreign(Taken::Nowhere) => self.cps.foreign = None,
+            Event::Foreign(taken) if self.cps.ours.is_empty() => self.cps.foreign = Some(taken),
+            Event::Foreign(_) => {}
             Event::Deploys(at_first) => self.cps.deploys_at_first = at_first,
         }
     }
@@ -232,7 +235,7 @@ impl World {
         self.update_lost = false;
         for event in [
             Event::Warn(false),
-            Event::Foreign(false),
+            Event::Foreign(Taken::Nowhere),
             Event::Deploys(None),
             Event::Suspend(false),
             Event::Solver(true),
@@ -245,6 +248,13 @@ impl World {
             self.approve();
             self.advance_cps();
             self.pass(Duration::from_secs(600));
+        }
+    }
+
+    fn proceed(&mut self, moves: u32) {
+        for _ in 0..moves {
+            self.advance_cps();
+            self.pass(Duration::from_secs(300));
         }
     }
 }
