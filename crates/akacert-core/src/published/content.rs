@@ -110,6 +110,12 @@ impl Content {
     }
 }
 
+/// Whether a ConfigMap has redirects or records where another has none at all.
+pub(super) fn has_more(found: &ConfigMap, wanted: &ConfigMap) -> bool {
+    let has = |map: &ConfigMap, key: &str| map.data.as_ref().is_some_and(|data| data.contains_key(key));
+    [REDIRECTS_KEY, RECORDS_KEY].into_iter().any(|key| has(found, key) && !has(wanted, key))
+}
+
 /// A ConfigMap does not hold what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {

@@ -14,7 +14,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 
-use super::content::Content;
+use super::content::{self, Content};
 use super::http_route::HTTPRoute;
 use super::objects::{self, CERTIFICATE_NAMESPACE_ANNOTATION};
 use super::wanted::{self, Wanted};
@@ -60,7 +60,12 @@ pub fn plan(
     }
     let mut writes = Vec::new();
     if let Some(config_map) = objects.config_map {
-        writes.extend(apply(Kind::ConfigMap, config_map, observed.config_map.as_ref(), Object::ConfigMap)?);
+        let found = observed.config_map.as_ref();
+        // A key that is not wanted any more goes by the same request.
+        let more = found.is_some_and(|found| content::has_more(found, &config_map));
+        let apart = apply(Kind::ConfigMap, config_map.clone(), found, Object::ConfigMap)?;
+        let all = || Write::Apply { object: Object::ConfigMap(config_map), force: true };
+        writes.extend(apart.or_else(|| more.then(all)));
     }
     if objects.leads_to_the_solver && !objects::uses_own_service(certificate, rules) {
         let service = objects::service(&certificate.namespace().unwrap_or_default());
