@@ -119,8 +119,7 @@ pub fn deployment_approved(
         return Step::ReadDeployments(id).into();
     };
     let staging = deployments.value.staging.as_ref();
-    let on_staging = match staging.map(|staging| verified::verify(staging, &s.spec().names(), s.roots, s.now))
-    {
+    let on_staging = match staging.map(|staging| verified::verify(staging, &ordered(s), s.roots, s.now)) {
         Some(Ok(certificate)) => certificate,
         Some(Err(invalid)) => {
             d.not_done(Progress::Deployed, Reason::CertificateInvalid, format!("On staging, {invalid}"));
@@ -137,9 +136,14 @@ pub fn deployment_approved(
     };
     let serial_number = on_staging.serial_number.clone();
     let production = s.recorded_production().cloned();
+    // Somebody else's change may take a name out of production: only a human lets that go.
+    let lost = production.as_ref().is_some_and(|live| {
+        let missing = verified::not_covered(&on_staging.dns_names, &s.spec().names());
+        missing.iter().any(|name| verified::not_covered(&live.dns_names, &[name]).is_empty())
+    });
     d.status.deployments = Some(DeploymentsStatus { staging: Some(on_staging), production });
     let policy = s.spec().deployment.as_ref().and_then(|deployment| deployment.approve);
-    let approved = policy == Some(Approve::Auto)
+    let approved = (policy == Some(Approve::Auto) && !lost)
         || s.annotation(APPROVE_DEPLOYMENT_ANNOTATION) == Some(change.id.to_string().as_str());
     if !approved {
         d.not_done(
@@ -164,6 +168,15 @@ pub fn deployment_approved(
                 .into()
         }
     }
+}
+
+/// The names that the change was ordered for: those of `spec` that CPS knows of. What was added since waits until the
+/// change is over, and so cannot hold it up.
+fn ordered<'a>(s: &Snapshot<'a>) -> Vec<&'a str> {
+    let found = s.memory.enrollment.reading.as_ref().and_then(|reading| reading.value.as_deref());
+    let known = found.map(|found| found.csr.names());
+    let names = s.certificate.spec.names().into_iter();
+    names.filter(|name| known.as_ref().is_none_or(|known| known.contains(*name))).collect()
 }
 
 /// CPS was told after the change was read: what it makes of it shows with the next look.
