@@ -119,12 +119,13 @@ pub(super) fn nothing_for_the_change(s: &Snapshot<'_>, d: &mut Draft) -> Result<
     let writes = published::plan_removal(s.certificate, &wanted, s.published, s.publishing);
     let (standing, others): (Vec<_>, Vec<_>) =
         writes.into_iter().partition(|write| published::is_standing(write, s.published));
-    if let Some(write) = others.into_iter().next() {
-        return Err(Next::Do(Step::Publish(Box::new(write))));
-    }
+    // A ConfigMap that stays loses its tokens before their routes go: by them a route would be wanted again.
     if let Ok(writes) = published::plan(s.certificate, &wanted, s.published, s.publishing)
         && let Some(write) = writes.into_iter().next()
     {
+        return Err(Next::Do(Step::Publish(Box::new(write))));
+    }
+    if let Some(write) = others.into_iter().next() {
         return Err(Next::Do(Step::Publish(Box::new(write))));
     }
     if let Some(write) = standing.into_iter().next() {

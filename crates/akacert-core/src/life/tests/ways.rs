@@ -427,3 +427,17 @@ fn what_was_proven_holds_for_less_and_not_for_more() {
     assert!(all.covers(&Proof::default()));
     assert!(!Proof::default().covers(&all));
 }
+
+#[test]
+fn where_some_names_are_redirected_the_route_of_the_others_goes_once_and_does_not_come_back() {
+    let mut scene = asked(json!({
+        "http01": {"ingress": {"className": "traefik"}},
+        "domains": [{"names": ["api.example.com"], "http01": {"redirect": {"ingress": {"className": "traefik"}}}}]
+    }));
+    go_on(&mut scene);
+    assert_eq!(scene.published.ingresses.len(), 2);
+    scene.change("complete", "completed", &[]);
+    scene.deployments(super::super::fixtures::IN_PRODUCTION.clone());
+    assert_eq!(go_on(&mut scene), ["apply ConfigMap", "delete Ingress"]);
+    assert_eq!(scene.published.ingresses.len(), 1);
+}
