@@ -18,20 +18,20 @@ pub fn rival<'a>(
         other.spec.common_name.eq_ignore_ascii_case(&certificate.spec.common_name)
     };
     let claims = |other: &&AkamaiCertificate| {
-        other.uid() != certificate.uid() && strength(other, id) > strength(certificate, id)
+        let manages = other.uid() != certificate.uid() && !other.spec.observes();
+        manages && strength(other, id) > strength(certificate, id)
     };
     let other = others.filter(same_name).filter(claims).max_by_key(|other| strength(other, id))?;
     Some(format!("{}/{}", other.namespace().unwrap_or_default(), other.name_any()))
 }
 
-/// Recorded comes before named, managed before observed, old before young. The UID decides between equals.
+/// Recorded comes before named, old before young. The UID decides between equals.
 fn strength(certificate: &AkamaiCertificate, id: EnrollmentId) -> Option<impl Ord + use<>> {
     let recorded =
         certificate.annotations().get(ENROLLMENT_ID_ANNOTATION).is_some_and(|known| *known == id.to_string());
     let named = certificate.spec.enrollment_id.and_then(|named| u64::try_from(named).ok()) == Some(id.0);
     let age = std::cmp::Reverse(certificate.creation_timestamp().map(|time| time.0));
-    let managed = !certificate.spec.observes();
-    (recorded || named).then(|| (managed, recorded, age, certificate.uid()))
+    (recorded || named).then(|| (recorded, age, certificate.uid()))
 }
 
 #[cfg(test)]
@@ -76,6 +76,8 @@ mod tests {
         let mut observer = certificate("observer", Some("7"), None, 1);
         observer.spec.management_policy = Some(akacert_api::policy::ManagementPolicy::Observe);
         let manager = certificate("manager", Some("7"), None, 2);
-        assert_eq!(rival(&manager, EnrollmentId(7), [observer].iter()), None);
+        assert_eq!(rival(&manager, EnrollmentId(7), [observer.clone()].iter()), None);
+        let adopter = certificate("adopter", None, None, 3);
+        assert_eq!(rival(&adopter, EnrollmentId(7), [observer].iter()), None);
     }
 }

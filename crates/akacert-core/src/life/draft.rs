@@ -270,12 +270,13 @@ impl Draft {
     /// Whether an obstacle shows beside `Ready`. While a certificate serves it does, unless it contradicts what
     /// `Ready` says.
     fn is_behind(&self, obstacle: &Obstacle) -> bool {
-        self.was_ready
-            && match obstacle.step {
-                Some(Progress::EnrollmentCreated) => false,
-                Some(Progress::Deployed) => obstacle.reason != Reason::CertificateInvalid,
-                _ => true,
-            }
+        self.was_ready && obstacle.step != Some(Progress::EnrollmentCreated) && !self.is_invalid()
+    }
+
+    /// What is in production is not what `spec` asks for, whatever else there is to report.
+    fn is_invalid(&self) -> bool {
+        let deployed = self.reports[Progress::Deployed as usize].as_ref();
+        deployed.is_some_and(|report| report.reason == Reason::CertificateInvalid)
     }
 
     fn behind(&self, obstacle: &Obstacle, wanted: &mut Vec<Condition>) {

@@ -17,7 +17,7 @@ use crate::{deployed as verified, warnings};
 use akacert_api::names::{APPROVE_DEPLOYMENT_ANNOTATION, APPROVE_WARNINGS_ANNOTATION};
 use akacert_api::policy::Approve;
 use akacert_api::reason::Reason;
-use akacert_api::status::{DeploymentsStatus, WarningStatus};
+use akacert_api::status::{DeploymentStatus, DeploymentsStatus, WarningStatus};
 
 /// The next step for a change that stopped at warnings. CPS is checked again after `next_look` at the latest.
 pub fn warnings_approved(
@@ -115,31 +115,17 @@ pub fn deployment_approved(
         );
         return wait;
     }
-    let Some(deployments) = &s.memory.enrollment.deployments else {
-        return Step::ReadDeployments(id).into();
-    };
-    let staging = deployments.value.staging.as_ref();
-    let on_staging = match staging.map(|staging| verified::verify(staging, &s.spec().names(), s.roots, s.now))
-    {
-        Some(Ok(certificate)) => certificate,
-        Some(Err(invalid)) => {
-            d.not_done(Progress::Deployed, Reason::CertificateInvalid, format!("On staging, {invalid}"));
-            return reread(s, deployments, id, next_look);
-        }
-        None => {
-            d.not_done(
-                Progress::Deployed,
-                Reason::WaitingForDeployment,
-                "CPS does not show a certificate on staging yet",
-            );
-            return reread(s, deployments, id, next_look);
-        }
+    let on_staging = match on_staging(s, d, id, next_look) {
+        Ok(certificate) => certificate,
+        Err(next) => return next,
     };
     let serial_number = on_staging.serial_number.clone();
     let production = s.recorded_production().cloned();
+    // Somebody else's change may take a name out of production: only a human lets that go.
+    let lost = production.as_ref().is_some_and(|live| loses_a_name(s, live, &on_staging));
     d.status.deployments = Some(DeploymentsStatus { staging: Some(on_staging), production });
     let policy = s.spec().deployment.as_ref().and_then(|deployment| deployment.approve);
-    let approved = policy == Some(Approve::Auto)
+    let approved = (policy == Some(Approve::Auto) && !lost)
         || s.annotation(APPROVE_DEPLOYMENT_ANNOTATION) == Some(change.id.to_string().as_str());
     if !approved {
         d.not_done(
@@ -164,6 +150,46 @@ pub fn deployment_approved(
                 .into()
         }
     }
+}
+
+/// The certificate on staging, once it is valid for the names that were ordered.
+fn on_staging(
+    s: &Snapshot<'_>,
+    d: &mut Draft,
+    id: EnrollmentId,
+    next_look: Duration,
+) -> Result<DeploymentStatus, Next> {
+    let Some(deployments) = &s.memory.enrollment.deployments else {
+        return Err(Step::ReadDeployments(id).into());
+    };
+    let staging = deployments.value.staging.as_ref();
+    match staging.map(|staging| verified::verify(staging, &ordered(s), s.roots, s.now)) {
+        Some(Ok(certificate)) => return Ok(certificate),
+        Some(Err(invalid)) => {
+            d.not_done(Progress::Deployed, Reason::CertificateInvalid, format!("On staging, {invalid}"));
+        }
+        None => d.not_done(
+            Progress::Deployed,
+            Reason::WaitingForDeployment,
+            "CPS does not show a certificate on staging yet",
+        ),
+    }
+    Err(reread(s, deployments, id, next_look))
+}
+
+/// Whether a name of `spec` is in production, and not on staging.
+fn loses_a_name(s: &Snapshot<'_>, live: &DeploymentStatus, on_staging: &DeploymentStatus) -> bool {
+    let missing = verified::not_covered(&on_staging.dns_names, &s.spec().names());
+    missing.iter().any(|name| verified::not_covered(&live.dns_names, &[name]).is_empty())
+}
+
+/// The names that the change was ordered for: those of `spec` that CPS knows of. What was added since waits until the
+/// change is over, and so cannot hold it up.
+fn ordered<'a>(s: &Snapshot<'a>) -> Vec<&'a str> {
+    let found = s.memory.enrollment.reading.as_ref().and_then(|reading| reading.value.as_deref());
+    let known = found.map(|found| found.csr.names());
+    let names = s.certificate.spec.names().into_iter();
+    names.filter(|name| known.as_ref().is_none_or(|known| known.contains(*name))).collect()
 }
 
 /// Whether CPS got its input after the change was last read. The next look shows the effect.

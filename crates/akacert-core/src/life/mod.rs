@@ -227,8 +227,7 @@ fn renewed_unseen(
     };
     let start = reading.value.as_deref().and_then(|found| found.auto_renewal_start_time);
     let known = status.next_renewal_time.as_ref().map(|known| stages::whole_second(known.0));
-    // Nobody knows yet when the recorded one was to be renewed: this may be another one already.
-    let moved = start.is_some_and(|start| known.is_none_or(|known| stages::whole_second(start) > known));
+    let moved = start.zip(known).is_some_and(|(start, known)| stages::whole_second(start) > known);
     if !moved {
         return Ok(false);
     }

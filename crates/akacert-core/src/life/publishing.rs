@@ -172,10 +172,11 @@ pub(super) fn nothing_for_the_change(
     records_removed(s)?;
     let stood = |write: &&Write| published::is_standing(write, s.published);
     let publish = |write: &Write| Err(Next::Do(Step::Publish(Box::new(write.clone()))));
-    if let Some(write) = standing.surplus.iter().find(|write| !stood(write)) {
+    // A ConfigMap that stays loses its tokens before their routes go: by them a route would be wanted again.
+    if let Some(write) = standing.missing.iter().flatten().next() {
         return publish(write);
     }
-    if let Some(write) = standing.missing.iter().flatten().next() {
+    if let Some(write) = standing.surplus.iter().find(|write| !stood(write)) {
         return publish(write);
     }
     if let Some(write) = standing.surplus.iter().find(stood) {

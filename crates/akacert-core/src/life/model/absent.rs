@@ -6,7 +6,10 @@ use super::counts::Seen::{self, Reason as R, Step};
 use akacert_api::reason::Reason::*;
 
 pub const NOT_IN_THE_MODEL: &[(&[Seen], &str)] = &[
-    (&[R(Creating), R(Updating)], "is told between two steps, where no status is written unless Ready flips"),
+    (
+        &[R(Creating)],
+        "is told between two steps, where no status is written unless Ready flips or a drift shows",
+    ),
     (
         &[
             R(CredentialsAccepted),
@@ -21,29 +24,13 @@ pub const NOT_IN_THE_MODEL: &[(&[Seen], &str)] = &[
     ),
     (&[R(AccountNotFound), R(NamespaceNotAllowed), R(DomainNotAllowed)], "the account is Ready or NotReady"),
     (&[R(ContractUnknown), R(ContactsMissing), R(ForeignNames)], "the account and its defaults never change"),
-    (
-        &[Step(K::AcknowledgeWarnings), R(WaitingForWarnings)],
-        "nobody approves warnings; CPS lets them go in the end",
-    ),
+    (&[R(WaitingForWarnings)], "CPS shows its warnings at once"),
     (
         &[Step(K::ReadStaged), Step(K::AcknowledgeDeployment), R(DeploymentNeedsApproval)],
         "spec.changeManagement is not set, and nothing waits on staging",
     ),
     (&[Step(K::Schedule), R(WaitingForWindow), R(ConfigurationInvalid)], "spec.deployment.window is not set"),
-    (&[Step(K::HandOff), R(HandedOff)], "spec.handoff is not set"),
-    (
-        &[
-            Step(K::DeleteEnrollment),
-            Step(K::RemoveFinalizer),
-            R(DeletionPending),
-            R(DeletionRefused),
-            R(DeletionBlocked),
-        ],
-        "nobody deletes the certificate",
-    ),
     (&[Step(K::ForgetEnrollment), R(EnrollmentGone)], "nobody removes the enrollment from CPS"),
-    (&[R(PlanNeedsApproval)], "spec.updatePolicy is not set"),
-    (&[R(Drifted)], "spec.driftPolicy is not set; a drift waits for the change that made it: UpdateWaits"),
     (&[R(NotAdoptable), R(Conflict)], "nothing is adopted, and no other certificate has the enrollment"),
     (
         &[R(Immutable), R(UpdateRefused), R(UpdateIgnored), R(EnrollmentRefused)],

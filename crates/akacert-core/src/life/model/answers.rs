@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::cps::{Cps, Duplicate};
+use super::user::WARNING;
 use super::world::{CreateFault, World};
 use crate::life::Step;
 use crate::life::absorb::Moment;
@@ -55,6 +56,10 @@ impl World {
             }
             Step::RecordRenewal(renewal) => {
                 self.record(RENEWAL_ANNOTATION, serde_json::to_string(renewal).unwrap())
+            }
+            Step::RemoveFinalizer => {
+                self.certificate.metadata.finalizers = None;
+                Answer::Done
             }
             Step::Publish(write) | Step::HandOff(write) => {
                 play(&mut self.published, write);
@@ -127,7 +132,7 @@ impl World {
             }
             Step::ReadChange(id, change) => Answer::Change(cps.change(*id, *change).map(Box::new)),
             Step::ReadChallenges(id, _) => Answer::Challenges(cps.challenges(*id)),
-            Step::ReadWarnings(..) => Answer::Warnings(fixtures::warnings("DNS name x not CNAMEd")),
+            Step::ReadWarnings(..) => Answer::Warnings(fixtures::warnings(WARNING)),
             Step::ReadDeployments(id) => {
                 self.seen = cps.in_production(*id);
                 Answer::Deployments(Box::new(cps.deployments(*id)))
@@ -147,6 +152,12 @@ impl World {
                 cps.acknowledge(*enrollment);
                 Answer::Done
             }
+            Step::AcknowledgeWarnings(id, ..) => {
+                cps.acknowledge_warnings(*id);
+                Answer::Done
+            }
+            Step::DeleteEnrollment(id) if cps.remove(*id) => Answer::Done,
+            Step::DeleteEnrollment(_) => fault(FaultKind::LiveOnNetwork),
             other => panic!("{other} is no step of a living certificate"),
         }
     }

@@ -11,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::life::fixtures;
-use crate::published::Token;
 
 /// How long CPS's tokens live.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -60,6 +59,7 @@ pub struct Held {
     pub change: ChangeId,
     pub phase: Phase,
     pub production: Production,
+    pub removed: bool,
     /// The operator was told, for these tokens.
     pub acknowledged: bool,
     body: Enrollment,
@@ -77,18 +77,29 @@ pub struct Held {
     expires: Timestamp,
 }
 
-/// CPS.
+/// Where a common name is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    Nowhere,
+    /// Under the contract.
+    Here,
+    /// Under another contract, whose list nobody reads.
+    Elsewhere,
+}
+
 #[derive(Debug, Default)]
 pub struct Cps {
     pub ours: Vec<Held>,
-    /// Somebody else's enrollment with our common name.
-    pub foreign: Option<Enrollment>,
+    /// Where somebody else has an enrollment with our common name.
+    pub foreign: Option<Taken>,
     /// The next change stops at a warning.
     pub warns: bool,
     /// Tokens come, and are validated, one name after the other.
     pub slow: bool,
     /// What the next change brings into production at first.
     pub deploys_at_first: Option<Production>,
+    /// The certificates are live, so that CPS removes no enrollment.
+    pub is_live: bool,
     /// Renewals that were ordered.
     pub renewals: usize,
     last_id: u64,
@@ -118,6 +129,7 @@ impl Cps {
             change,
             phase: Phase::Preparing,
             production: Production::Nothing,
+            removed: false,
             acknowledged: false,
             body: returned,
             shown: (!hidden).then_some(now),
@@ -132,9 +144,25 @@ impl Cps {
         Ok((id, change))
     }
 
+    /// A removal. It is carried out with the next move.
+    pub fn remove(&mut self, id: EnrollmentId) -> bool {
+        let accepted = !self.is_live;
+        self.ours.iter_mut().filter(|held| held.id == id).for_each(|held| held.removed |= accepted);
+        accepted
+    }
+
+    /// The warnings of a change are passed over.
+    pub fn acknowledge_warnings(&mut self, id: EnrollmentId) {
+        for held in self.ours.iter_mut().filter(|held| held.id == id && held.phase == Phase::Warned) {
+            held.phase = Phase::Opening;
+        }
+    }
+
     pub fn list(&self) -> Vec<Enrollment> {
         let ours = self.ours.iter().filter(|held| held.shown.is_some()).map(Held::view);
-        ours.chain(self.foreign.clone()).collect()
+        let foreign =
+            (self.foreign == Some(Taken::Here)).then(|| fixtures::enrollment(777, &["www.example.com"]));
+        ours.chain(foreign).collect()
     }
 
     pub fn enrollment(&self, id: EnrollmentId) -> Option<Enrollment> {
@@ -217,6 +245,7 @@ impl Cps {
     /// One move of each change. A name that is proven can be validated, whether CPS was told or not.
     pub fn advance(&mut self, now: Timestamp, proven: impl Fn(&DomainValidation) -> bool) {
         let (warns, slowly, at_first) = (self.warns, self.slow, self.deploys_at_first);
+        self.ours.retain(|held| !held.removed);
         for held in &mut self.ours {
             held.shown.get_or_insert(now);
             held.advance(now, &proven, warns, slowly, at_first);
@@ -275,7 +304,6 @@ impl Held {
         self.offered = 0;
     }
 
-    /// The names of the certificate in production.
     fn in_production(&self) -> Vec<&'static str> {
         let names = ["www.example.com", "api.example.com", "new.example.com"];
         match self.production {
@@ -380,26 +408,4 @@ impl Held {
             Production::AllNames => CERTIFICATES[self.deployed.0 - 1][self.deployed.1].clone(),
         }
     }
-}
-
-/// The tokens of a name.
-pub fn tokens(domain: &DomainValidation) -> Vec<Token> {
-    domain
-        .to_publish(ChallengeType::Http01)
-        .filter_map(|challenge| {
-            let (host, path) = challenge.http_location()?;
-            Some(Token { host: host.into(), path: path.into(), body: challenge.response_body.clone()? })
-        })
-        .collect()
-}
-
-/// The TXT records of a name: where, and what.
-pub fn records(domain: &DomainValidation) -> Vec<(String, String)> {
-    domain
-        .to_publish(ChallengeType::Dns01)
-        .filter_map(|challenge| {
-            let name = challenge.full_path.as_deref()?.trim_end_matches('.').to_owned();
-            Some((name, challenge.response_body.clone()?))
-        })
-        .collect()
 }

@@ -5,6 +5,8 @@ mod absent;
 mod answers;
 mod counts;
 mod cps;
+mod offered;
+mod user;
 mod world;
 
 use std::cell::{Cell, RefCell};
@@ -14,9 +16,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use self::counts::Counts;
-use self::cps::Production;
+use self::cps::{Production, Taken};
+use self::user::Setting;
 use self::world::{Crash, CreateFault, World};
-use super::fixtures;
 use akacert_api::certificate::CertificateSpec;
 use akacert_api::names::{ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION, RENEW_BEFORE_ANNOTATION};
 use akacert_api::status::CertificateStatus;
@@ -32,6 +34,8 @@ const SEED: u64 = 1;
 enum Event {
     /// CPS goes on.
     Advance,
+    /// CPS goes on so many times, and the operator looks between.
+    Proceed(u32),
     /// Time passes: seconds.
     Pass(u64),
     /// CPS makes new tokens.
@@ -65,7 +69,9 @@ enum Event {
     /// CPS stops at a warning until somebody acknowledges it.
     Warn(bool),
     /// Somebody else takes the common name, or lets it go.
-    Foreign(bool),
+    Foreign(Taken),
+    /// The user approves what he is asked about.
+    Approve,
     /// What a finished change has brought into production at first.
     Deploys(Option<Production>),
 }
@@ -76,6 +82,15 @@ enum Published {
     Ingress,
     Service,
     Record,
+}
+
+fn setting() -> impl Strategy<Value = Setting> {
+    any::<[bool; 4]>().prop_map(|[asks, hands_off, deletes, hampered]| Setting {
+        asks,
+        hands_off,
+        deletes,
+        hampered,
+    })
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -91,12 +106,13 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Published::Service),
         Just(Published::Record)
     ];
-    let production =
-        prop_oneof![Just(None), Just(Some(Production::Nothing)), Just(Some(Production::NameMissing))];
+    let taken = prop_oneof![Just(Taken::Nowhere), Just(Taken::Here), Just(Taken::Elsewhere)];
+    let production = prop_oneof![1 => Just(None), 1 => Just(Some(Production::Nothing)), 3 => Just(Some(Production::NameMissing))];
     prop_oneof![
         8 => Just(Advance),
+        9 => (2..6_u32).prop_map(Proceed),
         4 => (1..600_u64).prop_map(Pass),
-        2 => (600..40_000_u64).prop_map(Pass),
+        2 => (600..8_000_u64).prop_map(Pass),
         1 => Just(Rotate),
         1 => any::<bool>().prop_map(Slow),
         2 => create.prop_map(Create),
@@ -114,9 +130,10 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(EditElsewhere),
         1 => Just(UpdateLost),
         1 => any::<bool>().prop_map(Suspend),
-        1 => any::<bool>().prop_map(Warn),
-        1 => any::<bool>().prop_map(Foreign),
-        1 => production.prop_map(Deploys),
+        2 => any::<bool>().prop_map(Warn),
+        2 => Just(Approve),
+        2 => taken.prop_map(Foreign),
+        4 => production.prop_map(Deploys),
     ]
 }
 
@@ -125,6 +142,7 @@ impl World {
         self.log.push(format!("{}: {event:?}", self.now));
         match event {
             Event::Advance => self.advance_cps(),
+            Event::Proceed(moves) => self.proceed(moves),
             Event::Pass(seconds) => self.pass(Duration::from_secs(seconds)),
             Event::Rotate => self.cps.rotate(self.now),
             Event::Slow(slow) => self.cps.slow = slow,
@@ -185,11 +203,11 @@ impl World {
             }
             Event::EditElsewhere => self.cps.edit_elsewhere(),
             Event::UpdateLost => self.update_lost = true,
+            Event::Approve => self.approve(),
             Event::Warn(warns) => self.cps.warns = warns,
-            Event::Foreign(true) if self.cps.ours.is_empty() => {
-                self.cps.foreign = Some(fixtures::enrollment(777, &["www.example.com"]));
-            }
-            Event::Foreign(_) => self.cps.foreign = None,
+            Event::Foreign(Taken::Nowhere) => self.cps.foreign = None,
+            Event::Foreign(taken) if self.cps.ours.is_empty() => self.cps.foreign = Some(taken),
+            Event::Foreign(_) => {}
             Event::Deploys(at_first) => self.cps.deploys_at_first = at_first,
         }
     }
@@ -217,7 +235,7 @@ impl World {
         self.update_lost = false;
         for event in [
             Event::Warn(false),
-            Event::Foreign(false),
+            Event::Foreign(Taken::Nowhere),
             Event::Deploys(None),
             Event::Suspend(false),
             Event::Solver(true),
@@ -227,16 +245,25 @@ impl World {
         }
         // Two days: a token lives for seven, and CPS is polled every 15 minutes at least.
         for _ in 0..2 * 24 * 6 {
+            self.approve();
             self.advance_cps();
             self.pass(Duration::from_secs(600));
+        }
+    }
+
+    fn proceed(&mut self, moves: u32) {
+        for _ in 0..moves {
+            self.advance_cps();
+            self.pass(Duration::from_secs(300));
         }
     }
 }
 
 /// Plays a sequence, the certificate being applied after some of it; then the disturbances end. The world's own checks
 /// hold all the time.
-fn play(before: &[Event], events: &[Event]) -> World {
+fn play(setting: Setting, before: &[Event], events: &[Event]) -> World {
     let mut world = World::new();
+    world.choose(setting);
     for event in before {
         world.happen(*event);
     }
@@ -269,7 +296,7 @@ fn play(before: &[Event], events: &[Event]) -> World {
 
 #[test]
 fn undisturbed_a_certificate_needs_few_calls_beside_looking_at_its_change() {
-    let world = play(&[], &[]);
+    let world = play(Setting::default(), &[], &[]);
     let polls = ["ReadChange", "Watch"];
     let calls: Vec<&str> = world.called.iter().filter(|call| !polls.contains(call)).copied().collect();
     assert_eq!(
@@ -298,8 +325,9 @@ fn whatever_happens_there_is_one_enrollment_and_it_becomes_ready_once_the_distur
     let (played, events, steps) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let counts = RefCell::new(Counts::default());
     let events_of = |most| prop::collection::vec(event(), 0..most);
-    let result = runner.run(&(events_of(8), events_of(40)), |(before, sequence)| {
-        let world = play(&before, &sequence);
+    let result = runner.run(&(setting(), events_of(8), events_of(40)), |(setting, before, sequence)| {
+        let mut world = play(setting, &before, &sequence);
+        world.delete();
         played.set(played.get() + 1);
         events.set(events.get() + before.len() + sequence.len());
         steps.set(steps.get() + world.steps);

@@ -11,7 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::counts::Counts;
-use super::cps::{Cps, Phase, Production, records, tokens};
+use super::cps::{Cps, Phase, Production};
+use super::offered::{records, tokens};
+use super::user::Setting;
 use crate::account::{Account, View};
 use crate::life::fixtures;
 use crate::life::memory::Memory;
@@ -76,6 +78,9 @@ pub struct World {
     pub crash: Option<Crash>,
     /// The calls of CPS, by their names.
     pub called: Vec<&'static str>,
+    pub(super) setting: Setting,
+    /// The hashes that the user has approved.
+    pub(super) approved: BTreeSet<String>,
     pub steps: usize,
     pub counts: Counts,
     pub log: Vec<String>,
@@ -122,6 +127,8 @@ impl World {
             renewals_asked: 0,
             crash: None,
             called: vec![],
+            setting: Setting::default(),
+            approved: BTreeSet::new(),
             steps: 0,
             counts: Counts::default(),
             log: vec![],
@@ -262,6 +269,7 @@ impl World {
         let shown = self.cps.ours.iter().any(|held| held.shown.is_some());
         assert!(!gone || !shown, "calls it gone, and it is there: {self:?}");
         let Next::Do(step) = next else { return };
+        self.check_approved(step);
         if let Step::CreateEnrollment { .. } = step {
             assert!(self.certificate.metadata.annotations.is_some(), "no trace of the create: {self:?}");
             let list = self.memory.create.list.as_ref().map_or(Timestamp::MIN, |list| list.at);

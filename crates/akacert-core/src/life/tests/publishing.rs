@@ -137,9 +137,9 @@ fn what_is_changed_back_holds_up_nothing_else_of_a_certificate_at_rest() {
 fn what_stays_for_an_hour_is_not_disputed_any_more() {
     let mut scene = standing();
     fight(&mut scene, lead_elsewhere);
-    scene.now = scene.now + seconds(700);
+    scene.now += seconds(700);
     assert_eq!(write_all(&mut scene), 1);
-    scene.now = scene.now + seconds(4500);
+    scene.now += seconds(4500);
     for _ in 0..2 {
         scene.published.ingresses.clear();
         assert_eq!(write_all(&mut scene), 1);
@@ -263,7 +263,7 @@ fn a_value_that_cannot_be_removed_holds_nothing_up_and_is_not_forgotten() {
         assert!(zone.contains(&format!("value-{day}")));
     }
     assert_eq!((zone.len(), remembered(&scene).len()), (6, 6));
-    scene.now = scene.now + seconds(600);
+    scene.now += seconds(600);
     rotate(&mut scene, "value-5");
     assert_step(&scene.next(), "RemoveRecord");
 }

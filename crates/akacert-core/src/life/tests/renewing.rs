@@ -55,7 +55,6 @@ fn the_moment_of_the_next_renewal_is_written_once_it_is_known() {
     let mut scene = Scene::ready();
     assert_eq!(scene.certificate.status.as_ref().unwrap().next_renewal_time, None);
     tells_the_next_renewal(&mut scene, "2027-12-11T00:00:00Z");
-    scene.deployments(crate::life::fixtures::IN_PRODUCTION.clone());
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_eq!(decision.status.next_renewal_time.as_ref().unwrap().0.to_string(), "2027-12-11T00:00:00Z");
@@ -68,7 +67,6 @@ fn the_moment_of_the_next_renewal_is_written_once_it_is_known() {
 fn another_certificate_in_production_has_another_renewal() {
     let mut scene = Scene::ready();
     tells_the_next_renewal(&mut scene, "2027-12-11T00:00:00Z");
-    scene.deployments(crate::life::fixtures::IN_PRODUCTION.clone());
     scene.certificate.status = Some(scene.next().status);
     scene.pending(&NAMES, 20003, "renewal");
     scene.change("complete", "completed", &[]);
@@ -84,7 +82,6 @@ fn another_certificate_in_production_has_another_renewal() {
 fn a_renewal_that_nobody_saw_is_told_by_the_next_one() {
     let mut scene = Scene::ready();
     tells_the_next_renewal(&mut scene, "2027-12-11T00:00:00Z");
-    scene.deployments(crate::life::fixtures::IN_PRODUCTION.clone());
     scene.certificate.status = Some(scene.next().status);
     let fingerprint = |status: &CertificateStatus| {
         status.deployments.as_ref().unwrap().production.as_ref().unwrap().fingerprint.clone()
@@ -98,33 +95,6 @@ fn a_renewal_that_nobody_saw_is_told_by_the_next_one() {
     let status = scene.next().status;
     assert_ne!(fingerprint(&status), before);
     assert!(condition_set::is_true(&status.conditions, "Ready"));
-}
-
-#[test]
-fn a_renewal_that_was_over_before_the_first_look_at_the_list_is_told_by_what_is_deployed() {
-    let mut scene = Scene::ready();
-    scene.now = scene.now.checked_add(Duration::from_secs(1)).unwrap();
-    tells_the_next_renewal(&mut scene, "2027-12-11T00:00:00Z");
-    assert_step(&scene.next(), "ReadDeployments");
-    scene.deployments(crate::life::fixtures::in_production(&NAMES));
-    let before = scene.certificate.status.clone().unwrap();
-    let status = scene.next().status;
-    assert_ne!(
-        status.deployments.unwrap().production.unwrap().fingerprint,
-        before.deployments.unwrap().production.unwrap().fingerprint
-    );
-    assert!(condition_set::is_true(&status.conditions, "Ready"));
-}
-
-#[test]
-fn what_is_deployed_is_read_once_and_not_with_each_look_at_the_list() {
-    let mut scene = Scene::ready();
-    tells_the_next_renewal(&mut scene, "2027-12-11T00:00:00Z");
-    scene.deployments(crate::life::fixtures::IN_PRODUCTION.clone());
-    scene.certificate.status = Some(scene.next().status);
-    scene.memory.rest(scene.now);
-    tells_the_next_renewal(&mut scene, "2027-12-11T00:00:00Z");
-    assert_step(&scene.next(), "Wait");
 }
 
 #[test]

@@ -241,3 +241,16 @@ fn whoever_waits_for_an_approval_still_sees_a_renewal() {
     scene.pending(&NAMES, 20009, "renewal");
     assert_step(&scene.next(), "ReadChange");
 }
+
+#[test]
+fn a_certificate_that_lost_a_name_is_not_ready_while_the_update_that_brings_it_back_waits_for_approval() {
+    let mut scene = Scene::ready();
+    scene.certificate.spec.update_policy = Some(UpdatePolicy::RequireApproval);
+    scene.enrollment(&["www.example.com"]);
+    scene.change("complete", "completed", &[]);
+    scene.deployments(crate::life::fixtures::in_production(&["www.example.com"]));
+    let decision = scene.next();
+    assert_says(&decision, "Ready", "False", Reason::PlanNeedsApproval);
+    assert_says(&decision, "Deployed", "False", Reason::CertificateInvalid);
+    assert_says(&decision, "Drifted", "True", Reason::Drifted);
+}

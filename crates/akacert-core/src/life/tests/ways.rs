@@ -347,21 +347,6 @@ fn a_standing_redirect_stands_while_the_certificate_is_at_rest_and_comes_back_wi
 }
 
 #[test]
-fn tokens_of_some_names_go_and_what_stands_for_another_stays() {
-    let mut scene = asked(json!({
-        "http01": {"ingress": {"className": "traefik"}},
-        "domains": [{"names": ["api.example.com"], "http01": {"redirect": {"ingress": {"className": "traefik"}}}}]
-    }));
-    go_on(&mut scene);
-    assert_eq!(scene.published.ingresses.len(), 2);
-    scene.deployments(super::super::fixtures::IN_PRODUCTION.clone());
-    scene.change("complete", "completed", &[]);
-    scene.enrollment(&["www.example.com", "api.example.com"]);
-    assert_eq!(published_now(&mut scene), ["delete Ingress", "apply ConfigMap"]);
-    assert_eq!(scene.published.ingresses.len(), 1);
-}
-
-#[test]
 fn what_stood_goes_only_once_what_stands_in_its_place_is_found() {
     let mut scene = redirected(json!({"ingress": {"className": "traefik"}}));
     published_now(&mut scene);
@@ -445,4 +430,18 @@ fn what_was_proven_holds_for_less_and_not_for_more() {
     );
     assert!(all.covers(&Proof::default()));
     assert!(!Proof::default().covers(&all));
+}
+
+#[test]
+fn where_some_names_are_redirected_the_route_of_the_others_goes_once_and_does_not_come_back() {
+    let mut scene = asked(json!({
+        "http01": {"ingress": {"className": "traefik"}},
+        "domains": [{"names": ["api.example.com"], "http01": {"redirect": {"ingress": {"className": "traefik"}}}}]
+    }));
+    go_on(&mut scene);
+    assert_eq!(scene.published.ingresses.len(), 2);
+    scene.change("complete", "completed", &[]);
+    scene.deployments(super::super::fixtures::IN_PRODUCTION.clone());
+    assert_eq!(go_on(&mut scene), ["apply ConfigMap", "delete Ingress"]);
+    assert_eq!(scene.published.ingresses.len(), 1);
 }

@@ -181,3 +181,32 @@ fn external_names_get_a_config_map_with_snippets_and_without_tokens() {
     let data = observed.snippets[0].data.clone().unwrap();
     assert_eq!(data.keys().collect::<Vec<_>>(), ["apache.conf", "nginx.conf", "property-manager.json"]);
 }
+
+#[test]
+fn a_config_map_that_stays_for_its_redirects_loses_its_records() {
+    let certificate = of(json!({
+        "http01": {"redirect": {"ingress": {"className": "traefik"}}},
+        "domains": [{"names": ["api.example.com"], "dns01": {"edgeDns": {}}}]
+    }));
+    let record = Record {
+        name: "_acme-challenge.api.example.com".into(),
+        values: ["digest".to_owned()].into(),
+        by: By::EdgeDns(Default::default()),
+    };
+    let with_record = Wanted { records: vec![record], ..Wanted::standing() };
+    let publish = |wanted: &Wanted, mut observed: Observed| {
+        let mut log = Vec::new();
+        while let Some(write) = plan(&certificate, wanted, &observed, &rules()).unwrap().into_iter().next() {
+            log.push(write.to_string());
+            assert!(log.len() < 20, "publishing never ends: {log:?}");
+            observed = after(observed, &write);
+        }
+        (observed, log)
+    };
+    let (observed, _) = publish(&with_record, nothing());
+    let (observed, log) = publish(&Wanted::standing(), observed);
+    assert_eq!(kinds(&log), ["ConfigMap"]);
+    let content = read(&observed.config_map.unwrap()).unwrap();
+    assert!(content.records.is_empty());
+    assert_eq!(content.redirects.len(), 1);
+}
