@@ -403,13 +403,11 @@ fn merge(target: &mut Value, patch: &Value) {
         *target = Value::Object(Map::new());
     }
     for (key, value) in patch {
-        match value {
-            Value::Null => {
-                target.as_object_mut().unwrap().remove(key);
-            }
+        if value.is_null() {
+            target.as_object_mut().unwrap().remove(key);
+        } else if key != "resourceVersion" {
             // Who applies "this version" means a precondition.
-            _ if key == "resourceVersion" => {}
-            value => merge(&mut target[key.as_str()], value),
+            merge(&mut target[key.as_str()], value);
         }
     }
 }

@@ -25,7 +25,6 @@ use super::watches::{Key, Wake, Watches};
 use akacert_api::AkamaiCertificate;
 use akacert_api::certificate::CertificateSpec;
 use akacert_api::names::{CERTIFICATE_UID_LABEL, FIELD_MANAGER, SERVICE_NAME_LABEL};
-use akacert_api::way::Way;
 use akacert_core::published::{
     Blocked, Inventory, Kind, Object, Observed, Rules, SHARED_SERVICE, Write, config_map_name, is_ours,
     name_taken, satisfies, sweep, without_surplus,
@@ -85,9 +84,10 @@ type Locks = HashMap<(Kind, String, String), Arc<tokio::sync::Mutex<()>>>;
 
 /// What the API server says of a refusal, or why there is no answer.
 fn said(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => format!("the Kubernetes API refused: {}", status.message),
-        other => format!("the Kubernetes API did not answer: {other}"),
+    if let kube::Error::Api(status) = error {
+        format!("the Kubernetes API refused: {}", status.message)
+    } else {
+        format!("the Kubernetes API did not answer: {error}")
     }
 }
 
@@ -158,11 +158,7 @@ impl Publisher {
     fn missing_ingress_classes(&self, spec: &CertificateSpec) -> Vec<String> {
         let mut classes: Vec<_> = spec
             .ways()
-            .filter_map(|(_, way)| match way {
-                Way::Ingress(route) => Some(&route.class_name),
-                Way::Redirect(redirect) => redirect.ingress.as_ref().map(|route| &route.class_name),
-                _ => None,
-            })
+            .filter_map(|(_, way)| Some(&way.ingress()?.class_name))
             .filter(|class| self.watches.ingress_classes.get(&ObjectRef::new(class)).is_none())
             .cloned()
             .collect();

@@ -78,6 +78,22 @@ impl<'a> Way<'a> {
         }
     }
 
+    /// What its Ingress looks like, if it needs one.
+    #[must_use]
+    pub fn ingress(&self) -> Option<&'a IngressRoute> {
+        match self {
+            Way::Ingress(route) => Some(route),
+            Way::Redirect(redirect) => redirect.ingress.as_ref(),
+            Way::Edge
+            | Way::Gateway(_)
+            | Way::External
+            | Way::EdgeDns(_)
+            | Way::DnsEndpoint(_)
+            | Way::Rfc2136(_)
+            | Way::Manual => None,
+        }
+    }
+
     /// Whether the authority fetches a token by HTTP.
     #[must_use]
     pub fn is_http(&self) -> bool {

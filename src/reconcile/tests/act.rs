@@ -18,10 +18,9 @@ const CHANGE: ChangeId = ChangeId(20003);
 /// In which way a step fails when CPS refuses it so.
 async fn fault(step: Step, status: u16, kind: &'static str) -> FaultKind {
     let world = World::new(Scene::created(), move |_, _, _| problem(status, kind)).await;
-    match world.perform(&step).await.unwrap() {
-        Answer::Failed(fault) => fault.kind,
-        other => panic!("{other:?}"),
-    }
+    let answer = world.perform(&step).await.unwrap();
+    let Answer::Failed(fault) = answer else { panic!("{answer:?}") };
+    fault.kind
 }
 
 #[tokio::test]

@@ -42,10 +42,9 @@ async fn world(zones: Value, values: &'static [&'static str]) -> (World, Arc<Mut
 }
 
 async fn failure(world: &World, step: Step) -> String {
-    match world.perform(&step).await.unwrap() {
-        Answer::Failed(fault) => fault.message,
-        other => panic!("{other:?}"),
-    }
+    let answer = world.perform(&step).await.unwrap();
+    let Answer::Failed(fault) = answer else { panic!("{answer:?}") };
+    fault.message
 }
 
 fn zone(name: &str, kind: &str) -> Value {

@@ -286,8 +286,9 @@ fn hold_back(s: &Snapshot<'_>, d: &mut Draft, step: Step) -> Next {
 /// Why a step has to wait: it failed, or somebody undoes it each time.
 fn held(s: &Snapshot<'_>, step: &Step) -> Option<Failure> {
     let failed = s.memory.failure(step).filter(|failure| s.now < failure.retry_at);
-    failed.cloned().or_else(|| match step {
-        Step::Publish(write) | Step::HandOff(write) => s.memory.writes.held(write, s.now),
-        _ => None,
-    })
+    let undone = || {
+        let (Step::Publish(write) | Step::HandOff(write)) = step else { return None };
+        s.memory.writes.held(write, s.now)
+    };
+    failed.cloned().or_else(undone)
 }

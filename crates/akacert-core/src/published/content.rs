@@ -100,7 +100,7 @@ impl By {
             Way::Rfc2136(way) => Some(By::Rfc2136(way.clone())),
             Way::DnsEndpoint(way) => Some(By::DnsEndpoint(way.clone())),
             Way::Manual => Some(By::Manual),
-            _ => None,
+            Way::Edge | Way::Ingress(_) | Way::Gateway(_) | Way::Redirect(_) | Way::External => None,
         }
     }
 

@@ -193,7 +193,12 @@ pub fn is_standing(write: &Write, observed: &Observed) -> bool {
     match kind {
         Kind::Ingress => observed.ingresses.iter().any(|o| o.name_any() == *name && stands(o.labels())),
         Kind::HttpRoute => observed.http_routes.iter().any(|o| o.name_any() == *name && stands(o.labels())),
-        _ => false,
+        Kind::ConfigMap
+        | Kind::EndpointSlice
+        | Kind::Service
+        | Kind::DnsEndpoint
+        | Kind::Snippets
+        | Kind::Handoff => false,
     }
 }
 
@@ -293,9 +298,9 @@ pub fn permitted(certificate: &AkamaiCertificate, rules: &Rules) -> Result<(), B
     if let Some(key) = annotation_not_allowed(certificate, rules) {
         return Err(Blocked::AnnotationNotAllowed { key });
     }
-    let servers = certificate.spec.ways().filter_map(|(_, way)| match way {
-        Way::Rfc2136(way) => Some(way.server.to_ascii_lowercase()),
-        _ => None,
+    let servers = certificate.spec.ways().filter_map(|(_, way)| {
+        let Way::Rfc2136(way) = way else { return None };
+        Some(way.server.to_ascii_lowercase())
     });
     let refused = servers.into_iter().find(|server| !rules.allowed_dns_servers.contains(server));
     refused.map_or(Ok(()), |server| Err(Blocked::ServerNotAllowed { server }))
@@ -309,11 +314,7 @@ fn annotation_not_allowed(certificate: &AkamaiCertificate, rules: &Rules) -> Opt
             None => allowed == key,
         })
     };
-    let routes = certificate.spec.ways().filter_map(|(_, way)| match way {
-        Way::Ingress(route) => Some(route),
-        Way::Redirect(redirect) => redirect.ingress.as_ref(),
-        _ => None,
-    });
+    let routes = certificate.spec.ways().filter_map(|(_, way)| way.ingress());
     routes
         .filter_map(|route| route.annotations.as_ref())
         .flatten()

@@ -107,7 +107,13 @@ fn challenges(certificate: &AkamaiCertificate, wanted: &Wanted, rules: &Rules, a
             Way::Ingress(route) => add(&mut ingresses, route, token),
             Way::Gateway(route) => add(&mut gateways, route, token),
             // It goes another way by now, and stays answered in case the authority still asks.
-            _ => {}
+            Way::Edge
+            | Way::Redirect(_)
+            | Way::External
+            | Way::EdgeDns(_)
+            | Way::DnsEndpoint(_)
+            | Way::Rfc2136(_)
+            | Way::Manual => {}
         }
     }
     for (route, tokens) in ingresses {

@@ -39,7 +39,7 @@ impl fmt::Display for Kind {
             Kind::Handoff | Kind::Snippets => f.write_str("ConfigMap"),
             Kind::HttpRoute => f.write_str("HTTPRoute"),
             Kind::DnsEndpoint => f.write_str("DNSEndpoint"),
-            other => fmt::Debug::fmt(other, f),
+            Kind::ConfigMap | Kind::EndpointSlice | Kind::Service | Kind::Ingress => fmt::Debug::fmt(self, f),
         }
     }
 }

@@ -59,27 +59,24 @@ impl World {
 
     /// Nothing is done that needs approval and has none, and nothing is removed that nobody asked to remove.
     pub(super) fn check_approved(&self, step: &Step) {
-        match step {
-            Step::UpdateEnrollment(update) => {
-                let approved = !self.setting.asks || self.approved.contains(&update.plan);
-                assert!(approved, "carries out what nobody approved: {self:?}");
-            }
-            Step::AcknowledgeWarnings(_, change, _) => {
-                let found = warnings::told_apart(&fixtures::warnings(WARNING));
-                let hash = warnings::hash(i64::try_from(change.0).unwrap(), &found);
-                assert!(self.approved.contains(&hash), "passes over warnings that nobody read: {self:?}");
-            }
-            Step::DeleteEnrollment(_) => {
-                let asked = self.certificate.metadata.deletion_timestamp.is_some() && self.setting.deletes;
-                assert!(asked, "removes an enrollment that is to stay: {self:?}");
-            }
-            Step::RemoveFinalizer => {
-                let asked = self.certificate.metadata.deletion_timestamp.is_some();
-                assert!(asked, "lets a certificate go that is to stay: {self:?}");
-                let done = !self.setting.deletes || self.cps.ours.is_empty();
-                assert!(done, "forgets an enrollment that is to go: {self:?}");
-            }
-            _ => {}
+        if let Step::UpdateEnrollment(update) = step {
+            let approved = !self.setting.asks || self.approved.contains(&update.plan);
+            assert!(approved, "carries out what nobody approved: {self:?}");
+        }
+        if let Step::AcknowledgeWarnings(_, change, _) = step {
+            let found = warnings::told_apart(&fixtures::warnings(WARNING));
+            let hash = warnings::hash(i64::try_from(change.0).unwrap(), &found);
+            assert!(self.approved.contains(&hash), "passes over warnings that nobody read: {self:?}");
+        }
+        let deleted = self.certificate.metadata.deletion_timestamp.is_some();
+        if let Step::DeleteEnrollment(_) = step {
+            let asked = deleted && self.setting.deletes;
+            assert!(asked, "removes an enrollment that is to stay: {self:?}");
+        }
+        if let Step::RemoveFinalizer = step {
+            assert!(deleted, "lets a certificate go that is to stay: {self:?}");
+            let done = !self.setting.deletes || self.cps.ours.is_empty();
+            assert!(done, "forgets an enrollment that is to go: {self:?}");
         }
     }
 

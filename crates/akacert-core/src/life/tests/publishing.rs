@@ -81,18 +81,15 @@ fn remember(scene: &mut Scene, decision: Decision, told: &mut Vec<String>) {
 
 /// What has nothing to do with what is published is answered as at rest.
 fn other_step(scene: &mut Scene, step: &Step) {
-    match step {
-        Step::Watch { .. } => {
-            let found = Some(Box::new(enrollment(10002, &["www.example.com", "api.example.com"])));
-            scene.answer(step, Answer::Enrollment { begun: scene.now, found });
-        }
-        Step::LookOutside { targets, .. } => {
-            let outlook = crate::outside::Outlook { automatic: false, failure: None, served: None };
-            let found = targets.iter().map(|target| (target.name.clone(), outlook.clone())).collect();
-            scene.answer(step, Answer::Outside(found));
-        }
-        other => panic!("{other}"),
-    }
+    let answer = if let Step::LookOutside { targets, .. } = step {
+        let outlook = crate::outside::Outlook { automatic: false, failure: None, served: None };
+        Answer::Outside(targets.iter().map(|target| (target.name.clone(), outlook.clone())).collect())
+    } else {
+        assert!(matches!(step, Step::Watch { .. }), "{step}");
+        let found = Some(Box::new(enrollment(10002, &["www.example.com", "api.example.com"])));
+        Answer::Enrollment { begun: scene.now, found }
+    };
+    scene.answer(step, answer);
 }
 
 fn lead_elsewhere(observed: &mut published::Observed) {
@@ -208,21 +205,19 @@ fn rotate(scene: &mut Scene, value: &str) {
 fn settle(scene: &mut Scene, zone: &mut BTreeSet<String>, most: usize) {
     for _ in 0..most {
         let Next::Do(step) = scene.next().next else { return };
-        let answer = match &step {
-            Step::Publish(write) => {
-                play(&mut scene.published, write);
-                Answer::Done
-            }
-            Step::WriteRecord(record) => {
-                zone.extend(record.values.iter().cloned());
-                Answer::Done
-            }
-            Step::RemoveRecord(record) => {
-                zone.retain(|value| !record.values.contains(value));
-                Answer::Done
-            }
-            Step::Preflight(_) | Step::CheckRecords(_) => Answer::Found(BTreeMap::new()),
-            _ => return,
+        let answer = if let Step::Publish(write) = &step {
+            play(&mut scene.published, write);
+            Answer::Done
+        } else if let Step::WriteRecord(record) = &step {
+            zone.extend(record.values.iter().cloned());
+            Answer::Done
+        } else if let Step::RemoveRecord(record) = &step {
+            zone.retain(|value| !record.values.contains(value));
+            Answer::Done
+        } else if let Step::Preflight(_) | Step::CheckRecords(_) = &step {
+            Answer::Found(BTreeMap::new())
+        } else {
+            return;
         };
         scene.answer(&step, answer);
         assert!(zone.is_subset(&remembered(scene)), "{zone:?} is more than {:?}", remembered(scene));

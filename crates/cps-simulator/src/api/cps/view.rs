@@ -93,11 +93,9 @@ fn status(step: Step) -> (&'static str, &'static str) {
     }
 }
 
-/// `change.v2`.
-pub(super) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
-    let link = change_link(enrollment, c.id);
-    let offered = c.offer != Offer::None;
-    let state = match c.step {
+/// `state` of a step.
+fn state(step: Step, offered: bool) -> &'static str {
+    match step {
         Step::Complete => "completed",
         Step::CheckForCertError => "error",
         Step::DomainValidation
@@ -108,10 +106,25 @@ pub(super) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
         {
             "awaiting-input"
         }
-        _ => "running",
-    };
-    // An input, its information and its update have three different names.
-    let (kind, info, update) = match c.step {
+        Step::CreateSlotFiles
+        | Step::GenerateCsr
+        | Step::PreVerification
+        | Step::ReviewPreVerification
+        | Step::DomainValidation
+        | Step::CheckForCert
+        | Step::ReviewCert
+        | Step::DeployStaging
+        | Step::AckChangeManagement
+        | Step::LiveCheck
+        | Step::DeployProduction
+        | Step::DeprovisionCert
+        | Step::AbandonSlots => "running",
+    }
+}
+
+/// What CPS calls the input of a step, its information and its update: three different names.
+fn input_names(step: Step) -> (&'static str, &'static str, &'static str) {
+    match step {
         Step::ReviewPreVerification => (
             "pre-verification-warnings-acknowledgement",
             "pre-verification-warnings",
@@ -123,8 +136,28 @@ pub(super) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
             "post-verification-warnings-ack",
         ),
         Step::AckChangeManagement => ("change-management", "change-management-info", "change-management-ack"),
-        _ => ("lets-encrypt-challenges", "lets-encrypt-challenges", "lets-encrypt-challenges-completed"),
-    };
+        Step::CreateSlotFiles
+        | Step::GenerateCsr
+        | Step::PreVerification
+        | Step::DomainValidation
+        | Step::CheckForCert
+        | Step::CheckForCertError
+        | Step::DeployStaging
+        | Step::LiveCheck
+        | Step::DeployProduction
+        | Step::Complete
+        | Step::DeprovisionCert
+        | Step::AbandonSlots => {
+            ("lets-encrypt-challenges", "lets-encrypt-challenges", "lets-encrypt-challenges-completed")
+        }
+    }
+}
+
+/// `change.v2`.
+pub(super) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
+    let link = change_link(enrollment, c.id);
+    let offered = c.offer != Offer::None;
+    let (kind, info, update) = input_names(c.step);
     let allowed_input = if offered {
         json!([{
             "type": kind,
@@ -142,7 +175,7 @@ pub(super) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
     quirks.finish(json!({
         "statusInfo": {
             "status": status,
-            "state": state,
+            "state": state(c.step, offered),
             "description": description,
             "error": error,
             "deploymentSchedule": schedule(&c.schedule, quirks),
@@ -177,7 +210,10 @@ fn domain(d: &Domain, dcv_host: &str, quirks: Quirks) -> Value {
         let status = match d.validation {
             Validation::Validated => "valid",
             Validation::Failed | Validation::Expired => "invalid",
-            _ => "pending",
+            Validation::Preparing
+            | Validation::AwaitingUser
+            | Validation::NotReady
+            | Validation::InProgress => "pending",
         };
         json!({
             "type": kind,
