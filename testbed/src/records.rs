@@ -1,6 +1,7 @@
 //! Reads the logs of servers: the ingress controller's access log, the API server's audit log and BIND's query log.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::Result;
@@ -59,12 +60,16 @@ pub fn access_log(file: &Path) -> Result<Vec<Access>> {
     Ok(fs::read_to_string(file)?.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// Reads an audit log.
+/// Reads an audit log from a byte on.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn audit_log(file: &Path) -> Result<Vec<Request>> {
-    Ok(fs::read_to_string(file)?.lines().filter_map(request).collect())
+pub fn audit_log(file: &Path, from: u64) -> Result<Vec<Request>> {
+    let mut file = File::open(file)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text.lines().filter_map(request).collect())
 }
 
 fn request(line: &str) -> Option<Request> {
