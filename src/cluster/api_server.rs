@@ -1,23 +1,19 @@
 //! An API server in memory, for the tests of what talks to one: any kind, with preconditions, server-side apply, watches,
 //! and faults that a test asks for. It is tolerant where a test need not care: no schema, no defaults, no admission.
 
+pub mod wire;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::Bytes;
-use futures::StreamExt;
 use http::{Method, Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Frame;
+use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::UnboundedReceiverStream;
 
-/// The body of an answer.
-type Answer = UnsyncBoxBody<Bytes, std::io::Error>;
+use wire::{Answer, lines, object, refusal};
 
 /// Something that changes objects while they are written, such as an admission webhook, or another client just before.
 type Hook = Arc<dyn Fn(&mut Value) + Send + Sync>;
@@ -80,15 +76,11 @@ struct Named {
 
 impl ApiServer {
     pub fn client(&self) -> Client {
-        let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Answer>>();
         let server = self.clone();
-        tokio::spawn(async move {
-            while let Some((request, answer)) = handle.next_request().await {
-                let server = server.clone();
-                tokio::spawn(async move { answer.send_response(server.answer(request).await) });
-            }
-        });
-        Client::new(service, "default")
+        wire::client(move |request| {
+            let server = server.clone();
+            async move { server.answer(request).await }
+        })
     }
 
     /// Creates an object, or replaces it; answers it as stored. Its path is that of the API.
@@ -410,34 +402,4 @@ fn merge(target: &mut Value, patch: &Value) {
             merge(&mut target[key.as_str()], value);
         }
     }
-}
-
-fn object(value: &Value) -> Response<Answer> {
-    let body = Full::new(Bytes::from(value.to_string()));
-    Response::new(body.map_err(|never| match never {}).boxed_unsync())
-}
-
-fn refusal(code: u16, message: &str, details: Value) -> Response<Answer> {
-    let reason = match code {
-        404 => "NotFound",
-        409 => "Conflict",
-        422 => "Invalid",
-        _ => "Test",
-    };
-    let mut status = json!({
-        "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": reason, "code": code
-    });
-    if details.is_object() {
-        status["details"] = details;
-    }
-    let mut response = object(&status);
-    *response.status_mut() = code.try_into().unwrap();
-    response
-}
-
-/// Events as they come, one in a line; the answer ends with the events.
-fn lines(events: mpsc::UnboundedReceiver<Value>) -> Response<Answer> {
-    let events = UnboundedReceiverStream::new(events);
-    let frames = events.map(|event| Ok::<_, std::io::Error>(Frame::data(Bytes::from(format!("{event}\n")))));
-    Response::new(StreamBody::new(frames).boxed_unsync())
 }

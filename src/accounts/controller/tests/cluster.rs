@@ -4,25 +4,19 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::Bytes;
-use futures::StreamExt;
 use http::{Method, Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Frame;
+use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
-use tokio_stream::wrappers::UnboundedReceiverStream;
 
+use crate::cluster::api_server::wire::{self, Answer, lines, object, refusal};
 use akacert_api::ClusterAkamaiAccount;
 use akacert_api::names::ACCOUNT_FINALIZER;
 
 const ACCOUNTS: &str = "/apis/akacert.io/v1alpha1/clusterakamaiaccounts";
 const SECRETS: &str = "/api/v1/namespaces/akacert-system/secrets";
-
-type Answer = UnsyncBoxBody<Bytes, std::io::Error>;
 
 #[derive(Clone, Default)]
 pub struct Cluster {
@@ -58,15 +52,11 @@ struct State {
 
 impl Cluster {
     pub fn client(&self) -> Client {
-        let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Answer>>();
         let cluster = self.clone();
-        tokio::spawn(async move {
-            while let Some((request, answer)) = handle.next_request().await {
-                let cluster = cluster.clone();
-                tokio::spawn(async move { answer.send_response(cluster.answer(request).await) });
-            }
-        });
-        Client::new(service, "default")
+        wire::client(move |request| {
+            let cluster = cluster.clone();
+            async move { cluster.answer(request).await }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -221,7 +211,7 @@ impl Cluster {
             state.requests.push(made.clone());
             if let Some(at) = state.refusals.iter().position(|(part, _)| made.contains(part.as_str())) {
                 let status = state.refusals.remove(at).unwrap().1;
-                return refusal(status, "a fault of the test");
+                return refusal(status, "a fault of the test", Value::Null);
             }
         }
         if let Some(secret) = path.strip_prefix(SECRETS) {
@@ -242,7 +232,7 @@ impl Cluster {
         drop(self.secrets_open.0.acquire().await);
         let mut state = self.lock();
         state.reading -= 1;
-        state.secrets.get(name).map_or_else(|| refusal(404, "not found"), object)
+        state.secrets.get(name).map_or_else(|| refusal(404, "not found", Value::Null), object)
     }
 }
 
@@ -281,11 +271,13 @@ impl State {
 
     fn patch(&mut self, path: &str, body: &Value) -> Response<Answer> {
         let name = path.trim_end_matches("/status");
-        let Some(mut account) = self.accounts.get(name).cloned() else { return refusal(404, "not found") };
+        let Some(mut account) = self.accounts.get(name).cloned() else {
+            return refusal(404, "not found", Value::Null);
+        };
         let (wanted, current) = (&body["metadata"], &account["metadata"]);
         let conflicts = |field: &str| wanted[field].is_string() && wanted[field] != current[field];
         if conflicts("uid") || conflicts("resourceVersion") {
-            return refusal(409, "it has changed");
+            return refusal(409, "it has changed", Value::Null);
         }
         if path.ends_with("/status") {
             account["status"] = body["status"].clone();
@@ -299,25 +291,4 @@ impl State {
 
 fn bump(number: &mut Value) {
     *number = json!(number.as_u64().unwrap() + 1);
-}
-
-fn object(value: &Value) -> Response<Answer> {
-    let body = Full::new(Bytes::from(value.to_string()));
-    Response::new(body.map_err(|never| match never {}).boxed_unsync())
-}
-
-fn refusal(code: u16, message: &str) -> Response<Answer> {
-    let status = json!({
-        "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": "Test", "code": code
-    });
-    let mut response = object(&status);
-    *response.status_mut() = code.try_into().unwrap();
-    response
-}
-
-/// Streams events, one per line. The answer ends when the events do.
-fn lines(events: mpsc::UnboundedReceiver<Value>) -> Response<Answer> {
-    let events = UnboundedReceiverStream::new(events);
-    let frames = events.map(|event| Ok::<_, std::io::Error>(Frame::data(Bytes::from(format!("{event}\n")))));
-    Response::new(StreamBody::new(frames).boxed_unsync())
 }
