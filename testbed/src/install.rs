@@ -96,13 +96,11 @@ impl TestBed {
             }
         };
         let mut command = Command::new(programs::own("akacert")?);
+        command.args(["operator", "--probe-allow=10.77.0.0/16", "--no-request-limits"]);
+        if !flags.iter().any(|flag| flag.starts_with("--log=")) {
+            command.arg("--log=info,akacert=debug");
+        }
         command
-            .args([
-                "operator",
-                "--log=info,akacert=debug",
-                "--probe-allow=10.77.0.0/16",
-                "--no-request-limits",
-            ])
             .arg(format!("--allow-endpoint=https://{CPS_HOST}"))
             .arg(format!("--endpoint-ca-file={}", self.work().join("ca.pem").display()))
             .arg(format!("--trusted-roots={}", self.trusted_roots().display()))

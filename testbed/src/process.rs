@@ -102,7 +102,11 @@ impl Process {
         let ticks: Vec<f64> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
         let status = std::fs::read_to_string(directory.join("status"))?;
         let mebibytes = |key| -> Result<f64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(key)).context(key)?;
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            // A process that nobody has waited for yet has no memory any more.
+            let line = line.with_context(|| {
+                format!("{} has ended: {}", self.name, last_lines(&self.log).unwrap_or_default())
+            })?;
             Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
         };
         Ok(Usage {
