@@ -119,6 +119,11 @@ impl<'a> Fleet<'a> {
                 "credentials": {"secretRef": {"name": SECRET}, "edgerc": {"key": "edgerc"}},
                 "allowedNamespaces": {"matchLabels": {"fleet": "yes"}},
                 "allowedDomains": ["*.fleet.example.com"],
+                // What is exported leaves contacts to the account.
+                "defaults": {
+                    "organization": {"name": "Example"}, "adminContact": contact("ada@example.com"),
+                    "techContact": contact("tim@akamai.com"), "network": {"secureNetwork": "StandardTLS"}
+                },
             }
         });
         let objects: Vec<String> = namespaces.chain([account]).map(|object| object.to_string()).collect();
@@ -297,6 +302,10 @@ struct Spent {
     cpu: f64,
     writes: usize,
     calls: usize,
+}
+
+fn contact(email: &str) -> Value {
+    json!({"firstName": "Ada", "lastName": "Lovelace", "email": email, "phone": "617-555-0111"})
 }
 
 fn namespace(number: usize) -> String {
