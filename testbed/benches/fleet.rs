@@ -1,7 +1,7 @@
 //! What a fleet of certificates costs the operator: CPU time and memory while it adopts them, at rest, and after a restart;
 //! writes to the API server and CPS calls. A table, not a test. `make bench` prints it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -11,7 +11,7 @@ use kube::api::{Api, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value, json};
-use testbed::{CPS_HOST, EDGERC, Options, Process, SECRET, SimulatorOptions, TestBed, Usage};
+use testbed::{CPS_HOST, EDGERC, Options, Process, Request, SECRET, SimulatorOptions, TestBed, Usage};
 use tokio::process::Command;
 
 const CONTRACTS: [&str; 2] = ["1-FIRST", "1-SECOND"];
@@ -159,7 +159,9 @@ impl<'a> Fleet<'a> {
         let operator = self.operator("restarted").await?;
         self.until_rest(before).await?;
         row("restart: CPU s until at rest", operator.usage()?.cpu, Some(kind.goals.restart));
-        row("restart: API writes", as_f64(self.writes()? - before), Some(0.0));
+        let written = self.written()?;
+        row("restart: API writes", as_f64(written.len() - before), Some(0.0));
+        tell(&written[before..]);
         self.looks(&operator).await?;
         row("restart: memory at rest, MiB", operator.usage()?.resident, Some(kind.goals.idle));
         row("restart: memory at its peak, MiB", operator.usage()?.peak, Some(kind.goals.peak));
@@ -285,16 +287,22 @@ impl<'a> Fleet<'a> {
         ensure!(!calls.is_empty(), "the operator does not look at the contracts");
         row("a look: CPU s", spent / f64::from(LOOKS), Some(self.kind.goals.look));
         row("a look: CPS calls", as_f64(calls.len()) / f64::from(LOOKS), None);
-        row("a look: API writes", as_f64(self.writes()? - writes) / f64::from(LOOKS), Some(0.0));
+        let written = self.written()?;
+        row("a look: API writes", as_f64(written.len() - writes) / f64::from(LOOKS), Some(0.0));
+        tell(&written[writes..]);
         Ok(())
     }
 
-    /// Writes of the operator to the API server, leases aside.
     fn writes(&self) -> Result<usize> {
-        let requests = self.bed.audit_log()?;
+        Ok(self.written()?.len())
+    }
+
+    /// The operator's writes to the API server, leases aside.
+    fn written(&self) -> Result<Vec<Request>> {
+        let mut requests = self.bed.audit_log()?;
         let is_write = |verb: &str| ["create", "update", "patch", "delete"].contains(&verb);
-        let ours = requests.iter().filter(|request| request.user == OPERATOR && request.resource != "leases");
-        Ok(ours.filter(|request| is_write(&request.verb)).count())
+        requests.retain(|one| one.user == OPERATOR && one.resource != "leases" && is_write(&one.verb));
+        Ok(requests)
     }
 }
 
@@ -328,4 +336,15 @@ fn as_f64(count: usize) -> f64 {
 fn row(what: &str, value: f64, goal: Option<f64>) {
     let goal = goal.map(|goal| format!("<= {goal}")).unwrap_or_default();
     println!("{what:<52} {value:>10.2}   {goal}");
+}
+
+/// What was written where nothing should be.
+fn tell(written: &[Request]) {
+    let mut kinds: BTreeMap<(&str, &str, u16), usize> = BTreeMap::new();
+    for Request { verb, resource, code, .. } in written {
+        *kinds.entry((verb, resource, *code)).or_default() += 1;
+    }
+    for ((verb, resource, code), count) in kinds {
+        println!("  {count} {verb} {resource}: {code}");
+    }
 }
