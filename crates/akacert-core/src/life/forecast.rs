@@ -7,9 +7,11 @@ use super::draft::Draft;
 use super::memory::Forecast;
 use super::{Next, Pause, Snapshot, Step};
 use crate::outside::Target;
+use crate::published::{Blocked, Kind};
 use akacert_api::certificate::SecureNetwork;
 use akacert_api::reason::Reason;
 use akacert_api::status::{DeploymentStatus, condition};
+use akacert_api::way::Way;
 
 /// A failed check is repeated after this share of the interval.
 const AGAIN: u32 = 24;
@@ -70,9 +72,12 @@ fn renewal_ready(s: &Snapshot<'_>, d: &mut Draft, known: &Forecast) -> bool {
     for class in &s.published.missing_ingress_classes {
         failures.push(format!("there is no IngressClass `{class}`: create it, or correct className"));
     }
-    if s.published.gateway_api_missing && s.spec().ways().any(|(_, way)| way.needs_gateway_api()) {
-        failures.push("the cluster has no HTTPRoutes: install Gateway API, or choose another way".to_owned());
-    }
+    let missing = s.published.missing_kinds.iter();
+    failures.extend(
+        missing
+            .filter(|kind| s.spec().ways().any(|(_, way)| needs(way, **kind)))
+            .map(|kind| Blocked::KindMissing { kind: *kind }.to_string()),
+    );
     failures.extend(s.route_trouble().map(|trouble| trouble.message));
     if failures.is_empty() {
         d.beside(type_, true, Reason::RenewalReady, "Every name is as the next renewal needs it".to_owned());
@@ -80,6 +85,20 @@ fn renewal_ready(s: &Snapshot<'_>, d: &mut Draft, known: &Forecast) -> bool {
     }
     d.beside(type_, false, Reason::RenewalWouldFail, failures.join("; "));
     false
+}
+
+/// Whether a renewal needs a kind that clusters may lack.
+fn needs(way: Way<'_>, kind: Kind) -> bool {
+    match kind {
+        Kind::HttpRoute => way.gateway().is_some(),
+        Kind::DnsEndpoint => matches!(way, Way::DnsEndpoint(_)),
+        Kind::ConfigMap
+        | Kind::EndpointSlice
+        | Kind::Service
+        | Kind::Ingress
+        | Kind::Snippets
+        | Kind::Handoff => false,
+    }
 }
 
 fn served(d: &mut Draft, known: &Forecast) -> bool {

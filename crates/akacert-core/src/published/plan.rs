@@ -52,11 +52,13 @@ pub fn plan(
         return Err(Blocked::NamespaceTerminating);
     }
     permitted(certificate, rules)?;
-    if !objects.http_routes.is_empty() && observed.gateway_api_missing {
-        return Err(Blocked::KindMissing { kind: Kind::HttpRoute });
-    }
-    if !objects.dns_endpoints.is_empty() && observed.external_dns_missing {
-        return Err(Blocked::KindMissing { kind: Kind::DnsEndpoint });
+    let needed = [
+        (Kind::HttpRoute, !objects.http_routes.is_empty()),
+        (Kind::DnsEndpoint, !objects.dns_endpoints.is_empty()),
+    ];
+    let is_missing = |(kind, is_needed): &(Kind, bool)| *is_needed && observed.missing_kinds.contains(kind);
+    if let Some((kind, _)) = needed.into_iter().find(is_missing) {
+        return Err(Blocked::KindMissing { kind });
     }
     let mut writes = Vec::new();
     if let Some(config_map) = objects.config_map {

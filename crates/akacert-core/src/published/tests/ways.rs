@@ -149,7 +149,7 @@ fn more_hosts_than_a_route_can_have_are_several_routes() {
 #[test]
 fn a_kind_that_the_cluster_does_not_have_is_said_to_be_missing() {
     let certificate = of(json!({"http01": {"gateway": gateway()}}));
-    let observed = Observed { gateway_api_missing: true, ..nothing() };
+    let observed = Observed { missing_kinds: [Kind::HttpRoute].into(), ..nothing() };
     let blocked = plan(&certificate, &wanted(&two_tokens()), &observed, &rules()).unwrap_err();
     assert_eq!(
         blocked.to_string(),
