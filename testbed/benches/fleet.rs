@@ -179,7 +179,7 @@ impl<'a> Fleet<'a> {
         let (before, cpu, begun) = (self.writes()?, operator.usage()?.cpu, Instant::now());
         self.bed.control("DELETE", "/calls", None).await?;
         self.create(&manifests).await?;
-        self.until_ready(batch * count).await?;
+        self.until_ready(operator, batch * count).await?;
         self.until_rest(before).await?;
         let spent = Spent {
             cpu: operator.usage()?.cpu - cpu,
@@ -246,23 +246,25 @@ impl<'a> Fleet<'a> {
             .await
     }
 
-    async fn until_ready(&self, count: usize) -> Result<()> {
+    async fn until_ready(&self, operator: &Process, count: usize) -> Result<()> {
         let api: Api<DynamicObject> = Api::all_with(self.bed.client(), &resource());
         let mut objects =
             watcher(api, watcher::Config::default()).default_backoff().applied_objects().boxed();
         let mut ready = BTreeSet::new();
-        let all_ready = async {
-            while ready.len() < count {
-                let object = objects.try_next().await?.context("the watch has ended")?;
-                if is_ready(&object) {
-                    ready.insert((object.metadata.namespace, object.metadata.name));
-                }
+        let deadline = Instant::now() + Duration::from_secs(3600);
+        while ready.len() < count {
+            ensure!(Instant::now() < deadline, "{} of {count} are Ready after an hour", ready.len());
+            // Nothing comes from an operator that has ended, such as one that could not renew its Lease.
+            let Ok(next) = tokio::time::timeout(Duration::from_secs(5), objects.try_next()).await else {
+                operator.usage()?;
+                continue;
+            };
+            let object = next?.context("the watch has ended")?;
+            if is_ready(&object) {
+                ready.insert((object.metadata.namespace, object.metadata.name));
             }
-            anyhow::Ok(())
-        };
-        tokio::time::timeout(Duration::from_secs(3600), all_ready)
-            .await
-            .context("not all Ready within an hour")?
+        }
+        Ok(())
     }
 
     /// Waits until the operator has written nothing for an interval.
