@@ -101,13 +101,13 @@ pub(super) struct Indexed<K: Resource<DynamicType = ()> + 'static> {
 /// The ConfigMaps with tokens.
 impl Indexed<ConfigMap> {
     /// The certificates for which something is published in a namespace: what it shares concerns each of them.
-    fn published_in(&self, namespace: Option<String>) -> Vec<ObjectRef<AkamaiCertificate>> {
+    fn certificates_in(&self, namespace: Option<String>) -> Vec<ObjectRef<AkamaiCertificate>> {
         let found = namespace.map(|namespace| self.by.get(&Key::Namespace(namespace)));
         found.into_iter().flatten().filter_map(|found| certificate_of(&*found, Owner::Annotated)).collect()
     }
 
     /// The certificates for which something is published.
-    fn published(&self) -> Vec<ObjectRef<AkamaiCertificate>> {
+    fn certificates(&self) -> Vec<ObjectRef<AkamaiCertificate>> {
         self.store.state().iter().filter_map(|found| certificate_of(&**found, Owner::Annotated)).collect()
     }
 }
@@ -173,7 +173,7 @@ impl Watches {
             endpoint_slices: runner.shared(Kind::EndpointSlice, &config_maps),
             solver: runner.store(
                 |seen| own.watch(client, &of_the_solver, seen),
-                move |_: &EndpointSlice| all.published(),
+                move |_: &EndpointSlice| all.certificates(),
             ),
             // A class that comes or goes is seen when a certificate is looked at for another reason.
             ingress_classes: runner.store(
@@ -224,16 +224,16 @@ impl Runner {
     /// Watches a kind whose objects are each for one certificate.
     fn of_certificates<K: Published>(&mut self, kind: Kind) -> Indexed<K> {
         let owner = kind.row().owner;
-        self.published(kind, move |object| certificate_of(object, owner).into_iter().collect())
+        self.indexed(kind, move |object| certificate_of(object, owner).into_iter().collect())
     }
 
     /// Watches a kind whose objects the certificates of a namespace share.
     fn shared<K: Published>(&mut self, kind: Kind, config_maps: &Indexed<ConfigMap>) -> Indexed<K> {
         let config_maps = config_maps.clone();
-        self.published(kind, move |object: &K| config_maps.published_in(object.namespace()))
+        self.indexed(kind, move |object: &K| config_maps.certificates_in(object.namespace()))
     }
 
-    fn published<K: Published>(
+    fn indexed<K: Published>(
         &mut self,
         kind: Kind,
         concerned: impl Fn(&K) -> Vec<ObjectRef<AkamaiCertificate>> + Send + 'static,

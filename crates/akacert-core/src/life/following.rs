@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::draft::{Draft, Progress};
 use super::memory::OfChange;
 use super::ours::{enrollment, reread};
-use super::stages::{published, since, validated, whole_second};
+use super::stages::{report_published, since, validated, whole_second};
 use super::step::Warnings;
 use super::{Next, Pause, Snapshot, Step, inputs, scheduling, validating};
 use crate::account::Account;
@@ -217,7 +217,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
     match phase {
         Phase::Preparing => report_preparing(d, &info.status, &since),
         Phase::Validating => {
-            published(d);
+            report_published(d);
             d.not_done(
                 Progress::DomainsValidated,
                 Reason::WaitingForValidation,

@@ -49,7 +49,7 @@ impl Standing {
 
 /// What is published now, by the certificate's ConfigMap.
 fn content(s: &Snapshot<'_>) -> Content {
-    s.published.config_map.as_deref().map(published::published).unwrap_or_default()
+    s.published.config_map.as_deref().map(published::content_of).unwrap_or_default()
 }
 
 fn removal(s: &Snapshot<'_>, wanted: &Wanted) -> Vec<Write> {

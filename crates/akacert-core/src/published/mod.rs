@@ -30,8 +30,8 @@ use akacert_api::reason::Reason;
 
 pub use compare::{satisfies, without_surplus};
 pub use content::{
-    By, CHALLENGES_KEY, CHALLENGES_PATH, Content, MOST_ROTATED, Malformed, Record, Redirection, Token, keep,
-    keep_records, published, read, rotated_away,
+    By, CHALLENGES_KEY, CHALLENGES_PATH, Content, MOST_ROTATED, Malformed, Record, Redirection, Token,
+    content_of, keep, keep_records, read, rotated_away,
 };
 pub use dns_endpoint::{DNSEndpoint, TTL};
 pub use http_route::{HTTPRoute, RouteTrouble, trouble};

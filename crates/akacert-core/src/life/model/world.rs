@@ -281,7 +281,7 @@ impl World {
         }
         if let Step::WriteRecord(record) = step {
             let remembered = self.published.config_map.iter().any(|map| {
-                let known = published::published(map).records;
+                let known = published::content_of(map).records;
                 known
                     .iter()
                     .any(|known| known.name == record.name && known.values.is_superset(&record.values))
@@ -318,7 +318,7 @@ impl World {
     }
 
     fn stored(&self) -> BTreeSet<Token> {
-        self.published.config_map.iter().flat_map(|map| published::published(map).tokens).collect()
+        self.published.config_map.iter().flat_map(|map| published::content_of(map).tokens).collect()
     }
 
     /// Hosts and paths in the Ingress.

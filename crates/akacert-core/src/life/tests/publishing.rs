@@ -226,7 +226,7 @@ fn settle(scene: &mut Scene, zone: &mut BTreeSet<String>, most: usize) {
 
 /// The values that the ConfigMap names.
 fn remembered(scene: &Scene) -> BTreeSet<String> {
-    let records = scene.published.config_map.iter().flat_map(|found| published::published(found).records);
+    let records = scene.published.config_map.iter().flat_map(|found| published::content_of(found).records);
     records.flat_map(|record| record.values).collect()
 }
 

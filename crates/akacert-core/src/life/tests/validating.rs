@@ -142,7 +142,7 @@ fn rotated_tokens_are_published_beside_the_old_ones_and_acknowledged_again() {
         domain("api.example.com", "bbb", "RESPONSE_ERROR"),
     ]);
     publish_all(&mut scene);
-    let paths: Vec<_> = published::published(scene.published.config_map.as_ref().unwrap())
+    let paths: Vec<_> = published::content_of(scene.published.config_map.as_ref().unwrap())
         .tokens
         .into_iter()
         .map(|token| token.path.rsplit('/').next().unwrap().to_owned())

@@ -130,7 +130,7 @@ fn a_record_is_in_the_config_map_before_it_is_anywhere_else_and_leaves_it_last()
     let mut scene = asked(json!({"dns01": {"edgeDns": {}}}));
     let Step::Publish(write) = scene.step() else { panic!() };
     play(&mut scene.published, &write);
-    let content = published::published(scene.published.config_map.as_ref().unwrap());
+    let content = published::content_of(scene.published.config_map.as_ref().unwrap());
     assert_eq!(content.records.len(), 2);
     go_on(&mut scene);
 
@@ -260,7 +260,7 @@ fn a_wildcard_and_its_base_name_share_one_record_set() {
     scene.enrollment(&["www.example.com", "*.www.example.com"]);
     let Step::Publish(write) = scene.step() else { panic!() };
     play(&mut scene.published, &write);
-    let content = published::published(scene.published.config_map.as_ref().unwrap());
+    let content = published::content_of(scene.published.config_map.as_ref().unwrap());
     let records: Vec<_> = content.records.iter().collect();
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].values, ["digest".to_owned(), "second".to_owned()].into());

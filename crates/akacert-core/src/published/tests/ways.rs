@@ -90,7 +90,7 @@ fn what_stands_stays_when_the_tokens_of_other_names_go() {
     assert_eq!(removal, ["delete Ingress shop/akacert-www"]);
     let (rest, log) = publish(&certificate, &[], observed, &rules());
     assert_eq!(kinds(&log), ["ConfigMap"]);
-    assert!(super::super::published(&rest.config_map.unwrap()).tokens.is_empty());
+    assert!(super::super::content_of(&rest.config_map.unwrap()).tokens.is_empty());
 }
 
 #[test]
