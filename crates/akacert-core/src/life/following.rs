@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::draft::{Draft, Progress};
 use super::memory::OfChange;
 use super::ours::{enrollment, reread};
-use super::stages::{report_published, since, validated, whole_second};
+use super::stages::{report_published, report_validated, since, whole_second};
 use super::step::Warnings;
 use super::{Next, Pause, Snapshot, Step, inputs, scheduling, validating};
 use crate::account::Account;
@@ -225,7 +225,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
             );
         }
         Phase::Input(kind) => {
-            validated(d);
+            report_validated(d);
             d.not_done(
                 Progress::Deployed,
                 Reason::InputNeeded,
@@ -245,7 +245,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
             );
         }
         Phase::Scheduled(opens) => {
-            validated(d);
+            report_validated(d);
             d.not_done(
                 Progress::Deployed,
                 Reason::WaitingForWindow,
@@ -253,7 +253,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
             );
         }
         Phase::Deploying | Phase::Challenges | Phase::Warnings(_) | Phase::Staged => {
-            validated(d);
+            report_validated(d);
             d.not_done(
                 Progress::Deployed,
                 Reason::WaitingForDeployment,
@@ -266,7 +266,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
 /// CPS prepares a change before its challenges, and again before it deploys.
 fn report_preparing(d: &mut Draft, status: &str, since: &str) {
     if d.is_done(Progress::DomainsValidated) {
-        validated(d);
+        report_validated(d);
         d.not_done(
             Progress::Deployed,
             Reason::WaitingForDeployment,
@@ -310,7 +310,7 @@ pub fn deployed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Pau
     let Some(reading) = &s.memory.enrollment.deployments else {
         return Err(Next::Do(Step::ReadDeployments(id)));
     };
-    validated(d);
+    report_validated(d);
     let mut again = reread(
         s,
         reading.at,

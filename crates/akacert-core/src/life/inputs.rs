@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::draft::{Draft, Progress};
 use super::memory::{DeploymentsReading, OfChange};
 use super::ours::writable;
-use super::stages::{since, validated};
+use super::stages::{report_validated, since};
 use super::step::Warnings;
 use super::{Next, Snapshot, Step};
 use crate::account::Account;
@@ -33,7 +33,7 @@ pub fn warnings_approved(
     let stage = match which {
         Warnings::PreVerification => Progress::ChallengesPublished,
         Warnings::PostVerification => {
-            validated(d);
+            report_validated(d);
             Progress::Deployed
         }
     };
@@ -105,7 +105,7 @@ pub fn deployment_approved(
     change: &OfChange,
     next_look: Duration,
 ) -> Next {
-    validated(d);
+    report_validated(d);
     let wait = s.pause(next_look);
     if is_told(change.deployment_told, change) {
         d.not_done(

@@ -17,7 +17,7 @@ pub fn report_published(d: &mut Draft) {
 }
 
 /// Reports that the authority has validated every name.
-pub fn validated(d: &mut Draft) {
+pub fn report_validated(d: &mut Draft) {
     report_published(d);
     d.status.domains.clear();
     d.status.failures = None;
