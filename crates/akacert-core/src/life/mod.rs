@@ -102,7 +102,7 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
 
 /// The life of a certificate, once what stands was looked at.
 fn goes_on(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Pause, Next> {
-    if let Some(pause) = settled(s, d, standing)? {
+    if let Some(pause) = at_rest(s, d, standing)? {
         return Ok(pause);
     }
     let account = account_ready(s, d)?;
@@ -138,17 +138,17 @@ fn lasts(s: &Snapshot<'_>) -> Option<Timestamp> {
 
 /// The steady state: deployed, valid, nothing pending, nothing published. It costs no write. The calls do not grow
 /// with the number of certificates, because one list per contract shows them all.
-fn settled(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Option<Pause>, Next> {
+fn at_rest(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Option<Pause>, Next> {
     let (Some(status), Some(production)) = (s.certificate.status.as_ref(), s.recorded_production()) else {
         return Ok(None);
     };
-    let settled = is_ready(s)
+    let rests = is_ready(s)
         && status.observed_generation == s.generation()
         && status.change.is_none()
         && expiry::soon(production) > s.now
         && updating::renewal_requested(s).is_none()
         && standing.is_all();
-    if !settled {
+    if !rests {
         return Ok(None);
     }
     let Some(watch) = watched(s, status)? else { return Ok(None) };

@@ -219,7 +219,7 @@ fn acknowledged(
     };
     let Some(at) = last.filter(|at| !s.is_due(*at, s.schedule.acknowledge_again())) else {
         not_refused(s, d, domains)?;
-        settled(s, d)?;
+        caught_up(s, d)?;
         writable(s, d, account, id)?;
         return Err(Next::Do(Step::Acknowledge { enrollment: id, change, proof: Box::new(proof) }));
     };
@@ -230,7 +230,7 @@ fn acknowledged(
 }
 
 /// Waits a while if there is no self-check, because then nothing shows whether the Ingress controller has caught up.
-fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
+fn caught_up(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let read_at = s.memory.challenges().map_or(s.now, |reading| reading.at);
     let again = s.until(read_at, s.schedule.unchecked());
     if s.spec().self_check() || again.is_zero() {
