@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::answer::{Answer, Fault, FaultKind};
 use super::memory::{
-    Acknowledged, Attempt, DeploymentsReading, Failure, Forecast, Look, Memory, OfChange, OfStop, Reading,
+    Acknowledgement, Attempt, DeploymentsReading, Failure, Forecast, Look, Memory, OfChange, OfStop, Reading,
     Taken,
 };
 use super::schedule::Schedule;
@@ -197,7 +197,7 @@ impl Memory {
             }
             (Step::Acknowledge { change, proof, .. }, _) => {
                 let proof = proof.as_ref().clone();
-                self.told(*change, at, |of| of.acknowledged = Some(Acknowledged { proof, at }));
+                self.told(*change, at, |of| of.acknowledgement = Some(Acknowledgement { proof, at }));
             }
             (Step::AcknowledgeWarnings(_, id, _), _) => self.told(*id, at, |of| {
                 of.stop.warnings = None;

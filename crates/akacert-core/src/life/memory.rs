@@ -155,7 +155,7 @@ pub struct OfChange {
     /// The challenges that CPS offers.
     pub challenges: Option<Reading<Arc<Vec<DomainValidation>>>>,
     /// The last acknowledgement of challenges.
-    pub acknowledged: Option<Acknowledged>,
+    pub acknowledgement: Option<Acknowledgement>,
     /// When warnings were last acknowledged.
     pub warnings_told: Option<Timestamp>,
     /// When the deployment was last acknowledged.
@@ -174,7 +174,7 @@ impl OfChange {
             change,
             unchanged: 0,
             challenges: None,
-            acknowledged: None,
+            acknowledgement: None,
             warnings_told: None,
             deployment_told: None,
             stop: OfStop::default(),
@@ -201,7 +201,7 @@ pub struct OfStop {
 
 /// An acknowledgement of challenges.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Acknowledged {
+pub struct Acknowledgement {
     /// What was published.
     pub proof: Proof,
     /// When it was sent.
@@ -336,8 +336,8 @@ impl Memory {
 
     /// The last acknowledgement of challenges for the change in progress.
     #[must_use]
-    pub fn acknowledged(&self) -> Option<&Acknowledged> {
-        self.change.as_ref()?.acknowledged.as_ref()
+    pub fn acknowledgement(&self) -> Option<&Acknowledgement> {
+        self.change.as_ref()?.acknowledgement.as_ref()
     }
 
     /// The change with this ID, if it is the one in progress.

@@ -137,7 +137,8 @@ fn challenges<'a>(
     });
     let incomplete = !offered::is_complete(s.spec(), &reading.value) && reading.at < change.at;
     // A failed authorization is followed by a new order, with new tokens.
-    let asked_again = s.memory.acknowledged().is_some_and(|told| reading.at < told.at && told.at < change.at);
+    let asked_again =
+        s.memory.acknowledgement().is_some_and(|told| reading.at < told.at && told.at < change.at);
     if expired || incomplete || asked_again || s.is_due(reading.at, s.schedule.challenges()) {
         return Err(read.into());
     }
@@ -147,7 +148,7 @@ fn challenges<'a>(
 /// Counts refusals. If other challenges and an error follow an acknowledgement, the authority refused it. Each
 /// acknowledgement counts once.
 fn count_refusals(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation], proof: &Proof) {
-    let Some(told) = s.memory.acknowledged() else { return };
+    let Some(told) = s.memory.acknowledgement() else { return };
     let last = Time(whole_second(told.at));
     let observed = s.certificate.status.as_ref().map_or(-1, |status| status.observed_generation);
     let edited = observed > 0 && observed != s.generation();
@@ -213,7 +214,7 @@ fn acknowledged(
     proof: Proof,
 ) -> Result<Timestamp, Next> {
     let recorded = d.status.change.as_ref().and_then(|change| change.acknowledged.as_ref()).map(|at| at.0);
-    let last = match s.memory.acknowledged() {
+    let last = match s.memory.acknowledgement() {
         Some(last) => Some(last).filter(|last| last.proof.covers(&proof)).map(|last| last.at),
         None => recorded,
     };
@@ -260,7 +261,7 @@ fn shown(s: &Snapshot<'_>, domain: &DomainValidation) -> DomainStatus {
         error: domain
             .error
             .clone()
-            .filter(|_| known && !domain.is_validated() && s.memory.acknowledged().is_some()),
+            .filter(|_| known && !domain.is_validated() && s.memory.acknowledgement().is_some()),
         expires: domain.expires.map(|expires| Time(whole_second(expires))),
         challenges: domain
             .challenges
