@@ -15,7 +15,7 @@ use crate::accounts::{Endpoint, Endpoints};
 use crate::cluster::leader::Terms;
 use crate::cluster::scope::Scope;
 use akacert_core::deployed::{Roots, RootsError};
-use akacert_core::life::schedule::Pace;
+use akacert_core::life::intervals::Pace;
 use akacert_core::published::Rules;
 use akacert_outside::dns::Dns;
 use akacert_outside::probe::{ProbeSettings, Prober};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use akacert_api::AkamaiCertificate;
 use akacert_core::deployed::Roots;
-use akacert_core::life::schedule::Pace;
+use akacert_core::life::intervals::Pace;
 use akacert_core::published::Rules;
 use akacert_outside::dns::Dns;
 use akacert_outside::probe::Prober;

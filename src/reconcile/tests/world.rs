@@ -7,7 +7,7 @@ use akacert_api::AkamaiCertificate;
 use akacert_core::deployed::Roots;
 use akacert_core::life::answer::Answer;
 use akacert_core::life::fixtures::{self, Scene};
-use akacert_core::life::schedule::Pace;
+use akacert_core::life::intervals::Pace;
 use akacert_core::life::{Pause, Step};
 use akacert_core::published::Rules;
 use akacert_outside::probe::{ProbeSettings, Prober};

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use super::absorb::Moment;
 use super::answer::Answer;
 use super::intent::Intent;
+use super::intervals::Pace;
 use super::memory::{DeploymentsReading, Failure, Memory, OfChange, Quiet, Reading, Taken};
-use super::schedule::Pace;
-use super::{Decision, Next, Snapshot, Step, next, schedule::Schedule};
+use super::{Decision, Next, Snapshot, Step, intervals::Intervals, next};
 use crate::account::{Account, AccountKey, View};
 use crate::deployed::Roots;
 use crate::{desired, published};
@@ -237,7 +237,7 @@ impl Scene {
             publishing: &self.publishing,
             roots: &ROOTS,
             rival: &|_| self.rival.clone(),
-            schedule: Schedule { scale: 1.0, seed: 0 },
+            intervals: Intervals { scale: 1.0, seed: 0 },
             outside: self.outside,
             now: self.now,
         })

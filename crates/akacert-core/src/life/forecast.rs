@@ -30,7 +30,7 @@ pub fn looked_outside(s: &Snapshot<'_>, d: &mut Draft, production: &DeploymentSt
             && known.outlook.len() == names.len()
             && names.iter().all(|name| known.outlook.contains_key(*name))
     });
-    let mut due = s.outside.after(known.map_or(s.outside.started, |known| known.at), s.schedule.seed);
+    let mut due = s.outside.after(known.map_or(s.outside.started, |known| known.at), s.intervals.seed);
     if let Some(known) = known {
         let ready = renewal_ready(s, d, known);
         let served = !serves || served(d, known);

@@ -198,6 +198,6 @@ fn is_told(told: Option<Timestamp>, change: &OfChange) -> bool {
 }
 
 fn reread(s: &Snapshot<'_>, reading: &DeploymentsReading, id: EnrollmentId, next_look: Duration) -> Next {
-    let again = s.until(reading.at, s.schedule.while_deploying(reading.reads.saturating_sub(1)));
+    let again = s.until(reading.at, s.intervals.while_deploying(reading.reads.saturating_sub(1)));
     if again.is_zero() { Step::ReadDeployments(id).into() } else { s.pause(again.min(next_look)) }
 }

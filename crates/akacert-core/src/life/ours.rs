@@ -31,7 +31,7 @@ pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> R
                  or delete this resource"
             ),
         );
-        return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.schedule.while_stalled()));
+        return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.intervals.while_stalled()));
     };
     if !enrollment.has_common_name(&s.spec().common_name) {
         d.not_done(
@@ -43,7 +43,7 @@ pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> R
                 enrollment.csr.cn
             ),
         );
-        return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.schedule.while_stalled()));
+        return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.intervals.while_stalled()));
     }
     Ok(enrollment)
 }
@@ -51,7 +51,7 @@ pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> R
 /// While the certificate waits for a human, the contract's list still shows what CPS does meanwhile.
 fn outdated(s: &Snapshot<'_>, read_at: Timestamp, id: EnrollmentId) -> Option<Step> {
     let contract = s.certificate.status.as_ref()?.contract_id.clone()?;
-    let after = s.schedule.watch_before(s.now, false);
+    let after = s.intervals.watch_before(s.now, false);
     (read_at < after).then_some(Step::Watch { contract, enrollment: id, after })
 }
 
@@ -68,7 +68,7 @@ pub fn undisputed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<(
         Reason::Conflict,
         format!("Enrollment {id} belongs to AkamaiCertificate {rival}: delete one of the two resources"),
     );
-    Err(s.pause(s.schedule.while_stalled()))
+    Err(s.pause(s.intervals.while_stalled()))
 }
 
 /// Checks that we may write to the enrollment: it has our common name, and the account allows all its present names.
@@ -100,7 +100,7 @@ pub fn writable<'a>(
         ),
     );
     let read_at = s.memory.enrollment.reading.as_ref().map_or(s.now, |reading| reading.at);
-    Err(reread(s, read_at, Step::ReadEnrollment(id), s.schedule.while_stalled()))
+    Err(reread(s, read_at, Step::ReadEnrollment(id), s.intervals.while_stalled()))
 }
 
 /// Reads again once the reading is old enough, and pauses until then.

@@ -139,7 +139,7 @@ fn challenges<'a>(
     // A failed authorization is followed by a new order, with new tokens.
     let asked_again =
         s.memory.acknowledgement().is_some_and(|told| reading.at < told.at && told.at < change.at);
-    if expired || incomplete || asked_again || s.is_due(reading.at, s.schedule.challenges()) {
+    if expired || incomplete || asked_again || s.is_due(reading.at, s.intervals.challenges()) {
         return Err(read.into());
     }
     Ok(&reading.value)
@@ -177,7 +177,7 @@ fn not_refused(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation]) ->
     let Some(failures) = d.status.failures.as_ref().filter(|failures| failures.count > 0) else {
         return Ok(());
     };
-    let wait = s.schedule.after_refusal(failures.count);
+    let wait = s.intervals.after_refusal(failures.count);
     let again = s.until(failures.last.0, wait);
     if again.is_zero() {
         return Ok(());
@@ -218,7 +218,7 @@ fn acknowledged(
         Some(last) => Some(last).filter(|last| last.proof.covers(&proof)).map(|last| last.at),
         None => recorded,
     };
-    let Some(at) = last.filter(|at| !s.is_due(*at, s.schedule.acknowledge_again())) else {
+    let Some(at) = last.filter(|at| !s.is_due(*at, s.intervals.acknowledge_again())) else {
         not_refused(s, d, domains)?;
         caught_up(s, d)?;
         writable(s, d, account, id)?;
@@ -233,7 +233,7 @@ fn acknowledged(
 /// Waits a while if there is no self-check, because then nothing shows whether the Ingress controller has caught up.
 fn caught_up(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let read_at = s.memory.challenges().map_or(s.now, |reading| reading.at);
-    let again = s.until(read_at, s.schedule.unchecked());
+    let again = s.until(read_at, s.intervals.unchecked());
     if s.spec().self_check() || again.is_zero() {
         return Ok(());
     }

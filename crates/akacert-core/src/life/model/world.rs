@@ -16,10 +16,10 @@ use super::offered::{records, tokens};
 use super::user::Setting;
 use crate::account::{Account, View};
 use crate::life::fixtures;
+use crate::life::intervals::Intervals;
+use crate::life::intervals::Pace;
 use crate::life::memory::Memory;
 use crate::life::report::{is_at_rest, is_worth_a_write};
-use crate::life::schedule::Pace;
-use crate::life::schedule::Schedule;
 use crate::life::{Decision, Next, Pause, Snapshot, Step, next};
 use crate::published::{self, SolverEndpoint, Token};
 use akacert_api::AkamaiCertificate;
@@ -254,7 +254,7 @@ impl World {
             publishing: &self.publishing,
             roots: &fixtures::ROOTS,
             rival: &|_| None,
-            schedule: Schedule { scale: 1.0, seed: 7 },
+            intervals: Intervals { scale: 1.0, seed: 7 },
             outside: Pace { interval: Duration::from_secs(24 * 3600), started: self.started },
             now: self.now,
         })
