@@ -133,7 +133,7 @@ fn decide(
         roots: &ctx.roots,
         rival: &rival,
         intervals: intervals(certificate, ctx.interval_scale),
-        outside: ctx.outside,
+        forecast_times: ctx.forecast_times,
         now: Timestamp::now(),
     })
 }

@@ -166,8 +166,8 @@ impl Memory {
                 let before = self.looks.records.take();
                 self.looks.records = Some(Look::after(before, records.clone(), missing, at));
             }
-            (Step::LookOutside { fingerprint, .. }, Answer::Outside(outlook)) => {
-                self.forecast = Some(Forecast { at, fingerprint: fingerprint.clone(), outlook });
+            (Step::Forecast { fingerprint, .. }, Answer::Forecast(names)) => {
+                self.forecast = Some(Forecast { at, fingerprint: fingerprint.clone(), names });
             }
             (Step::WriteRecord(record), Answer::Done) => {
                 self.records.written.insert(record.as_ref().clone(), at);

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::absorb::Moment;
 use super::answer::Answer;
 use super::intent::Intent;
-use super::intervals::Pace;
+use super::intervals::ForecastTimes;
 use super::memory::{DeploymentsReading, Failure, Memory, OfChange, Quiet, Reading, Taken};
 use super::{Decision, Next, Snapshot, Step, intervals::Intervals, next};
 use crate::account::{Account, AccountKey, View};
@@ -84,7 +84,7 @@ pub struct Scene {
     pub publishing: published::Rules,
     /// Another resource that has the enrollment.
     pub rival: Option<String>,
-    pub outside: Pace,
+    pub forecast_times: ForecastTimes,
     pub now: Timestamp,
 }
 
@@ -103,7 +103,10 @@ impl Scene {
                 solver_service: "akacert-solver".into(),
             },
             rival: None,
-            outside: Pace { interval: std::time::Duration::from_secs(24 * 3600), started: noon() },
+            forecast_times: ForecastTimes {
+                interval: std::time::Duration::from_secs(24 * 3600),
+                started: noon(),
+            },
             now: noon(),
         }
     }
@@ -238,7 +241,7 @@ impl Scene {
             roots: &ROOTS,
             rival: &|_| self.rival.clone(),
             intervals: Intervals { scale: 1.0, seed: 0 },
-            outside: self.outside,
+            forecast_times: self.forecast_times,
             now: self.now,
         })
     }

@@ -175,14 +175,14 @@ impl Intervals {
 
 /// When to check certificates at rest from outside.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct ForecastTimes {
     /// From one check to the next.
     pub interval: Duration,
     /// When the operator started.
     pub started: Timestamp,
 }
 
-impl Pace {
+impl ForecastTimes {
     /// The next check after a time. Each certificate has its own moments, spread over the interval, so that a restart
     /// of the operator neither repeats nor skips a check.
     #[must_use]
@@ -233,8 +233,9 @@ mod tests {
 
     #[test]
     fn each_certificate_is_looked_at_once_a_day_at_its_own_moment() {
-        let pace = Pace { interval: Duration::from_secs(24 * 3600), started: Timestamp::UNIX_EPOCH };
-        let of = |seed, last: &str| pace.after(last.parse().unwrap(), seed).to_string();
+        let times =
+            ForecastTimes { interval: Duration::from_secs(24 * 3600), started: Timestamp::UNIX_EPOCH };
+        let of = |seed, last: &str| times.after(last.parse().unwrap(), seed).to_string();
         let hour = 3_600_000_000_000;
         assert_eq!(of(hour, "2026-11-23T00:30:00Z"), "2026-11-23T01:00:00Z");
         assert_eq!(of(hour, "2026-11-23T01:00:00Z"), "2026-11-24T01:00:00Z");

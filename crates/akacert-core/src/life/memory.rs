@@ -11,7 +11,7 @@ pub use super::failures::{Failure, Failures};
 use super::proof::Proof;
 use super::step::Step;
 use super::writes::Writes;
-use crate::outside::{Outlook, Target};
+use crate::outside::{NameForecast, Target};
 use crate::published::{Record, Token};
 
 /// All that the operator remembers of one certificate.
@@ -254,7 +254,7 @@ pub struct Forecast {
     /// The fingerprint of the certificate that should be served.
     pub fingerprint: String,
     /// The result for each name.
-    pub outlook: BTreeMap<String, Outlook>,
+    pub names: BTreeMap<String, NameForecast>,
 }
 
 /// What the operator has done to TXT records since it started.

@@ -174,8 +174,8 @@ fn at_rest(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Optio
         }
     }
     let handoff = handoff::handed_off(s, d)?;
-    let outside = forecast::looked_outside(s, d, production)?;
-    Ok(Some(Pause::Until(expiry::soon(production)).min(watch).min(handoff).min(outside)))
+    let forecast = forecast::up_to_date(s, d, production)?;
+    Ok(Some(Pause::Until(expiry::soon(production)).min(watch).min(handoff).min(forecast)))
 }
 
 /// Checks that nothing has happened in CPS, as far as the contract's list shows. Returns when to look again, or

@@ -6,8 +6,8 @@ use akamai_cps_types::EnrollmentId;
 use jiff::Timestamp;
 
 use super::intent::{Intent, Renewal};
+use super::intervals::ForecastTimes;
 use super::intervals::Intervals;
-use super::intervals::Pace;
 use super::memory::Memory;
 use super::pause::{Next, Pause};
 use crate::account;
@@ -37,7 +37,7 @@ pub struct Snapshot<'a> {
     /// The intervals.
     pub intervals: Intervals,
     /// When to check from outside.
-    pub outside: Pace,
+    pub forecast_times: ForecastTimes,
     /// The current time.
     pub now: Timestamp,
 }

@@ -10,7 +10,7 @@ use crate::life::Step;
 use crate::life::absorb::Moment;
 use crate::life::answer::{Answer, Fault, FaultKind};
 use crate::life::fixtures::{self, play};
-use crate::outside::Outlook;
+use crate::outside::NameForecast;
 use crate::published::{Record, Token};
 use akacert_api::names::{
     CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION, RENEWAL_ANNOTATION,
@@ -65,9 +65,11 @@ impl World {
                 play(&mut self.published, write);
                 Answer::Done
             }
-            Step::LookOutside { targets, .. } => {
-                let outlook = Outlook { automatic: false, failure: None, served: None };
-                Answer::Outside(targets.iter().map(|target| (target.name.clone(), outlook.clone())).collect())
+            Step::Forecast { targets, .. } => {
+                let forecast = NameForecast { automatic: false, failure: None, served: None };
+                Answer::Forecast(
+                    targets.iter().map(|target| (target.name.clone(), forecast.clone())).collect(),
+                )
             }
             Step::Preflight(_) => Answer::Found(BTreeMap::new()),
             Step::Probe { tokens, .. } => self.fetch(tokens),

@@ -16,8 +16,8 @@ use super::offered::{records, tokens};
 use super::user::Setting;
 use crate::account::{Account, View};
 use crate::life::fixtures;
+use crate::life::intervals::ForecastTimes;
 use crate::life::intervals::Intervals;
-use crate::life::intervals::Pace;
 use crate::life::memory::Memory;
 use crate::life::report::{is_at_rest, is_worth_a_write};
 use crate::life::{Decision, Next, Pause, Snapshot, Step, next};
@@ -255,7 +255,7 @@ impl World {
             roots: &fixtures::ROOTS,
             rival: &|_| None,
             intervals: Intervals { scale: 1.0, seed: 7 },
-            outside: Pace { interval: Duration::from_secs(24 * 3600), started: self.started },
+            forecast_times: ForecastTimes { interval: Duration::from_secs(24 * 3600), started: self.started },
             now: self.now,
         })
     }

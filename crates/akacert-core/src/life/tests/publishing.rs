@@ -81,9 +81,9 @@ fn remember(scene: &mut Scene, decision: Decision, told: &mut Vec<String>) {
 
 /// What has nothing to do with what is published is answered as at rest.
 fn other_step(scene: &mut Scene, step: &Step) {
-    let answer = if let Step::LookOutside { targets, .. } = step {
-        let outlook = crate::outside::Outlook { automatic: false, failure: None, served: None };
-        Answer::Outside(targets.iter().map(|target| (target.name.clone(), outlook.clone())).collect())
+    let answer = if let Step::Forecast { targets, .. } = step {
+        let forecast = crate::outside::NameForecast { automatic: false, failure: None, served: None };
+        Answer::Forecast(targets.iter().map(|target| (target.name.clone(), forecast.clone())).collect())
     } else {
         assert!(matches!(step, Step::Watch { .. }), "{step}");
         let found = Some(Box::new(enrollment(10002, &["www.example.com", "api.example.com"])));

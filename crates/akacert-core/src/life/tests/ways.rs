@@ -366,8 +366,8 @@ fn what_stood_goes_only_once_what_stands_in_its_place_is_found() {
     preflight(&mut scene, &[]);
     assert_eq!(published_now(&mut scene), ["delete Ingress"]);
     // The forecast of failure was about objects that are gone by now.
-    scene.outside.started = scene.now.checked_sub(std::time::Duration::from_secs(3700)).unwrap();
-    assert_step(&scene.next(), "LookOutside");
+    scene.forecast_times.started = scene.now.checked_sub(std::time::Duration::from_secs(3700)).unwrap();
+    assert_step(&scene.next(), "Forecast");
 }
 
 /// One Gateway accepts its routes, and the others refuse theirs.
