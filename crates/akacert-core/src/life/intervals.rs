@@ -36,7 +36,7 @@ const WATCH: Duration = Duration::from_secs(1800);
 /// The same, once CPS should have begun a renewal.
 const WATCH_CLOSELY: Duration = Duration::from_secs(300);
 /// From the last write of an object that somebody changed back, until the operator forgets that.
-const UNDISPUTED: Duration = Duration::from_secs(3600);
+const AFTER_DISPUTE: Duration = Duration::from_secs(3600);
 /// From the last write of such an object, until the operator relies on it.
 const SETTLING: Duration = Duration::from_secs(60);
 /// The shortest interval, however small the scale.
@@ -104,8 +104,8 @@ impl Intervals {
 
     /// From the last write of an object that somebody changed back, until the operator forgets that.
     #[must_use]
-    pub fn undisputed(&self) -> Duration {
-        self.scaled(UNDISPUTED, 0)
+    pub fn after_dispute(&self) -> Duration {
+        self.scaled(AFTER_DISPUTE, 0)
     }
 
     /// From the last write of such an object, until the operator relies on it.

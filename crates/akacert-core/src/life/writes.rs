@@ -60,7 +60,7 @@ impl Writes {
         let after = |wait| at.checked_add(wait).unwrap_or(Timestamp::MAX);
         let retry_at = if again < AT_ONCE { at } else { after(intervals.after_failure(again - AT_ONCE + 1)) };
         let settled_at = after(intervals.settling());
-        let forgotten_at = after(intervals.undisputed());
+        let forgotten_at = after(intervals.after_dispute());
         self.0.insert(key, Written { content, again, retry_at, settled_at, forgotten_at });
     }
 
