@@ -24,13 +24,18 @@ const OLD_LIST: std::time::Duration = std::time::Duration::from_secs(300);
 pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<EnrollmentId, Next> {
     let taken = s.memory.enrollment.taken.as_ref().map(|created| created.enrollment);
     match s.recorded_enrollment().or(taken) {
-        Some(id) => held(s, d, account, id),
+        Some(id) => recorded(s, d, account, id),
         None => Err(to_create(s, d, account).map_or_else(|next| next, Next::Do)),
     }
 }
 
 /// CPS holds it, as far as we know.
-fn held(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId) -> Result<EnrollmentId, Next> {
+fn recorded(
+    s: &Snapshot<'_>,
+    d: &mut Draft,
+    account: &Account,
+    id: EnrollmentId,
+) -> Result<EnrollmentId, Next> {
     if !is_recorded(s) {
         return Err(Next::Do(Step::RecordEnrollment(id)));
     }
