@@ -174,7 +174,7 @@ fn on_staging(
             "CPS does not show a certificate on staging yet",
         ),
     }
-    Err(reread(s, deployments, id, next_look))
+    Err(reread_deployments(s, deployments, id, next_look))
 }
 
 /// Whether a name of `spec` is in production, and not on staging.
@@ -197,7 +197,12 @@ fn is_told(told: Option<Timestamp>, change: &OfChange) -> bool {
     told.is_some_and(|told| told >= change.at)
 }
 
-fn reread(s: &Snapshot<'_>, reading: &DeploymentsReading, id: EnrollmentId, next_look: Duration) -> Next {
+fn reread_deployments(
+    s: &Snapshot<'_>,
+    reading: &DeploymentsReading,
+    id: EnrollmentId,
+    next_look: Duration,
+) -> Next {
     let again = s.until(reading.at, s.intervals.while_deploying(reading.reads.saturating_sub(1)));
     if again.is_zero() { Step::ReadDeployments(id).into() } else { s.pause(again.min(next_look)) }
 }
