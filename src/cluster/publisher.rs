@@ -27,7 +27,7 @@ use akacert_api::certificate::CertificateSpec;
 use akacert_api::names::{CERTIFICATE_UID_LABEL, FIELD_MANAGER, SERVICE_NAME_LABEL};
 use akacert_core::published::{
     Blocked, Inventory, Kind, Object, Observed, Rules, SHARED_SERVICE, Write, config_map_name, is_ours,
-    name_taken, satisfies, sweep, without_surplus,
+    not_ours, satisfies, sweep, without_surplus,
 };
 
 /// How long a write waits for its echo in the watch. A watch that is slower costs a superfluous request, no harm.
@@ -240,7 +240,7 @@ impl Publisher {
         let mut existing = store.get(&ObjectRef::from_obj(desired)).map(Arc::unwrap_or_clone);
         for _ in 0..ATTEMPTS {
             let (patch, params) = match &existing {
-                Some(found) if !is_ours(desired, found) => return Err(name_taken(kind, desired).into()),
+                Some(found) if !is_ours(desired, found) => return Err(not_ours(kind, desired).into()),
                 Some(found) if satisfies(desired, found) => return Ok(()),
                 // Force is safe: with the UID it can hit nothing but the object that was found to be ours.
                 Some(found) => (with_uid(desired, found), PatchParams::apply(FIELD_MANAGER).force()),

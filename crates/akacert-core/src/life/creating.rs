@@ -134,7 +134,7 @@ fn name_is_free(
 /// Contract and body of the create, from the certificate and the account's defaults as they are now.
 fn wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<(String, Enrollment), Next> {
     // What could not be published is refused before anything is made in CPS.
-    published::permitted(s.certificate, s.publishing).map_err(|blocked| {
+    published::may_publish(s.certificate, s.publishing).map_err(|blocked| {
         d.not_done(Progress::EnrollmentCreated, blocked.reason(), blocked.to_string());
         Next::Pause(Pause::UntilEvent)
     })?;

@@ -41,7 +41,7 @@ pub use objects::{
     ingress_name,
 };
 pub use plan::{
-    Inventory, is_ours, is_owned, is_standing, name_taken, permitted, plan, plan_handoff, plan_removal, sweep,
+    Inventory, is_ours, is_owned, is_standing, may_publish, not_ours, plan, plan_handoff, plan_removal, sweep,
 };
 pub use replicas::{SolverEndpoint, ready_endpoints};
 pub use wanted::Wanted;

@@ -165,9 +165,9 @@ fn updates_go_to_name_servers_that_a_flag_allows_and_no_others() {
             json!({"dns01": {"rfc2136": {"server": server, "keyName": "k", "keySecretRef": {"name": "tsig"}}}}),
         )
     };
-    assert_eq!(permitted(&rfc2136("NS1.example.net"), &rules()), Ok(()));
+    assert_eq!(may_publish(&rfc2136("NS1.example.net"), &rules()), Ok(()));
     assert_eq!(
-        permitted(&rfc2136("10.0.0.53:53"), &rules()).unwrap_err().to_string(),
+        may_publish(&rfc2136("10.0.0.53:53"), &rules()).unwrap_err().to_string(),
         "the operator does not send DNS updates to 10.0.0.53:53: correct dns01.rfc2136.server, or have the operator \
          started with --allow-dns-server 10.0.0.53:53"
     );
