@@ -12,10 +12,13 @@ use kube::runtime::watcher::Event;
 /// Namespace and name of an object.
 type Name = (String, String);
 
+/// Under which keys an object is found.
+type KeysOf<K, Key> = Arc<dyn Fn(&K) -> Vec<Key> + Send + Sync>;
+
 /// An index of a store, updated by the same events as the store.
 pub struct Index<K: Resource<DynamicType = ()> + 'static, Key> {
     store: Store<K>,
-    keys_of: Arc<dyn Fn(&K) -> Vec<Key> + Send + Sync>,
+    keys_of: KeysOf<K, Key>,
     known: Arc<RwLock<Known<Key>>>,
 }
 
