@@ -15,10 +15,11 @@ use testbed::{CPS_HOST, EDGERC, Options, Process, Request, SECRET, SimulatorOpti
 use tokio::process::Command;
 
 const CONTRACTS: [&str; 2] = ["1-FIRST", "1-SECOND"];
-/// The operator looks at each contract every 1,800 s. Here it does every minute, and a look from outside that is due once a
-/// day is due every 48 minutes: most of a run is without one, as most of an hour is.
+/// The operator looks at each contract every 1,800 s. Here it does every minute.
 const SCALE: f64 = 1.0 / 30.0;
 const INTERVAL: Duration = Duration::from_secs(60);
+/// The first forecasts of a fleet are spread over this time, and each is written once. A run sees none.
+const FORECASTS: &str = "--forecast-interval=8760h";
 const LOOKS: u32 = 3;
 const OPERATOR: &str = "system:serviceaccount:akacert-system:akacert-operator";
 
@@ -170,7 +171,7 @@ impl<'a> Fleet<'a> {
 
     async fn operator(&self, name: &str) -> Result<Process> {
         let scale = format!("--interval-scale={SCALE}");
-        self.bed.named_operator_process(name, &[&scale, "--log=info"], &[]).await
+        self.bed.named_operator_process(name, &[&scale, FORECASTS, "--log=info"], &[]).await
     }
 
     /// Adopts so many enrollments, and waits until nothing is written any more.
