@@ -12,6 +12,8 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
+use akacert_core::published::slim;
+
 /// The events of a kind: one list, and then changes. A watch that breaks starts again, after a growing pause, and what
 /// happened meanwhile comes as changes too: whoever waits for a change would not hear of it from a second list.
 pub type Watch<K> = BoxStream<'static, watcher::Result<Event<K>>>;
@@ -76,8 +78,8 @@ where
 {
     let (namespaces, watches): (Vec<_>, Vec<_>) = watches.into_iter().unzip();
     let watches = watches.into_iter().enumerate();
-    let watches =
-        watches.map(|(index, watch)| watch.default_backoff().map(move |event| (index, event)).boxed());
+    let watches = watches
+        .map(|(index, watch)| watch.default_backoff().modify(slim).map(move |event| (index, event)).boxed());
     let mut merge = Merge::new(namespaces, seen.clone());
     stream::select_all(watches)
         .flat_map(move |(index, event)| {

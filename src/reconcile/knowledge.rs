@@ -20,11 +20,9 @@ pub struct Known {
 impl Known {
     /// The newer of the watch's version and that of our last write.
     #[must_use]
-    pub fn newest(&self, watched: Arc<AkamaiCertificate>) -> Arc<AkamaiCertificate> {
-        match &self.written {
-            Some(written) if version(written) > version(&watched) => written.clone(),
-            _ => watched,
-        }
+    pub fn newest(&mut self, watched: Arc<AkamaiCertificate>) -> Arc<AkamaiCertificate> {
+        self.written.take_if(|written| version(written) <= version(&watched));
+        self.written.clone().unwrap_or(watched)
     }
 }
 

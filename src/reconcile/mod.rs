@@ -24,7 +24,7 @@ use akacert_core::life::intervals::Intervals;
 use akacert_core::life::memory::Memory;
 use akacert_core::life::report::{is_at_rest, is_worth_a_write};
 use akacert_core::life::{Decision, Next, Pause, Snapshot, Step, next};
-use akacert_core::published::Observed;
+use akacert_core::published::{Observed, slim};
 use akacert_core::{events, rivals};
 use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
@@ -84,7 +84,10 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
                     vanished::clean_up(&certificate, client.as_ref(), &known.memory).await;
                     return Pause::UntilEvent;
                 }
-                Err(error) => return not_reported(next, &error, known, ctx),
+                Err(error) => {
+                    let intervals = intervals(&certificate, ctx.interval_scale);
+                    return not_reported(next, &error, known, intervals);
+                }
             }
             known.written = Some(certificate.clone());
         }
@@ -143,7 +146,8 @@ async fn take(step: &Step, subject: &mut Subject<'_>, known: &mut Known, ctx: &C
     tracing::debug!(%step, "step");
     let begun = Timestamp::now();
     let answer = act::perform(step, subject, ctx).await?;
-    let moment = Moment { begun, ended: Timestamp::now(), scale: ctx.interval_scale };
+    let intervals = intervals(subject.certificate, ctx.interval_scale);
+    let moment = Moment { begun, ended: Timestamp::now(), intervals };
     known.memory.absorb(step, answer, moment);
     match known.memory.failure(step) {
         Some(failure) => {
@@ -156,20 +160,17 @@ async fn take(step: &Step, subject: &mut Subject<'_>, known: &mut Known, ctx: &C
 }
 
 /// The status could not be written. Nothing else happens until it can be.
-fn not_reported(next: Next, error: &kube::Error, known: &mut Known, ctx: &Context) -> Pause {
+fn not_reported(next: Next, error: &kube::Error, known: &mut Known, intervals: Intervals) -> Pause {
     let fault = cluster_fault(error);
     tracing::warn!(reason = %Reason::ClusterError, "{}", fault.message);
     let now = Timestamp::now();
-    let moment = Moment { begun: now, ended: now, scale: ctx.interval_scale };
+    let moment = Moment { begun: now, ended: now, intervals };
     match next {
         Next::Do(step) => {
             known.memory.failed(&step, Reason::ClusterError, fault, moment);
             known.memory.failure(&step).map_or(Pause::UntilEvent, |failure| Pause::Until(failure.retry_at))
         }
-        Next::Pause(_) => {
-            let intervals = Intervals { scale: ctx.interval_scale, seed: 0 };
-            Pause::Until(now.checked_add(intervals.after_failure(1)).unwrap_or(Timestamp::MAX))
-        }
+        Next::Pause(_) => Pause::Until(now.checked_add(intervals.after_failure(1)).unwrap_or(Timestamp::MAX)),
     }
 }
 
@@ -196,7 +197,8 @@ async fn report(
     let answer = api.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &patch).await;
     failpoint::reach("after the status");
     ctx.metrics.api_write("report the status", answer.is_ok());
-    let reported = answer?;
+    let mut reported = answer?;
+    slim(&mut reported);
     for event in events::between(&certificate.status.clone().unwrap_or_default(), &status) {
         failpoint::reach("before an event");
         if let Err(error) = event::publish(&ctx.recorder, &event, &certificate.object_ref(&())).await {

@@ -10,7 +10,7 @@ use akacert_api::names::{
 use akacert_api::reason::Reason;
 use akacert_core::life::answer::Answer;
 use akacert_core::life::intent::{Intent, Renewal};
-use akacert_core::published::Write;
+use akacert_core::published::{Write, slim};
 use akamai_cps::types::EnrollmentId;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
@@ -115,13 +115,14 @@ async fn patch_metadata(
     failpoint::reach(&format!("after: {what}"));
     ctx.metrics.api_write(what, answer.is_ok());
     match answer {
-        Ok(certificate) => {
+        Ok(mut certificate) => {
+            slim(&mut certificate);
             *subject.certificate = Arc::new(certificate);
             Ok(Answer::Done)
         }
         // Somebody else wrote first: read the new version and decide again.
         Err(kube::Error::Api(status)) if status.is_conflict() => {
-            let found = match api.get_opt(&name).await {
+            let mut found = match api.get_opt(&name).await {
                 Ok(found) => found.ok_or(Gone)?,
                 Err(error) => return Ok(Answer::Failed(fault::cluster_fault(&error))),
             };
@@ -129,6 +130,7 @@ async fn patch_metadata(
                 // This is another resource of the same name. Nothing that the operator read or made belongs to it.
                 return Err(Gone);
             }
+            slim(&mut found);
             *subject.certificate = Arc::new(found);
             Ok(Answer::Overtaken)
         }

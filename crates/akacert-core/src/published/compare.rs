@@ -4,7 +4,7 @@
 //! do not want any more is a difference too: the next apply removes it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use kube::Resource;
+use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -86,10 +86,26 @@ fn adds_lists(observed: &Value, desired: &Value) -> bool {
     })
 }
 
+/// Keeps of the managed fields what [`satisfies`] looks at, as text. Decoded, they take several times the memory of the
+/// object that they are about.
+pub fn slim<K: Resource>(object: &mut K) {
+    let entries = object.managed_fields_mut();
+    entries.retain(is_our_apply);
+    entries.shrink_to_fit();
+    for fields in entries.iter_mut().filter_map(|entry| entry.fields_v1.as_mut()) {
+        if !fields.0.is_string() {
+            fields.0 = Value::String(fields.0.to_string());
+        }
+    }
+}
+
 /// Whether we own a field that is not wanted any more; the next apply removes it.
 fn has_leftovers<K: Resource>(desired: &Value, observed: &K) -> bool {
-    let owned = observed.meta().managed_fields.iter().flatten().filter(|entry| is_our_apply(entry));
-    owned.filter_map(|entry| entry.fields_v1.as_ref()).any(|fields| !covers(desired, &fields.0))
+    let owned = observed.managed_fields().iter().filter(|entry| is_our_apply(entry));
+    owned.filter_map(|entry| entry.fields_v1.as_ref()).any(|fields| match &fields.0 {
+        Value::String(text) => serde_json::from_str(text).is_ok_and(|fields| !covers(desired, &fields)),
+        fields => !covers(desired, fields),
+    })
 }
 
 /// Whether a value has all fields of a set (FieldsV1): `f:` is a field, `k:` an item of a list by its key, `v:` an item by
@@ -109,6 +125,9 @@ fn covers(value: &Value, fields: &Value) -> bool {
     })
 }
 
+/// Whether an entry is of what we apply to the object itself, and not to its status.
 fn is_our_apply(entry: &ManagedFieldsEntry) -> bool {
-    entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.operation.as_deref() == Some("Apply")
+    entry.manager.as_deref() == Some(FIELD_MANAGER)
+        && entry.operation.as_deref() == Some("Apply")
+        && entry.subresource.is_none()
 }

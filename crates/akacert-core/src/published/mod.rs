@@ -28,7 +28,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use akacert_api::reason::Reason;
 
-pub use compare::{satisfies, without_surplus};
+pub use compare::{satisfies, slim, without_surplus};
 pub use content::{
     By, CHALLENGES_KEY, CHALLENGES_PATH, Content, MOST_ROTATED, Malformed, Record, Redirection, Token,
     content_of, keep, keep_records, read, rotated_away,
@@ -45,7 +45,7 @@ pub use plan::{
 };
 pub use replicas::{SolverEndpoint, ready_endpoints};
 pub use wanted::Wanted;
-pub use write::{Object, Write};
+pub use write::{Object, Target, Write};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! When an object counts as unchanged. The observed objects are answers of a kube-apiserver 1.37.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::networking::v1::Ingress;
+use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::super::compare::satisfies;
@@ -87,19 +87,32 @@ fn served_ingress() -> Value {
     ingress
 }
 
+/// Whether nothing has to be written, from the object of the API server as from the one that is kept in memory.
+fn is_unchanged<K>(desired: &K, observed: Value) -> bool
+where
+    K: kube::Resource + Clone + serde::Serialize + serde::de::DeserializeOwned,
+{
+    let observed: K = serde_json::from_value(observed).unwrap();
+    let mut kept = observed.clone();
+    slim(&mut kept);
+    let is_unchanged = satisfies(desired, &observed);
+    assert_eq!(satisfies(desired, &kept), is_unchanged, "what is left out of memory matters");
+    is_unchanged
+}
+
 fn service_is_unchanged(observed: Value) -> bool {
-    satisfies(&objects::service("shop"), &serde_json::from_value::<Service>(observed).unwrap())
+    is_unchanged(&objects::service("shop"), observed)
 }
 
 fn slice_is_unchanged(observed: Value) -> bool {
     let service = serde_json::from_value(served_service()).unwrap();
     let desired = objects::endpoint_slices(&service, &[replica("10.1.2.3:8080")]).remove(0);
-    satisfies(&desired, &serde_json::from_value::<EndpointSlice>(observed).unwrap())
+    is_unchanged(&desired, observed)
 }
 
 fn ingress_is_unchanged(observed: Value) -> bool {
     let desired = ingress(&certificate(), &two_tokens());
-    satisfies(&desired, &serde_json::from_value::<Ingress>(observed).unwrap())
+    is_unchanged(&desired, observed)
 }
 
 #[test]
@@ -205,15 +218,15 @@ fn served_config_map(written: &[&str]) -> (ConfigMap, Value) {
 fn a_key_of_data_that_is_not_wanted_is_a_change_whoever_wrote_it() {
     let (desired, unchanged) = served_config_map(&[CHALLENGES_KEY]);
     let read = |observed: Value| serde_json::from_value::<ConfigMap>(observed).unwrap();
-    assert!(satisfies(&desired, &read(unchanged.clone())));
+    assert!(is_unchanged(&desired, unchanged.clone()));
     assert_eq!(without_surplus(&desired, &read(unchanged.clone())), None);
 
     let (_, ours) = served_config_map(&[CHALLENGES_KEY, "records.json"]);
-    assert!(!satisfies(&desired, &read(ours)));
+    assert!(!is_unchanged(&desired, ours));
 
     let mut others = unchanged;
     others["data"]["note"] = json!("do not touch");
-    assert!(!satisfies(&desired, &read(others.clone())));
+    assert!(!is_unchanged(&desired, others.clone()));
     assert_eq!(without_surplus(&desired, &read(others)), Some(json!({"data": {"note": null}})));
 }
 
@@ -229,6 +242,15 @@ fn a_field_that_we_wrote_and_that_is_not_wanted_any_more_is_a_change() {
     former["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:ports"]["k:{\"port\":443,\"protocol\":\"TCP\"}"] =
         json!({".": {}});
     assert!(!service_is_unchanged(former));
+}
+
+#[test]
+fn of_the_managed_fields_only_ours_are_kept_in_memory_and_as_text() {
+    let mut ingress: Ingress = serde_json::from_value(served_ingress()).unwrap();
+    slim(&mut ingress);
+    let [ours] = ingress.managed_fields() else { panic!("{:?}", ingress.managed_fields()) };
+    assert_eq!(ours.manager.as_deref(), Some("akacert"));
+    assert!(ours.fields_v1.as_ref().unwrap().0.is_string());
 }
 
 #[test]
