@@ -26,8 +26,8 @@ use akacert_api::AkamaiCertificate;
 use akacert_api::certificate::CertificateSpec;
 use akacert_api::names::{CERTIFICATE_UID_LABEL, FIELD_MANAGER, SERVICE_NAME_LABEL};
 use akacert_core::published::{
-    Blocked, Inventory, Kind, Object, Observed, Rules, SHARED_SERVICE, Write, config_map_name, is_ours,
-    not_ours, satisfies, sweep, without_surplus,
+    Blocked, Inventory, Kind, Object, Observed, Rules, SHARED_SERVICE, Target, Write, config_map_name,
+    is_ours, not_ours, satisfies, sweep, without_surplus,
 };
 
 /// How long a write waits for its echo in the watch. A watch that is slower costs a superfluous request, no harm.
@@ -79,8 +79,8 @@ pub enum PublishError {
     },
 }
 
-/// A lock an object that is being written, by kind, namespace and name.
-type Locks = HashMap<(Kind, String, String), Arc<tokio::sync::Mutex<()>>>;
+/// One lock for each object that is being written.
+type Locks = HashMap<Target, Arc<tokio::sync::Mutex<()>>>;
 
 /// What the API server says of a refusal, or why there is no answer.
 fn said(error: &kube::Error) -> String {
@@ -181,8 +181,7 @@ impl Publisher {
     /// # Errors
     /// [`PublishError`]; the same write may be tried again later.
     pub async fn perform(&self, write: &Write) -> Result<(), PublishError> {
-        let (kind, namespace, name) = write.target();
-        let key = (kind, namespace.to_owned(), name.to_owned());
+        let key = write.target_owned();
         let lock = self.locks().entry(key.clone()).or_default().clone();
         let turn = lock.lock().await;
         let result = self.perform_alone(write).await;

@@ -19,15 +19,15 @@ use super::step::Step;
 /// How long not to repeat a request that CPS refused as invalid. Somebody may have corrected the cause after that.
 const REFUSED: Duration = Duration::from_secs(3600);
 
-/// When a step began and ended, and how to scale the back-off of a failure.
+/// When a step began and ended, and the back-off of a failure.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     /// When the step began. A read shows the state of this time, or a later one.
     pub begun: Timestamp,
     /// When the answer came. The effects of a write began at this time, or earlier.
     pub ended: Timestamp,
-    /// The scale of all intervals; 1 for the real CPS.
-    pub scale: f64,
+    /// The intervals of the certificate, for the back-off of a failure.
+    pub intervals: Intervals,
 }
 
 impl Memory {
@@ -36,11 +36,11 @@ impl Memory {
         self.asked(step);
         let Answer::Failed(fault) = answer else {
             self.answered(step, answer, moment);
-            return self.failures.forget(step.name());
+            return self.failures.forget(step);
         };
         match self.meaning(step, &fault, moment) {
             Some(reason) => self.failed(step, reason, fault, moment),
-            None => self.failures.forget(step.name()),
+            None => self.failures.forget(step),
         }
     }
 
@@ -108,12 +108,11 @@ impl Memory {
     /// step.
     pub fn failed(&mut self, step: &Step, reason: Reason, fault: Fault, moment: Moment) {
         let count = self.failure(step).map_or(0, |before| before.count).saturating_add(1);
-        let intervals = Intervals { scale: moment.scale, seed: u64::from(count) };
         let refused = matches!(reason, Reason::EnrollmentRefused | Reason::UpdateRefused).then_some(REFUSED);
-        let delay = fault.retry_after.or(refused).unwrap_or_else(|| intervals.after_failure(count));
+        let delay = fault.retry_after.or(refused).unwrap_or_else(|| moment.intervals.after_failure(count));
         let retry_at = moment.ended.checked_add(delay).unwrap_or(Timestamp::MAX);
         let message = said(step, reason, fault.message);
-        self.failures.insert(step.name(), Failure { reason, message, count, retry_at });
+        self.failures.insert(step.key(), Failure { reason, message, count, retry_at });
     }
 
     fn answered(&mut self, step: &Step, answer: Answer, moment: Moment) {
@@ -214,8 +213,7 @@ impl Memory {
             (Step::DeleteEnrollment(_), _) => self.enrollment.removal = Some(moment.ended),
             // The watches show what was written to the cluster, and whether somebody undoes it.
             (Step::Publish(write) | Step::HandOff(write), Answer::Done) => {
-                let intervals = Intervals { scale: moment.scale, seed: 0 };
-                self.writes.written(write, moment.ended, intervals);
+                self.writes.written(write, moment.ended, moment.intervals);
             }
             _ => {}
         }

@@ -5,9 +5,15 @@ use std::collections::BTreeMap;
 use akacert_api::reason::Reason;
 use jiff::Timestamp;
 
-/// The steps that failed and have not succeeded since, by name.
+use super::step::Step;
+use crate::published::Target;
+
+/// The steps that failed and have not succeeded since.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Failures(BTreeMap<&'static str, Failure>);
+pub struct Failures(BTreeMap<Key, Failure>);
+
+/// The name of a step, and the object that it publishes: one that cannot be written holds up no other.
+pub type Key = (&'static str, Option<Target>);
 
 /// How a step failed.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,10 +29,16 @@ pub struct Failure {
 }
 
 impl Failures {
-    /// The failure of the step with this name.
+    /// The failure of a step.
     #[must_use]
-    pub fn of(&self, step: &str) -> Option<&Failure> {
-        self.0.get(step)
+    pub fn of(&self, step: &Step) -> Option<&Failure> {
+        self.0.get(&step.key())
+    }
+
+    /// The failure of a step of this name, which publishes nothing.
+    #[must_use]
+    pub fn named(&self, step: &'static str) -> Option<&Failure> {
+        self.0.get(&(step, None))
     }
 
     /// Whether no step has failed.
@@ -36,12 +48,12 @@ impl Failures {
     }
 
     /// Records the failure of a step.
-    pub fn insert(&mut self, step: &'static str, failure: Failure) {
+    pub fn insert(&mut self, step: Key, failure: Failure) {
         self.0.insert(step, failure);
     }
 
-    pub(super) fn forget(&mut self, step: &str) {
-        self.0.remove(step);
+    pub(super) fn forget(&mut self, step: &Step) {
+        self.0.remove(&step.key());
     }
 
     /// Keeps failures whose back-off lasts, or every look would retry the step. Of the others, the step is no longer

@@ -173,14 +173,15 @@ impl Scene {
 
     /// Delivers an answer to a step.
     pub fn answer(&mut self, step: &Step, answer: Answer) {
-        let moment = Moment { begun: self.now, ended: self.now, scale: 1.0 };
+        let moment =
+            Moment { begun: self.now, ended: self.now, intervals: Intervals { scale: 1.0, seed: 0 } };
         self.memory.absorb(step, answer, moment);
     }
 
     /// Makes a step fail, and holds it back until a time.
     pub fn fail(&mut self, step: &'static str, reason: Reason, count: u32, retry_at: Timestamp) {
         let message = "it did not work".to_owned();
-        self.memory.failures.insert(step, Failure { reason, message, count, retry_at });
+        self.memory.failures.insert((step, None), Failure { reason, message, count, retry_at });
     }
 
     /// The step that the decision returns.

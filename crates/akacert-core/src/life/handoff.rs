@@ -19,7 +19,8 @@ pub fn handed_off(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     else {
         return Ok(Pause::UntilEvent);
     };
-    if let Some(failure) = s.memory.failures.of(Step::HAND_OFF).filter(|failure| s.now < failure.retry_at) {
+    if let Some(failure) = s.memory.failures.named(Step::HAND_OFF).filter(|failure| s.now < failure.retry_at)
+    {
         d.beside(condition::HANDED_OFF, false, failure.reason, failure.message.clone());
         return Ok(Pause::Until(failure.retry_at));
     }

@@ -348,6 +348,6 @@ impl Memory {
     /// The failure that holds a step back.
     #[must_use]
     pub fn failure(&self, step: &Step) -> Option<&Failure> {
-        self.failures.of(step.name())
+        self.failures.of(step)
     }
 }

@@ -41,6 +41,16 @@ impl Standing {
         Self { content, wanted, missing, surplus }
     }
 
+    /// The requests that are missing, whatever a pending change publishes beside.
+    fn missing(&self, s: &Snapshot<'_>) -> Result<Vec<Write>, Blocked> {
+        if self.missing.as_ref().is_ok_and(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
+        // Tokens and records of the change stay in the ConfigMap; what leads to them is not looked at here.
+        let held = Content { redirects: BTreeSet::new(), ..self.content.clone() };
+        published::plan(s.certificate, &Wanted { held, ..self.wanted.clone() }, s.published, s.publishing)
+    }
+
     /// Whether nothing else is published.
     pub(super) fn is_all(&self) -> bool {
         self.surplus.is_empty() && self.content.records.is_empty() && self.content.tokens.is_empty()
@@ -67,8 +77,14 @@ fn kept(s: &Snapshot<'_>, content: &Content, surplus: &[Write]) -> Vec<Redirecti
 /// Everything that the change needs is published. What rotated away stays until the change has completed, but for TXT
 /// values of long ago.
 pub(super) fn published(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), Next> {
-    let old = content(s);
-    let kept = kept(s, &old, &removal(s, &Wanted::standing()));
+    let standing = Standing::of(s);
+    // What stands comes first (`stands`). If some of it cannot be written, the change goes on without it.
+    let beside = if standing.missing(s).is_ok_and(|missing| missing.is_empty()) {
+        standing.wanted
+    } else {
+        Wanted { kept: standing.content.redirects.iter().cloned().collect(), ..Wanted::default() }
+    };
+    let old = standing.content;
     // Somebody may have deleted the ConfigMap: what was written since the start is remembered twice.
     let records = &s.memory.records;
     let known = old.records.into_iter().chain(records.written.keys().cloned());
@@ -77,8 +93,7 @@ pub(super) fn published(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Resul
     let wanted = Wanted {
         tokens: published::keep(old.tokens, &proof.tokens),
         records: published::keep_records(known, &proof.records),
-        kept,
-        ..Wanted::standing()
+        ..beside
     };
     match published::plan(s.certificate, &wanted, s.published, s.publishing) {
         Ok(writes) => match writes.into_iter().next() {
@@ -111,7 +126,7 @@ fn stays(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
 
 /// Old TXT values are removed, one at a time. If the operator cannot remove one, it goes on and tries again later.
 fn rotated_away_removed(s: &Snapshot<'_>, known: &[Record], proof: &Proof) -> Result<(), Next> {
-    if s.memory.failures.of(Step::REMOVE_RECORD).is_some_and(|failure| s.now < failure.retry_at) {
+    if s.memory.failures.named(Step::REMOVE_RECORD).is_some_and(|failure| s.now < failure.retry_at) {
         return Ok(());
     }
     let ours: Vec<Record> = known.iter().filter(|record| record.by.is_ours()).cloned().collect();
@@ -133,16 +148,7 @@ pub(super) fn stands(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Re
     if !allowed || !has_finalizer(s) || s.spec().observes() {
         return Ok(None);
     }
-    let missing = match &standing.missing {
-        Ok(missing) if missing.is_empty() => Ok(Vec::new()),
-        _ => {
-            // Tokens and records of a pending change stay in the ConfigMap; what leads to them is not looked at here.
-            let held = Content { redirects: BTreeSet::new(), ..standing.content.clone() };
-            let wanted = Wanted { held, ..standing.wanted.clone() };
-            published::plan(s.certificate, &wanted, s.published, s.publishing)
-        }
-    };
-    match missing.map(|writes| writes.into_iter().next()) {
+    match standing.missing(s).map(|writes| writes.into_iter().next()) {
         Ok(None) => Ok(s.memory.writes.disputed(s.now, |kind| kind != Kind::Handoff).filter(|_| is_ready(s))),
         Ok(Some(write)) => {
             let step = Step::Publish(Box::new(write));
@@ -172,8 +178,13 @@ pub(super) fn nothing_for_the_change(
     records_removed(s)?;
     let stood = |write: &&Write| published::is_standing(write, s.published);
     let publish = |write: &Write| Err(Next::Do(Step::Publish(Box::new(write.clone()))));
-    // A ConfigMap that stays loses its tokens before their routes go: by them a route would be wanted again.
-    if let Some(write) = standing.missing.iter().flatten().next() {
+    // A ConfigMap that stays loses its tokens before their routes go: by them a route would be wanted again. What is
+    // missing besides came first (`stands`), and holds nothing up if it cannot be written.
+    let is_held = |write: &Write| super::held(s, &Step::Publish(Box::new(write.clone()))).is_some();
+    let missing = standing.missing.iter().flatten();
+    if let Some(write) =
+        missing.into_iter().find(|write| write.target().0 == Kind::ConfigMap || !is_held(write))
+    {
         return publish(write);
     }
     if let Some(write) = standing.surplus.iter().find(|write| !stood(write)) {
@@ -189,7 +200,7 @@ pub(super) fn nothing_for_the_change(
 
 /// The resource is being deleted: everything goes. TXT records that cannot be removed are left after some tries.
 pub(super) fn nothing_at_all(s: &Snapshot<'_>) -> Result<(), Next> {
-    let given_up = s.memory.failures.of(Step::REMOVE_RECORD).is_some_and(|failure| failure.count >= TRIES);
+    let given_up = s.memory.failures.named(Step::REMOVE_RECORD).is_some_and(|failure| failure.count >= TRIES);
     if !given_up {
         records_removed(s)?;
     }

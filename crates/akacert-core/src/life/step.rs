@@ -5,6 +5,7 @@ use std::fmt;
 use akamai_cps_types::{ChangeId, DeploymentSchedule, Enrollment, EnrollmentId};
 use jiff::Timestamp;
 
+use super::failures::Key;
 use super::intent::{Intent, Renewal};
 use super::proof::Proof;
 use crate::outside::Target;
@@ -151,7 +152,7 @@ impl Step {
     /// The name of [`Step::RemoveRecord`]. A resource that is being deleted gives up on it after some tries.
     pub const REMOVE_RECORD: &'static str = "RemoveRecord";
 
-    /// The name for logs, metrics and the memory of failures.
+    /// The name for logs and metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -184,6 +185,13 @@ impl Step {
             Step::DeleteEnrollment(_) => "DeleteEnrollment",
             Step::RemoveFinalizer => "RemoveFinalizer",
         }
+    }
+
+    /// The key for the memory of failures.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        let target = if let Step::Publish(write) = self { Some(write.target_owned()) } else { None };
+        (self.name(), target)
     }
 
     /// What the step changes.

@@ -8,13 +8,10 @@ use jiff::Timestamp;
 
 use super::failures::Failure;
 use super::intervals::Intervals;
-use crate::published::{Kind, Write};
+use crate::published::{Kind, Target, Write};
 
 /// The operator repeats a write at once so often in a row, because people delete and edit objects by hand.
 const AT_ONCE: u32 = 2;
-
-/// Kind, namespace and name of an object.
-type Target = (Kind, String, String);
 
 /// The last writes, by their objects.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,8 +49,7 @@ impl Written {
 impl Writes {
     /// Records a write that succeeded.
     pub(super) fn written(&mut self, write: &Write, at: Timestamp, intervals: Intervals) {
-        let (kind, namespace, name) = write.target();
-        let key = (kind, namespace.to_owned(), name.to_owned());
+        let key = write.target_owned();
         let content = write.content();
         let before = self.0.get(&key).filter(|before| before.content == content && at < before.forgotten_at);
         let again = before.map_or(0, |before| before.again.saturating_add(1));
@@ -67,8 +63,7 @@ impl Writes {
     /// Why a write has to wait, and until when: the operator has done it before, and somebody has undone it.
     #[must_use]
     pub(super) fn held(&self, write: &Write, now: Timestamp) -> Option<Failure> {
-        let (kind, namespace, name) = write.target();
-        let key = (kind, namespace.to_owned(), name.to_owned());
+        let key = write.target_owned();
         let last = self.0.get(&key).filter(|last| last.content == write.content() && now < last.retry_at)?;
         Some(last.trouble(&key, last.retry_at))
     }

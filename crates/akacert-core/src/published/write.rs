@@ -68,6 +68,9 @@ impl Object {
     }
 }
 
+/// Kind, namespace and name of an object.
+pub type Target = (Kind, String, String);
+
 /// One request to the API server.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "short-lived, and boxed by who keeps it")]
@@ -96,6 +99,13 @@ impl Write {
         // What the API server takes can be written as JSON.
         serde_json::to_string(object).unwrap_or_default().hash(&mut hasher);
         Some(hasher.finish())
+    }
+
+    /// Like [`Write::target`], to keep.
+    #[must_use]
+    pub fn target_owned(&self) -> Target {
+        let (kind, namespace, name) = self.target();
+        (kind, namespace.to_owned(), name.to_owned())
     }
 
     /// Kind, namespace and name of the object.

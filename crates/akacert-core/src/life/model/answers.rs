@@ -10,6 +10,7 @@ use crate::life::Step;
 use crate::life::absorb::Moment;
 use crate::life::answer::{Answer, Fault, FaultKind};
 use crate::life::fixtures::{self, play};
+use crate::life::intervals::Intervals;
 use crate::outside::NameForecast;
 use crate::published::{Record, Token};
 use akacert_api::names::{
@@ -39,7 +40,8 @@ impl World {
 
     fn perform(&mut self, step: &Step) {
         let answer = self.answer(step);
-        let moment = Moment { begun: self.now, ended: self.now, scale: 1.0 };
+        let moment =
+            Moment { begun: self.now, ended: self.now, intervals: Intervals { scale: 1.0, seed: 0 } };
         self.memory.absorb(step, answer, moment);
         self.lost = self.memory.create.answer_lost();
     }

@@ -10,6 +10,7 @@ use super::*;
 use crate::life::absorb::Moment;
 use crate::life::answer::{Answer, Fault, FaultKind};
 use crate::life::fixtures::{change, noon};
+use crate::life::intervals::Intervals;
 use crate::life::memory::{DeploymentsReading, Look, Memory, OfChange, Reading, Taken};
 use crate::life::proof::Proof;
 use crate::life::step::{Update, Warnings};
@@ -84,7 +85,11 @@ fn later() -> Timestamp {
 }
 
 fn absorbed(mut memory: Memory, step: &Step, answer: Answer) -> Memory {
-    memory.absorb(step, answer, Moment { begun: later(), ended: later(), scale: 1.0 });
+    memory.absorb(
+        step,
+        answer,
+        Moment { begun: later(), ended: later(), intervals: Intervals { scale: 1.0, seed: 0 } },
+    );
     memory
 }
 
@@ -290,6 +295,18 @@ fn a_step_that_fails_waits_ever_longer_until_it_succeeds() {
     let wait = |memory: &Memory| memory.failure(&step).unwrap().retry_at.duration_since(later());
     assert!(wait(&twice) > wait(&once), "{:?} {:?}", wait(&once), wait(&twice));
     assert_words(twice, step, Answer::Deployments(Box::default()), "deployments");
+}
+
+#[test]
+fn certificates_that_fail_together_are_not_tried_again_together() {
+    let step = Step::ReadDeployments(ID);
+    let retry_at = |seed| {
+        let mut memory = nothing();
+        let moment = Moment { begun: later(), ended: later(), intervals: Intervals { scale: 1.0, seed } };
+        memory.absorb(&step, failed(FaultKind::Other(Reason::CpsUnavailable)), moment);
+        memory.failure(&step).unwrap().retry_at
+    };
+    assert_ne!(retry_at(1), retry_at(2));
 }
 
 #[test]

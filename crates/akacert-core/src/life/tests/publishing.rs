@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 use crate::life::answer::Answer;
+use crate::life::failures::Failure;
 use crate::life::fixtures::noon;
 use crate::published::Write;
 
@@ -148,13 +150,95 @@ fn a_step_that_cannot_be_published_leaves_a_certificate_ready_and_is_tried_again
     let mut scene = standing();
     scene.published.ingresses.clear();
     let until = scene.now + seconds(60);
-    scene.fail("Publish", Reason::ClusterError, 1, until);
+    let step = scene.step();
+    refuse(&mut scene, &step, until);
     let decision = scene.next();
     assert!(matches!(decision.next, Next::Pause(Pause::Until(again)) if again <= until));
     assert_says(&decision, "Ready", "True", Reason::Deployed);
     assert_says(&decision, "RenewalReady", "False", Reason::ClusterError);
     scene.now = until;
     assert_step(&scene.next(), "Publish");
+}
+
+/// The API server refuses a step, which waits until a time.
+fn refuse(scene: &mut Scene, step: &Step, retry_at: Timestamp) {
+    let failure = Failure { reason: Reason::ClusterError, message: "refused".into(), count: 1, retry_at };
+    scene.memory.failures.insert(step.key(), failure);
+}
+
+/// `www` goes through an Ingress and `api` behind a standing redirect by another, which somebody deleted and the API
+/// server refuses to take again. CPS renews, and offers a token for `www`.
+fn renewing_without_the_redirect() -> Scene {
+    let mut scene = Scene::ready();
+    let ways = json!({
+        "http01": {"ingress": {"className": "traefik"}},
+        "domains": [{"names": ["api.example.com"], "http01": {"redirect": {"ingress": {"className": "traefik"}}}}]
+    });
+    scene.certificate.spec.validation = Some(serde_json::from_value(ways).unwrap());
+    scene.published.solver = vec![published::SolverEndpoint { ip: [10, 77, 1, 2].into(), port: 8080 }];
+    write_all(&mut scene);
+    scene.published.ingresses.clear();
+    let (step, until) = (scene.step(), scene.now + seconds(600));
+    refuse(&mut scene, &step, until);
+    scene.pending(&["www.example.com", "api.example.com"], 20003, "renewal");
+    scene.change(VALIDATING.0, VALIDATING.1, VALIDATING.2);
+    scene.challenges(vec![domain("www.example.com", "aaa", "RESPONSE_ERROR")]);
+    scene
+}
+
+fn hosts(scene: &Scene) -> Vec<String> {
+    let rules = scene.published.ingresses.iter().filter_map(|found| found.spec.clone()?.rules).flatten();
+    rules.filter_map(|rule| rule.host).collect()
+}
+
+#[test]
+fn a_redirect_that_cannot_be_written_keeps_no_token_of_another_name_from_its_renewal() {
+    let mut scene = renewing_without_the_redirect();
+    assert_eq!(write_all(&mut scene), 2);
+    let content = published::content_of(scene.published.config_map.as_deref().unwrap());
+    assert_eq!(
+        content.tokens.iter().map(|token| token.host.as_str()).collect::<Vec<_>>(),
+        ["www.example.com"]
+    );
+    assert_eq!(
+        content.redirects.iter().map(|one| one.host.as_str()).collect::<Vec<_>>(),
+        ["api.example.com"]
+    );
+    assert_eq!(hosts(&scene), ["www.example.com"]);
+    assert_step(&scene.next(), "Preflight");
+    assert_says(&scene.next(), "Ready", "True", Reason::Deployed);
+    assert_says(&scene.next(), "RenewalReady", "False", Reason::ClusterError);
+}
+
+#[test]
+fn a_redirect_whose_name_is_taken_keeps_no_token_of_another_name_from_its_renewal() {
+    let mut scene = renewing_without_the_redirect();
+    let Next::Do(Step::Publish(write)) = ({
+        scene.memory.failures = Default::default();
+        scene.next().next
+    }) else {
+        panic!()
+    };
+    play(&mut scene.published, &write);
+    let theirs = std::sync::Arc::make_mut(&mut scene.published.ingresses[0]);
+    theirs.metadata.owner_references = None;
+    theirs.metadata.labels = None;
+    assert_eq!(write_all(&mut scene), 2);
+    assert_eq!(hosts(&scene), ["api.example.com", "www.example.com"]);
+    assert_says(&scene.next(), "RenewalReady", "False", Reason::NameTaken);
+}
+
+#[test]
+fn a_redirect_that_cannot_be_written_keeps_nothing_of_a_change_that_is_over() {
+    let mut scene = renewing_without_the_redirect();
+    write_all(&mut scene);
+    scene.change("complete", "completed", &[]);
+    scene.deployments(crate::life::fixtures::IN_PRODUCTION.clone());
+    scene.enrollment(&["www.example.com", "api.example.com"]);
+    write_all(&mut scene);
+    let content = published::content_of(scene.published.config_map.as_deref().unwrap());
+    assert!(content.tokens.is_empty());
+    assert!(hosts(&scene).is_empty());
 }
 
 #[test]
