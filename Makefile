@@ -1,7 +1,7 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
 SHELL := bash
-# What is missing is to be said before anything is built. cargo and Go use all cores by themselves.
+# The check for missing requirements has to come before any build. cargo and Go use all cores by themselves.
 .NOTPARALLEL:
 
 DENY_VERSION := 0.20.2
@@ -15,9 +15,9 @@ MDBOOK_VERSION := 0.5.4
 MDBOOK := $(TOOLS)/mdbook-$(MDBOOK_VERSION)/bin/mdbook
 DENY := $(TOOLS)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# The failpoints are what the end-to-end tests kill the operator with; they do nothing unless asked to.
+# The end-to-end tests kill the operator at its failpoints, which do nothing unless a variable asks for it.
 FEATURES := --features akacert/failpoints
-# With the fixtures of the core, as the tests of the other crates need it: built once for both.
+# The tests of the other crates need the core with its fixtures. Build it once for both.
 TESTED := $(FEATURES),akacert-core/testing
 
 .PHONY: help
@@ -50,8 +50,9 @@ test: require-test fmt-check lint deny book build ## Every test
 .PHONY: bench
 bench: require-shell build ## Seconds from kubectl apply to Ready, what a fleet at rest costs, the solver beside nginx, as tables (needs nginx-light and wrk)
 	cargo bench --locked --profile dev $(FEATURES) --bench issue
-	cargo bench --locked --profile dev $(FEATURES) --bench fleet
-	cargo bench --locked --bench solver
+	cargo build --locked --profile measured --package akacert --package cps-simulator
+	cargo bench --locked --profile measured --package testbed --bench fleet
+	cargo bench --locked --profile measured --package akacert --bench solver
 
 .PHONY: image
 image: require-demo build ## Builds the image, and takes a certificate to Ready with operator and solver in it (needs buildah or docker, and root)

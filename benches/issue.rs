@@ -1,4 +1,4 @@
-//! Seconds from `kubectl apply` to Ready, on the test bed: a table, not a test. `make bench` prints it.
+//! Seconds from `kubectl apply` to Ready, on the test bed. This is a table, not a test. `make bench` prints it.
 
 #[path = "../tests/e2e/scene.rs"]
 #[allow(dead_code, reason = "tests and benchmarks start from the same scene and use different parts of it")]
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
         measure(&bed, "fifty", 50, "limits off on both sides").await?;
         bed.restart_simulator(&SimulatorOptions { request_limits: true, ..fast }).await?;
         bed.remove_operator_flag("--no-request-limits").await?;
-        // Polls as short as before would use up the budget.
+        // With the earlier interval, polls would use up the budget.
         bed.set_operator_flags(&[&format!("--interval-scale={SCALE_WITH_LIMITS}")]).await?;
         measure(&bed, "limited", 10, "limits on (CPS 35, ours 25 a minute)").await
     })

@@ -1,7 +1,7 @@
-//! The solver beside nginx: requests per second, memory, and seconds until ready, with 100,000 tokens. A table, not a test.
-//! `make bench` prints it.
+//! Compares the solver with nginx: requests per second, memory, and seconds until ready, with 100,000 tokens. This is
+//! a table, not a test. `make bench` prints it.
 //!
-//! It runs without a cluster: a small API server of its own (`api`) hands out the ConfigMaps.
+//! It runs without a cluster: its own small API server (`api`) serves the ConfigMaps.
 
 #[path = "solver/api.rs"]
 mod api;
@@ -61,7 +61,7 @@ fn main() -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminated = signal(SignalKind::terminate())?;
-        // However it ends, no server and no file stays behind.
+        // However it ends, no server and no file is left.
         tokio::select! {
             compared = compare(&flags) => compared.map(|()| ExitCode::SUCCESS),
             _ = tokio::signal::ctrl_c() => Ok(ExitCode::FAILURE),
@@ -189,7 +189,7 @@ async fn start_nginx(fleet: &Fleet, directory: &Path) -> Result<Server> {
     Ok(nginx)
 }
 
-/// A directory that goes with this value.
+/// A directory that is removed when this value is dropped.
 struct Directory(PathBuf);
 
 impl Directory {

@@ -1,6 +1,7 @@
 //! akacert: a Kubernetes operator that manages Akamai certificate enrollments as custom resources.
 //!
-//! This is the shell: it observes, asks `akacert_core` what to do next, and does that one thing. Start reading at
+//! This crate is the shell: it observes, asks `akacert_core` what to do next, and does that one thing. Start reading
+//! at
 //! [`reconcile::reconcile`]. [`operator`] wires the parts together.
 
 #![allow(missing_docs, reason = "the operator is a program: nobody else depends on it")]

@@ -1,4 +1,4 @@
-//! The command line: one binary, a subcommand each for the operator, the solver, the export and the CRDs.
+//! The command line: one binary with a subcommand each for the operator, the solver, the export and the CRDs.
 
 use std::path::PathBuf;
 
@@ -58,7 +58,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Cancelled by SIGTERM and SIGINT.
+/// A token that SIGTERM or SIGINT cancels.
 fn shutdown() -> std::io::Result<CancellationToken> {
     let (mut terminated, mut interrupted) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -17,7 +17,7 @@ out=$(mkdir -p "$2" && cd "$2" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS='-mod=mod -buildvcs=false'
 
-# Built on a copy: nothing is written into the source tree.
+# Builds a copy, and writes nothing into the source tree.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp -r "$here/$module/." "$work"

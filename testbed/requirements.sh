@@ -5,7 +5,7 @@
 # Usage: requirements.sh demo|shell|test [--install]
 #
 # shell (a test bed with every part) needs what demo needs and more; test (all checks and tests) needs everything.
-# It uses what bash has built in, since any program may be missing.
+# It uses only what bash has built in, because any program may be missing.
 set -euo pipefail
 
 purpose=${1:-} install=${2:-}
@@ -43,7 +43,7 @@ test   python3          python3
 test   (python_venv)    python3-venv
 '
 
-# What usually only root needs is not on everybody's PATH.
+# Not everybody's PATH has the directories of programs that usually only root needs.
 PATH=$PATH:/usr/sbin:/sbin
 
 has() { type -P "$1" >/dev/null; }
@@ -83,9 +83,9 @@ value_of() {
 	done <"$2"
 }
 
-# The oldest that the packages of crates/cps-simulator/tests/cps/requirements.txt run on.
+# The oldest Python that the packages of crates/cps-simulator/tests/cps/requirements.txt run on.
 oldest_python=3.11
-# The version of Python, and whether it makes virtual environments; asked once, since its start is slow.
+# The version of Python, and whether it can create virtual environments. This starts Python only once, because that is slow.
 python=
 ask_python() {
 	[ "$purpose" = test ] && has python3 || return 0

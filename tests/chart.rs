@@ -1,4 +1,4 @@
-//! The chart, as Helm renders it. Not here: what it does on a cluster (`tests/e2e/chart.rs`).
+//! The chart, as Helm renders it. `tests/e2e/chart.rs` installs it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -39,7 +39,7 @@ fn objects(yaml: &str) -> Objects {
     objects.collect()
 }
 
-/// The chart as release `akacert` in `akacert-system`, with values as `--set-json` takes them.
+/// The chart as release `akacert` in `akacert-system`, with values in the form of `--set-json`.
 fn rendered(values: &[&str]) -> Objects {
     release("akacert", values)
 }
@@ -60,7 +60,7 @@ fn arguments(objects: &Objects, component: &str) -> Value {
     deployment["spec"]["template"]["spec"]["containers"][0]["args"].clone()
 }
 
-/// Takes away what Helm adds.
+/// Removes what Helm adds.
 fn without_helms_own(object: &Value) -> Value {
     let mut object = object.clone();
     let metadata = object["metadata"].as_object_mut().unwrap();
@@ -108,10 +108,10 @@ fn the_other_overlays_are_the_base_with_more() {
     assert_eq!(development.len(), 17);
 }
 
-/// Holds what Helm renders to what kustomize does; answers how many objects there are.
+/// Compares what Helm renders with what kustomize renders. Returns the number of objects.
 fn same_as_kustomize(chart: &Objects, directory: &str) -> usize {
     let mut base = objects(&printed(&run("kubectl", &["kustomize", directory])));
-    // The release's namespace is Helm's, or the user's.
+    // With the chart, Helm or the user creates the release's namespace.
     base.remove(&("Namespace".to_owned(), "akacert-system".to_owned())).unwrap();
     assert_eq!(chart.keys().collect::<Vec<_>>(), base.keys().collect::<Vec<_>>());
     for (key, object) in &base {
@@ -147,7 +147,7 @@ fn a_wrong_key_or_value_is_refused_by_its_name() {
 fn every_value_that_the_schema_knows_stands_in_values_yaml() {
     fn compare(schema: &Value, values: &Value, path: &str) {
         for (key, schema) in schema["properties"].as_object().into_iter().flatten() {
-            // Helm's own, for charts that have this one as a part.
+            // Helm's own value, for charts that include this one.
             if path.is_empty() && key == "global" {
                 continue;
             }
@@ -166,7 +166,7 @@ fn every_value_has_a_comment() {
     let lines: Vec<&str> = values.lines().map(str::trim).collect();
     for pair in lines.windows(2) {
         let (above, line) = (pair[0], pair[1]);
-        // A section is explained by what is in it.
+        // The comments of its values explain a section.
         let is_value = !line.is_empty() && !line.starts_with('#') && !line.ends_with(':');
         assert!(!is_value || above.starts_with('#'), "no comment: {line}");
     }

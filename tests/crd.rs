@@ -1,5 +1,5 @@
-//! The CustomResourceDefinitions and the handbook of reasons: rendered from the Rust types, committed, and held equal.
-//! What the API server makes of them is tested end to end.
+//! The CustomResourceDefinitions and the handbook's reasons: rendered from the Rust types, committed, and compared.
+//! End-to-end tests send them to an API server.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
@@ -43,7 +43,7 @@ fn the_committed_crds_are_those_of_the_types() {
 fn undescribed(path: &str, schema: &JSONSchemaProps, found: &mut Vec<String>) {
     for (name, property) in schema.properties.iter().flatten() {
         let path = format!("{path}.{name}");
-        // The API server describes the resource's own head.
+        // The API server describes the resource's own metadata.
         if property.description.as_ref().is_none_or(|text| text.trim().is_empty()) && path != ".metadata" {
             found.push(path.clone());
         }
@@ -111,7 +111,7 @@ fn the_kinds_are_called_as_the_documentation_calls_them() {
     assert_eq!(names, expected.map(|(kind, scope, short)| (kind.into(), scope.into(), short.into())));
 }
 
-/// Name, type and whether only `-o wide` shows it.
+/// Name, type, and whether only `-o wide` shows the column.
 fn columns(kind: &str) -> Vec<(String, String, bool)> {
     let columns = version(&of_kind(kind)).additional_printer_columns.clone().unwrap_or_default();
     columns.into_iter().map(|column| (column.name, column.type_, column.priority.unwrap_or(0) > 0)).collect()
@@ -128,7 +128,7 @@ fn kubectl_get_shows_what_one_asks_for_first() {
         ("Reason", "string", false),
         ("Common name", "string", false),
         ("Enrollment", "integer", false),
-        // Not a date: kubectl prints `<invalid>` for a time in the future.
+        // Not a date, because kubectl prints `<invalid>` for a time in the future.
         ("Expires", "string", false),
         ("Age", "date", false),
         ("Message", "string", true),

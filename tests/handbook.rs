@@ -1,5 +1,5 @@
-//! The handbook's reference is rendered from the code, and its pages hang together. Not here: whether its commands work
-//! (`tests/e2e/handbook.rs`).
+//! The handbook's reference is rendered from the code, and its links lead somewhere. `tests/e2e/handbook.rs` runs its
+//! commands.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -22,7 +22,7 @@ fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
 }
 
-/// Holds a page to what is rendered; with UPDATE set writes it.
+/// Compares a page with the rendered text. With UPDATE set, it writes the page.
 fn is_rendered(page: &str, rendered: &str) {
     let path = docs().join(page);
     if std::env::var_os("UPDATE").is_some() {
@@ -89,7 +89,7 @@ fn flags_of_the_plugin_are_what_it_says() {
     is_rendered("kubectl-akacert-flags.md", &page);
 }
 
-/// What a program says to `--help`, as a block.
+/// The output of `--help` of a program, as a code block.
 fn help(program: &Path, command: &[&str]) -> String {
     let output = Command::new(program).args(command).arg("--help").env_clear().output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
@@ -97,10 +97,10 @@ fn help(program: &Path, command: &[&str]) -> String {
     format!("```text\n{}\n```\n", help.join("\n").trim_end())
 }
 
-/// Verbs by where, API group aside, and resource.
+/// Verbs by place and resource, without the API group.
 type Rights = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// What the base's roles of a component grant; `cluster` are the kinds without a namespace.
+/// What the base's roles grant a component. `CLUSTER` are the kinds without a namespace.
 fn granted(component: &str) -> Rights {
     const CLUSTER: &[&str] = &["clusterakamaiaccounts", "namespaces", "ingressclasses", "events"];
     let mut rights = Rights::new();
@@ -137,7 +137,8 @@ fn told() -> Rights {
         for resource in cells[2].split(", ").map(|resource| resource.trim_matches('`')) {
             let (kind, only) = resource.split_once('/').unwrap_or((resource, ""));
             let mut part = only.to_owned();
-            // `get, list; status: patch; its own: get` are groups; "its own" names the object, which is no other right.
+            // `get, list; status: patch; its own: get` are groups. "its own" names the object, and is not another
+            // right.
             for group in cells[3].split("; ") {
                 let (named, verbs) = group.split_once(": ").unwrap_or(("", group));
                 if !named.is_empty() {
@@ -291,7 +292,7 @@ fn every_link_within_the_handbook_leads_somewhere() {
     }
 }
 
-/// Whether a line begins a block of its own: a heading, a row of a table, an item of a list, code, a comment.
+/// Whether a line begins its own block: a heading, a row of a table, an item of a list, code, a comment.
 fn begins_a_block(line: &str) -> bool {
     let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
     let is_numbered = number.len() < line.len() && number.starts_with(". ");
@@ -318,12 +319,8 @@ fn continuations(page: &str) -> Vec<&str> {
 
 #[test]
 fn each_paragraph_is_one_line() {
-    // These two are being rewritten.
-    let wrapped = ["README.md"];
-    let root = ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(|page| docs().join("..").join(page));
-    for path in
-        pages().into_iter().chain(root).filter(|path| !wrapped.iter().any(|page| path.ends_with(page)))
-    {
+    let root = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+    for path in pages().into_iter().chain(root.map(|page| docs().join("..").join(page))) {
         let page = fs::read_to_string(&path).unwrap();
         assert_eq!(continuations(&page), Vec::<&str>::new(), "{}", path.display());
     }

@@ -1,4 +1,4 @@
-//! The alert rules and the dashboard, as files. Not here: what a Prometheus makes of them (`tests/e2e/monitoring.rs`).
+//! The alert rules and the dashboard, as files. `tests/e2e/monitoring.rs` loads them into a Prometheus.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,9 +1,9 @@
-//! What the pure crates depend on: nothing with which I/O could be done.
+//! The pure crates have no dependency that does I/O.
 #![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 use std::process::Command;
 
-/// Clients, runtimes, resolvers, sockets and sources of randomness: with one of these a crate could ask the world.
+/// Clients, runtimes, resolvers, sockets and sources of randomness, with which a crate could do I/O.
 const HANDS: [&str; 16] = [
     "async-std",
     "axum",
@@ -23,7 +23,8 @@ const HANDS: [&str; 16] = [
     "tower",
 ];
 
-/// The names of all crates that one depends on, as cargo resolves its features when it is built alone.
+/// The names of all crates that a crate depends on, with the features that cargo resolves when it builds the crate
+/// alone.
 fn dependencies(of: &str) -> Vec<String> {
     let tree = Command::new(env!("CARGO"))
         .args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--package", of])

@@ -1,4 +1,4 @@
-//! The samples of `deploy/samples`, as files. Not here: whether the API server takes them (`tests/e2e/handbook.rs`).
+//! The samples of `deploy/samples`, as files. `tests/e2e/handbook.rs` sends them to the API server.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -35,7 +35,7 @@ fn every_field_of_every_kind_is_in_a_sample() {
             .collect();
         let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
         for field in schema.properties.unwrap()["spec"].properties.as_ref().unwrap().keys() {
-            // One budget is like the other.
+            // Both kinds of account have the same budget; one sample is enough.
             if kind == "ClusterAkamaiAccount" && field == "requestBudget" {
                 continue;
             }
@@ -85,7 +85,8 @@ fn set(path: &str, value: &Value, shown: &mut BTreeSet<String>) {
     }
 }
 
-/// What a group of names or a redirect has in common with the rest need not be shown twice.
+/// The path to look for in the samples. They need not repeat, in a group of names or a redirect, a setting that they
+/// show elsewhere.
 fn once(path: &str) -> String {
     [(".domains[].http01.", ".http01."), (".domains[].dns01.", ".dns01.")]
         .into_iter()

@@ -1,4 +1,4 @@
-//! An API server that knows ConfigMaps only: lists by page, and watches that stay open.
+//! An API server that has only ConfigMaps: paged lists, and watches that stay open.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +52,7 @@ impl Api {
         self.until_watches_exceed(0).await
     }
 
-    /// Adds a ConfigMap, and tells the watch.
+    /// Adds a ConfigMap, and sends it to the watch.
     pub fn add(&self, item: String) -> Result<()> {
         self.events.send(event("ADDED", &item)).context("nobody watches")?;
         self.items.lock().unwrap_or_else(PoisonError::into_inner).push(item);

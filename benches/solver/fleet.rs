@@ -1,4 +1,4 @@
-//! The tokens of the benchmark: each host has one, each ConfigMap several hosts. All follow from their number.
+//! The tokens of the benchmark: one token per host, several hosts per ConfigMap. Everything follows from a number.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ impl Token {
     }
 }
 
-/// 43 characters, as tokens and thumbprints have.
+/// 43 characters, like tokens and thumbprints.
 fn random(seed: &str) -> String {
     BASE64URL_NOPAD.encode(&Sha256::digest(seed.as_bytes()))
 }
@@ -49,7 +49,7 @@ impl Fleet {
         }
     }
 
-    /// As the API server hands out one that the operator wrote.
+    /// A ConfigMap that the operator wrote, as the API server returns it.
     pub fn config_map(&self, number: usize) -> String {
         let numbers = number * self.tokens_each..(number + 1) * self.tokens_each;
         let tokens: Vec<Value> = numbers

@@ -1,4 +1,4 @@
-//! Load by wrk, with URLs from the whole fleet.
+//! Creates load with wrk, with URLs from the whole fleet.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub struct Round {
 }
 
 impl Round {
-    /// All rounds took equally long.
+    /// Combines rounds that took equally long.
     pub fn together(rounds: &[Self]) -> Self {
         let number = rounds.len() as f64;
         let requests: f64 = rounds.iter().map(|round| round.per_second).sum();

@@ -1,4 +1,4 @@
-//! The servers as processes: what they use, and what they answer.
+//! The servers as processes: their resource use, and their answers.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Linux counts CPU time in these, whatever the kernel's own clock.
+/// Linux reports CPU time in these units, whatever the kernel's own clock.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 pub struct Server {
@@ -24,7 +24,7 @@ pub struct Memory {
     pub peak: f64,
 }
 
-/// Where a program is. Debian has servers where users do not look for them.
+/// The path of a program. Debian has servers in directories that are not on a user's PATH.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
@@ -41,7 +41,7 @@ impl Server {
         Ok(Self { port, child, client: reqwest::Client::new() })
     }
 
-    /// The same process, by another of its ports.
+    /// The same process, at another of its ports.
     pub fn at(&self, port: u16) -> Port<'_> {
         Port { port, client: &self.client }
     }

@@ -1,5 +1,4 @@
-//! PURE: what a check of an account says, what still stands after a restart, how it is reported, and when it is repeated.
-//! Not here: making it (`super::controller`).
+//! PURE: what a check of an account shows, what still holds after a restart, how to report it, and when to repeat it.
 
 #[cfg(test)]
 mod tests;
@@ -21,18 +20,18 @@ use akacert_api::status::{AccountStatus, SecretVersion, condition};
 use akacert_core::events::{self, Event, Severity};
 use akacert_core::life::schedule::Schedule;
 
-/// How many certificates a message names.
 const SHOWN: usize = 5;
 
-/// Reasons that pass by themselves.
+/// Reasons that pass without anybody's action.
 const TRANSIENT: [Reason; 3] = [Reason::CpsUnavailable, Reason::Throttled, Reason::ClusterError];
 
-/// Accounts that were Ready before a restart are checked again within this time, each at another moment.
+/// How soon after a restart the operator repeats the checks of accounts that were Ready. Each account has its own
+/// moment within this time.
 const CHECK_AGAIN: Duration = Duration::from_secs(600);
-/// The first of them waits this long: certificates have more urgent calls right after a start.
+/// The first of these checks waits this long, because certificates have more urgent calls right after a start.
 const FIRST_CHECK_AGAIN: Duration = Duration::from_secs(60);
 
-/// What a check of an account is about. Once any of it has changed, the account is checked again.
+/// What a check of an account depends on. If any of it changes, the operator checks the account again.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Subject {
     pub uid: Option<String>,
@@ -40,21 +39,20 @@ pub(super) struct Subject {
     pub secret: Option<SecretVersion>,
 }
 
-/// The last check of an account.
 #[derive(Clone)]
 pub(super) struct Check {
     pub subject: Subject,
     pub outcome: Outcome,
-    /// How many checks of this subject failed in a row, this one included.
+    /// How many checks of this subject failed in a row, including this one.
     pub failures: u32,
-    /// None: when the subject has changed, and not before.
+    /// `None`: the check is repeated only when the subject changes.
     pub repeat_at: Option<Timestamp>,
-    /// The status says so.
+    /// The status shows this check.
     pub reported: bool,
 }
 
 impl Check {
-    /// A check that was made now, after another one.
+    /// A check made now, after `before`.
     pub fn after(
         before: Option<&Self>,
         subject: Subject,
@@ -68,7 +66,7 @@ impl Check {
             false => before.map_or(0, |before| before.failures).saturating_add(1),
         };
         let repeat_at = outcome.repeat_after(failures, schedule).and_then(|wait| now.checked_add(wait).ok());
-        // An outage proves nothing about credentials that Akamai has accepted.
+        // An outage says nothing about credentials that Akamai has accepted.
         let accepted = before.map(|before| &before.outcome).filter(|before| before.ready);
         let outcome = match accepted {
             Some(accepted) if outcome.is_transient() => accepted.clone(),
@@ -77,7 +75,7 @@ impl Check {
         Self { subject, outcome, failures, repeat_at, reported: false }
     }
 
-    /// What the status says of an account that was Ready before a restart. It is checked again in the background.
+    /// A check from before a restart, as the account's status records it. A real check follows in the background.
     pub fn vouched(subject: Subject, outcome: Outcome, schedule: Schedule, now: Timestamp) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "a number below 1000")]
         let moment = (schedule.seed % 1000) as f64 / 1000.0;
@@ -86,12 +84,12 @@ impl Check {
         Self { subject, outcome, failures: 0, repeat_at, reported: true }
     }
 
-    /// Whether it says all there is to say about this subject.
+    /// Whether this check says everything about the subject, so that no other is due.
     pub fn stands(&self, subject: &Subject, now: Timestamp) -> bool {
         self.subject == *subject && self.repeat_at.is_none_or(|at| at > now)
     }
 
-    /// Whether certificates know all of it from the check before.
+    /// Whether the check before already told certificates the same.
     pub fn is_no_news(&self, before: Option<&Self>) -> bool {
         before.is_some_and(|before| {
             before.subject == self.subject
@@ -101,23 +99,23 @@ impl Check {
         })
     }
 
-    /// How long until it is to be repeated.
+    /// How long until the check is due again.
     pub fn wait(&self, now: Timestamp) -> Option<Duration> {
         self.repeat_at.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default())
     }
 }
 
-/// What the status of an account still says after a restart of the operator.
+/// What the status of an account still proves after a restart of the operator.
 #[derive(Debug, PartialEq)]
 pub(super) enum Vouched {
-    /// Akamai accepted these credentials; the account can be used once the Secret has been read.
+    /// Akamai accepted these credentials. Certificates can use the account once its Secret has been read.
     Ready { contracts: Vec<String>, message: String },
-    /// It could not be used, and is checked at once. Meanwhile certificates are told what they were told before.
+    /// The account was not usable, so the operator checks it at once. Until then certificates see the old message.
     NotReady { message: String, transient: bool },
 }
 
 impl Vouched {
-    /// None when the account or its Secret has changed since: then it is checked first.
+    /// `None` if the account or its Secret has changed since. The operator then checks it first.
     pub fn by(status: &AccountStatus, subject: &Subject) -> Option<Self> {
         if status.observed_generation != subject.generation || status.checked_secret != subject.secret {
             return None;
@@ -130,7 +128,7 @@ impl Vouched {
         }
         subject.secret.as_ref()?;
         let contracts = status.contracts.clone();
-        // Who uses an account that is marked for deletion is found out anew.
+        // If the account is marked for deletion, the message names its users, which may have changed.
         let message =
             if is(Reason::AccountInUse) { accepted_with(&contracts) } else { ready.message.clone() };
         Some(Self::Ready { contracts, message })
@@ -142,7 +140,7 @@ fn accepted_with(contracts: &[String]) -> String {
     format!("Akamai accepted the credentials; contracts: {found}")
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
     pub ready: bool,
@@ -150,7 +148,7 @@ pub(super) struct Outcome {
     pub message: String,
     pub contracts: Vec<String>,
     pub client: Option<Client>,
-    /// Akamai asked for so long a pause.
+    /// The pause that Akamai asked for.
     pub pause: Option<Duration>,
 }
 
@@ -175,13 +173,13 @@ impl Outcome {
         Self::refused(Reason::ClusterError, format!("Secret {place} cannot be read: {why}"))
     }
 
-    /// The account can be used through this client.
+    /// The result if certificates can use the account, through this client.
     pub fn accepted(client: Client, contracts: Vec<String>, message: String) -> Self {
         let reason = Reason::CredentialsAccepted;
         Self { ready: true, reason, message, contracts, client: Some(client), pause: None }
     }
 
-    /// What the one call, which lists the contracts, says about the credentials in a Secret.
+    /// What the one call, which lists the contracts, shows about the credentials in a Secret.
     pub fn of(
         answer: Result<Vec<String>, Error>,
         client: Client,
@@ -198,7 +196,7 @@ impl Outcome {
                 Reason::CredentialsRejected,
                 format!("Akamai refused the credentials in Secret {place}: {error}"),
             ),
-            // Listing contracts needs a grant of its own. Without it the default contract has to be right.
+            // Listing contracts needs a grant of its own. Without it, the default contract has to be right.
             Err(error) if error.is_forbidden() && default_contract.is_some() => Self::accepted(
                 client,
                 Vec::new(),
@@ -219,7 +217,7 @@ impl Outcome {
         }
     }
 
-    /// What is reported of an account that is marked for deletion and stays until no certificate refers to it.
+    /// The outcome for an account that is marked for deletion, and that certificates still use.
     pub fn while_in_use(mut self, users: &[Arc<AkamaiCertificate>]) -> Self {
         if !users.is_empty() && self.ready {
             let mut names: Vec<String> = users
@@ -241,21 +239,19 @@ impl Outcome {
         self
     }
 
-    /// It passes by itself.
+    /// Whether the cause passes without anybody's action.
     pub fn is_transient(&self) -> bool {
         TRANSIENT.contains(&self.reason)
     }
 
-    /// When to check again although nothing has changed in the cluster. The watches show a change of the account or of its
-    /// Secret; nothing shows what somebody mends at Akamai.
+    /// When to check again although nothing has changed in the cluster. Watches show changes of the account and its
+    /// Secret, but no repair at Akamai.
     fn repeat_after(&self, failures: u32, schedule: Schedule) -> Option<Duration> {
-        match self.reason {
-            _ if self.is_transient() => {
-                Some(schedule.after_failure(failures).max(self.pause.unwrap_or_default()))
-            }
-            Reason::CredentialsRejected | Reason::PermissionMissing => Some(schedule.while_stalled()),
-            _ => None,
+        if self.is_transient() {
+            return Some(schedule.after_failure(failures).max(self.pause.unwrap_or_default()));
         }
+        matches!(self.reason, Reason::CredentialsRejected | Reason::PermissionMissing)
+            .then(|| schedule.while_stalled())
     }
 
     /// The status to report of a subject.
@@ -270,14 +266,14 @@ impl Outcome {
         }
         AccountStatus {
             observed_generation: subject.generation,
-            // An outage does not take them away.
+            // An outage does not remove the contracts.
             contracts: if self.is_transient() { before.contracts.clone() } else { self.contracts.clone() },
             checked_secret: subject.secret.clone(),
             conditions: condition_set::merged(&before.conditions, wanted),
         }
     }
 
-    /// The event to send when the reason has changed.
+    /// The event to send when the reason changes.
     pub fn event(&self) -> Event {
         let fine = self.ready && self.reason != Reason::AccountInUse;
         let severity = if fine { Severity::Normal } else { Severity::Warning };

@@ -1,4 +1,4 @@
-//! From the content of a Secret to a client for CPS. Not here: whether Akamai accepts the credentials.
+//! Makes a CPS client from the content of a Secret.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,11 +10,11 @@ use super::credentials::{self, Destination, Endpoints, Problem};
 use super::resource::AccountResource;
 use crate::process::metrics::Metrics;
 
-/// Requests a minute and at once, unless the account says otherwise: others use the Akamai account too.
+/// The default budget: requests per minute, and requests at once. Other programs use the Akamai account too.
 const DEFAULT_BUDGET: (u32, u32) = (25, 10);
 
-/// Makes the clients of all accounts. They share their connections, since each transport of its own would read the
-/// machine's certificate authorities again: 150 accounts would block the controller for seconds.
+/// Makes the clients of all accounts. They share their connections. Otherwise each would read the machine's
+/// certificate authorities again, and 150 accounts would block the controller for seconds.
 pub(super) struct Clients {
     endpoints: Endpoints,
     budgets: Arc<Budgets>,
@@ -57,7 +57,7 @@ impl Clients {
         builder.build().map_err(unusable)
     }
 
-    /// The authorities of the flags are trusted for the endpoints of the flags only.
+    /// The client trusts the authorities of the flags only for the endpoints of the flags.
     fn transport(&self, destination: &Destination) -> Result<Transport, BuildError> {
         let (shared, authorities) = match destination {
             Destination::Akamai => (&self.akamai, None),

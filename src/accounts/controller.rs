@@ -1,8 +1,8 @@
-//! I/O: looks at an account when it or its Secret changes, checks its credentials with one call, and keeps an account that
-//! is in use. Both kinds go the same way.
+//! I/O: reconciles an account when it or its Secret changes, checks its credentials with one call, and keeps the
+//! finalizer while certificates use it. Both kinds of account share this code.
 //!
-//! Accounts are looked at side by side. After a restart an account that its status vouches for can be used once its Secret
-//! has been read; the call comes later, in the background.
+//! Accounts are reconciled concurrently. After a restart, certificates can use an account that was Ready as soon as
+//! its Secret has been read. The call to Akamai follows in the background.
 
 #[cfg(test)]
 mod tests;
@@ -43,32 +43,31 @@ use akacert_api::{AkamaiAccount, AkamaiCertificate, ClusterAkamaiAccount};
 use akacert_core::account::{Account, AccountKey};
 use akacert_core::life::schedule::Schedule;
 
-/// Settings, from operator flags.
+/// Settings from operator flags.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the Secrets of ClusterAkamaiAccounts lie.
+    /// The namespace of the Secrets of ClusterAkamaiAccounts.
     pub operator_namespace: String,
-    /// What may be called beside Akamai itself.
+    /// The endpoints that the operator may call besides Akamai's.
     pub endpoints: Endpoints,
-    /// Scale of all intervals; 1 for the real CPS.
+    /// The scale of all intervals; 1 for the real CPS.
     pub interval_scale: f64,
-    /// The namespaces whose accounts are looked after.
+    /// The namespaces whose accounts the operator reconciles.
     pub scope: Scope,
 }
 
-/// Looks after all accounts: one watch for each kind, one of the Secrets' metadata.
+/// Reconciles all accounts: one watch per kind, and one of the Secrets' metadata.
 pub struct Accounts {
-    /// What certificates see.
+    /// What certificates see of accounts.
     pub registry: Arc<Registry>,
     client: Client,
     certificates: Store<AkamaiCertificate>,
-    /// Metadata of all Secrets.
     versions: Store<PartialObjectMeta<Secret>>,
     secrets: Secrets,
     clients: Clients,
     slots: Slots,
     writer: Writer,
-    /// Told of certificates whose account changed.
+    /// Receives the certificates whose account has changed.
     wake: UnboundedSender<ObjectRef<AkamaiCertificate>>,
     metrics: Arc<Metrics>,
     settings: Settings,
@@ -77,17 +76,17 @@ pub struct Accounts {
     first_looks: Semaphore,
 }
 
-/// What is remembered of an account.
+/// What the controller remembers of one account.
 #[derive(Default)]
 struct Memory {
     check: Option<Check>,
-    /// How often in a row the API server refused a write.
+    /// How many writes in a row the API server has refused.
     refusals: u32,
 }
 
 impl Accounts {
-    /// Puts the parts together. `secrets` holds the metadata of all Secrets, `wake` is told of certificates whose account
-    /// changed, and `permit` is asked before each request to Akamai.
+    /// `secrets` holds the metadata of all Secrets. `wake` receives the certificates whose account has changed. The
+    /// clients ask `permit` before each request to Akamai.
     #[allow(clippy::too_many_arguments, reason = "each is another part, named at the only call")]
     #[must_use]
     pub fn new(
@@ -120,7 +119,7 @@ impl Accounts {
         })
     }
 
-    /// Watches both kinds until shutdown. `look_again` says that Secrets or certificates changed.
+    /// Watches both kinds until shutdown. `look_again` signals that Secrets or certificates have changed.
     pub async fn run(
         self: Arc<Self>,
         look_again: [impl Stream<Item = ()> + Send + 'static; 2],
@@ -144,7 +143,7 @@ impl Accounts {
         let watched = K::watch(&self.settings.scope, &self.client, &known)
             .reflect(writer)
             .inspect_ok(move |event| {
-                // The controller is not told of what is gone.
+                // The controller does not hear of deleted accounts.
                 if matches!(event, watcher::Event::Delete(_) | watcher::Event::InitDone) {
                     accounts.forget_deleted(&present);
                 }
@@ -172,8 +171,8 @@ impl Accounts {
         }
     }
 
-    /// Waits until each account that was there at the start can be used, as its status vouches, or is known to need a
-    /// check. Before that, "does not exist" would be wrong. No call to Akamai is waited for.
+    /// Waits until the operator knows, for each account, whether certificates can use it (as its status vouches) or
+    /// whether it needs a check. Before that, "does not exist" would be wrong. This waits for no call to Akamai.
     pub async fn first_look(&self) {
         // The semaphore is never closed.
         let _ = self.first_looks.acquire_many(2).await;
@@ -192,7 +191,7 @@ impl Accounts {
         }
     }
 
-    /// An account that its watch does not show any more is missing for its certificates.
+    /// Once the watch no longer shows an account, certificates see it as missing.
     fn forget_deleted<K: AccountResource>(&self, known: &Store<K>) {
         let present: HashSet<AccountKey> = known.state().iter().map(|account| account.key()).collect();
         for key in self.registry.keys(K::KIND).into_iter().filter(|key| !present.contains(key)) {
@@ -208,7 +207,7 @@ impl Accounts {
         self.wake_users(key);
     }
 
-    /// Looks at one account. Answers when to look again.
+    /// Reconciles one account, and returns when to do so again.
     pub(super) async fn look<K: AccountResource>(&self, account: &K) -> Action {
         let key = account.key();
         let failed = match self.reconcile(account, &key).await {
@@ -221,7 +220,7 @@ impl Accounts {
             Err(failed) => failed,
         };
         if failed.is_gone() {
-            // Forgotten again: a check may have been under way when the watch showed the deletion.
+            // Forget it again: a check may have been in progress when the watch showed the deletion.
             self.forget(&key);
             return Action::await_change();
         }
@@ -238,7 +237,7 @@ impl Accounts {
 
     async fn reconcile<K: AccountResource>(&self, account: &K, key: &AccountKey) -> Result<Action, Failed> {
         let ending = account.meta().deletion_timestamp.is_some();
-        // Before all certificates have been seen, nobody can say that none refers to it.
+        // Until all certificates have been seen, one of them may still refer to the account.
         let all_seen = matches!(self.certificates.wait_until_ready().now_or_never(), Some(Ok(())));
         let users = if ending { self.users(key) } else { Vec::new() };
         if ending && all_seen && users.is_empty() {
@@ -269,7 +268,7 @@ impl Accounts {
         Ok(check.wait(Timestamp::now()).map_or_else(Action::await_change, Action::requeue))
     }
 
-    /// The last check, if it still stands.
+    /// The last check, if it still holds.
     fn standing(&self, key: &AccountKey, subject: &Subject) -> Option<Check> {
         self.last(key).filter(|last| last.stands(subject, Timestamp::now()))
     }
@@ -286,7 +285,7 @@ impl Accounts {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A check, of which the account's certificates are told; or what the status vouches for, at the first look.
+    /// Checks the account and tells its certificates. At the first look it takes what the status vouches for instead.
     async fn check<K: AccountResource>(&self, account: &K, key: &AccountKey, seen: Subject) -> Check {
         let last = self.last(key);
         let vouched = match &last {
@@ -323,8 +322,8 @@ impl Accounts {
         check
     }
 
-    /// A client with what is in the account's Secret, and the version of the Secret that was read: it may be newer than
-    /// what the watch has shown.
+    /// A client for the credentials in the account's Secret, and the version of the Secret that was read. That
+    /// version may be newer than the one that the watch has shown.
     async fn connect<K: AccountResource>(
         &self,
         account: &K,
@@ -343,7 +342,7 @@ impl Accounts {
         }
     }
 
-    /// The one call.
+    /// Makes the one call.
     async fn ask<K: AccountResource>(&self, account: &K, key: &AccountKey, client: CpsClient) -> Outcome {
         let cps = client.with(Priority::Housekeeping, key.to_string());
         let answer = self.slots.run(client.budget(), cps.list_contracts()).await;
@@ -356,7 +355,7 @@ impl Accounts {
         Place { namespace, name: account.credentials().secret_ref.name.clone() }
     }
 
-    /// The version of a Secret that the watch shows.
+    /// The version of a Secret, as the watch shows it.
     fn version(&self, place: &Place) -> Option<SecretVersion> {
         let secret = self.versions.get(&ObjectRef::new(&place.name).within(&place.namespace))?;
         Some(SecretVersion {
@@ -376,7 +375,7 @@ impl Accounts {
         self.looked.notify_waiters();
     }
 
-    /// Tells the certificates of this account.
+    /// Wakes the certificates of this account.
     fn tell<K: AccountResource>(&self, account: &K, key: &AccountKey, outcome: &Outcome) {
         let known = match &outcome.client {
             Some(client) if outcome.ready => {
@@ -404,7 +403,7 @@ impl Accounts {
 
     fn wake_users(&self, key: &AccountKey) {
         for certificate in self.users(key) {
-            // Nobody listens any more during shutdown.
+            // Nobody receives any more during shutdown.
             let _ = self.wake.send(ObjectRef::from_obj(certificate.as_ref()));
         }
     }

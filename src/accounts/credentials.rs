@@ -1,4 +1,4 @@
-//! PURE: from a Secret and the operator's flags to credentials, and to where they may be sent.
+//! PURE: reads credentials from a Secret, and decides with the operator's flags where they may be sent.
 
 use std::collections::BTreeMap;
 
@@ -7,29 +7,28 @@ use k8s_openapi::ByteString;
 
 use akacert_api::account::Credentials as CredentialsSpec;
 
-/// The operator calls hosts below this domain only, unless a flag allows another endpoint. Otherwise whoever may write an
-/// account could have Secrets sent anywhere.
+/// The operator calls only hosts below this domain, unless a flag allows another endpoint. Otherwise anyone who can
+/// edit an account could send the Secret to any host.
 const AKAMAI: &str = ".luna.akamaiapis.net";
 
-/// An endpoint that an operator flag allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// `https` or `http`.
     pub scheme: String,
-    /// HOST or HOST:PORT, as a Secret's `host` has to say.
+    /// `HOST` or `HOST:PORT`, exactly as a Secret's `host` has it.
     pub authority: String,
 }
 
 /// The endpoints that operator flags allow, and the authorities that sign their certificates.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoints {
-    /// Beside Akamai's own.
+    /// In addition to Akamai's own.
     pub allowed: Vec<Endpoint>,
-    /// The authorities' certificates, PEM.
+    /// The authorities' certificates, as PEM.
     pub ca_pem: Option<Vec<u8>>,
 }
 
-/// The value of a flag is no endpoint.
+/// The value of a flag is not an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no endpoint: write https://HOST[:PORT] or http://HOST[:PORT]")]
 pub struct EndpointsError(String);
@@ -55,13 +54,13 @@ fn is_authority(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']')
 }
 
-/// What is wrong with a Secret: what a message says after the Secret's name. It holds no value of the Secret but the host.
+/// What is wrong with a Secret, worded to follow the Secret's name in a message. Of the values it shows only the
+/// host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// A key is missing, or its value is malformed.
     #[error("{0}")]
     Invalid(String),
-    /// The host is not one that may be called.
     #[error(
         "has the host `{0}`, which is not below luna.akamaiapis.net, and no operator flag allows it: correct it, or have \
          the operator started with --allow-endpoint"
@@ -69,12 +68,12 @@ pub enum Problem {
     EndpointNotAllowed(String),
 }
 
-/// Where credentials are sent.
+/// Where to send requests with the credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// Akamai itself: the credentials' host.
+    /// Akamai itself, at the credentials' host.
     Akamai,
-    /// An endpoint that a flag allows: its base URL.
+    /// An endpoint that a flag allows, with its base URL.
     Allowed(String),
 }
 
@@ -114,7 +113,7 @@ pub fn read(spec: &CredentialsSpec, data: &BTreeMap<String, ByteString>) -> Resu
     Ok(credentials.with_account_key(text(&name(keys.account_key, "account_key"))?))
 }
 
-/// Where credentials for a host may be sent.
+/// Where the operator may send credentials for this host.
 ///
 /// # Errors
 /// [`Problem::EndpointNotAllowed`]: nowhere.

@@ -1,8 +1,9 @@
-//! Accounts: from a resource and its Secret to a client that certificates may use, or to the reason why not.
+//! Accounts: turns a resource and its Secret into a client that certificates may use, or into the reason why not.
 //!
-//! `controller` looks at an account. `secrets` reads its Secret, `credentials` (pure) says what is in it, `clients` makes
-//! the client. One call tries it, once `slots` gives a turn; `check` (pure) says what the answer means and what still stands
-//! after a restart. `report` writes it to the account, and `registry` is what certificates see.
+//! `controller` reconciles an account. `secrets` reads its Secret, `credentials` (pure) parses it, and `clients`
+//! makes the client. `slots` bounds how many accounts are checked at a time; the check is one call. `check` (pure)
+//! decides what the answer means and what still holds after a restart. `report` writes the result to the account, and
+//! `registry` shows it to certificates.
 
 mod check;
 mod clients;

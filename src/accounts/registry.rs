@@ -1,4 +1,4 @@
-//! What certificates see of accounts: whether one may be used, and if not, why.
+//! What certificates see of accounts: whether they may use one, and if not, why.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,7 +12,6 @@ use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 
-/// What is known of an account.
 #[derive(Clone, Debug)]
 pub(super) enum Known {
     Ready { account: Arc<Account>, client: Client },
@@ -26,13 +25,13 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// No accounts yet. Namespaces are looked up by their labels.
+    /// An empty registry. It looks up the labels of namespaces in `namespaces`.
     #[must_use]
     pub fn new(namespaces: Store<PartialObjectMeta<Namespace>>) -> Self {
         Self { known: RwLock::default(), namespaces }
     }
 
-    /// Certificates may not take an account for missing that is seen and not yet checked.
+    /// Marks an account as seen and not yet checked, so that certificates do not take it for missing.
     pub(super) fn announce(&self, key: &AccountKey) {
         let being_checked =
             || Known::NotReady { why: "its credentials are being checked".into(), transient: true };
@@ -44,6 +43,12 @@ impl Registry {
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), known);
     }
 
+    /// Akamai has accepted its credentials.
+    #[cfg(test)]
+    pub(crate) fn ready(&self, account: Account, client: Client) {
+        self.set(&account.key.clone(), Known::Ready { account: Arc::new(account), client });
+    }
+
     pub(super) fn remove(&self, key: &AccountKey) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
@@ -53,7 +58,7 @@ impl Registry {
         known.keys().filter(|key| key.kind == kind).cloned().collect()
     }
 
-    /// All accounts, and whether each can be used.
+    /// All accounts, and whether certificates can use each.
     #[must_use]
     pub fn verdicts(&self) -> Vec<(AccountKey, bool)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +96,7 @@ impl Registry {
         }
     }
 
-    /// A client with the credentials of an account that is Ready. Whether a certificate may use it is in its [`View`].
+    /// A client for an account that is Ready. The [`View`] says whether a certificate may use the account.
     #[must_use]
     pub fn client(&self, key: &AccountKey) -> Option<Client> {
         match self.known.read().unwrap_or_else(PoisonError::into_inner).get(key) {
@@ -106,7 +111,7 @@ impl Registry {
     }
 }
 
-/// As comparing with [`AccountKey::of`], without making a key for each of ten thousand certificates.
+/// Whether a certificate refers to an account. The same as comparing with [`AccountKey::of`], without allocating a key for each of ten thousand certificates.
 pub(super) fn refers_to(certificate: &AkamaiCertificate, key: &AccountKey) -> bool {
     let reference = &certificate.spec.account_ref;
     let namespace = match reference.kind {

@@ -1,4 +1,4 @@
-//! I/O: what the operator writes to an account: its status, an event when the reason changes, its finalizer.
+//! I/O: what the operator writes about an account: its status, an event when the reason changes, its finalizer.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use akacert_api::condition_set;
 use akacert_api::names::{ACCOUNT_FINALIZER, FIELD_MANAGER};
 use akacert_api::status::condition;
 
-/// The API server refused a write to an account; it is tried again.
+/// The API server refused a write to an account. The controller tries again.
 #[derive(Debug, thiserror::Error)]
 #[error("the Kubernetes API refused a request for an account: {0}")]
 pub(super) struct Failed(#[from] kube::Error);
 
 impl Failed {
-    /// The account does not exist any more.
+    /// Whether the account no longer exists.
     pub fn is_gone(&self) -> bool {
         matches!(&self.0, kube::Error::Api(status) if status.code == 404)
     }
@@ -36,7 +36,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Writes the status if a fact changed.
+    /// Writes the status if a fact has changed.
     pub async fn report<K: AccountResource>(
         &self,
         account: &K,
@@ -50,7 +50,7 @@ impl Writer {
         }
         let patch = Patch::Apply(json!({
             "apiVersion": K::api_version(&()), "kind": K::kind(&()),
-            // An account of the same name that came in the meantime is another one.
+            // The UID keeps this from a new account of the same name.
             "metadata": {"name": account.name_any(), "uid": account.uid()},
             "status": after,
         }));
@@ -73,7 +73,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds or removes our finalizer. An account that has changed since it was seen is left to the next look.
+    /// Adds or removes our finalizer. If the account has changed since it was read, the next reconcile handles it.
     pub async fn set_finalizer<K: AccountResource>(&self, account: &K, present: bool) -> Result<(), Failed> {
         let mut finalizers = account.meta().finalizers.clone().unwrap_or_default();
         finalizers.retain(|finalizer| finalizer != ACCOUNT_FINALIZER);

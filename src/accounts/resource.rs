@@ -17,7 +17,6 @@ use akacert_api::status::AccountStatus;
 use akacert_api::{AkamaiAccount, ClusterAkamaiAccount};
 use akacert_core::account::AccountKey;
 
-/// An AkamaiAccount or a ClusterAkamaiAccount.
 pub(super) trait AccountResource:
     Resource<DynamicType = (), Scope: Send>
     + ResourceExt
@@ -41,13 +40,13 @@ pub(super) trait AccountResource:
         AccountKey { kind: Self::KIND, namespace: self.namespace(), name: self.name_any() }
     }
 
-    /// The finalizer that keeps an account while certificates refer to it.
+    /// Whether the account has the finalizer that keeps it while certificates refer to it.
     fn has_finalizer(&self) -> bool {
         self.finalizers().iter().any(|finalizer| finalizer == ACCOUNT_FINALIZER)
     }
 
-    /// Accounts share a budget by its name within one trust domain: a namespace, or the cluster. A tenant can neither join
-    /// nor use up the budget of another.
+    /// Accounts with the same budget name share a budget within one trust domain: a namespace, or the cluster. A
+    /// tenant can neither join nor use up another's budget.
     fn budget_group(&self) -> String {
         let scope = self.namespace().map_or("cluster".into(), |namespace| format!("namespace/{namespace}"));
         match self.request_budget().and_then(|budget| budget.group.as_ref()) {
@@ -147,7 +146,7 @@ mod tests {
         let groups = [
             cluster(group()).budget_group(),
             tenant("shop", group()).budget_group(),
-            // Namespaces may be called anything.
+            // A namespace can have any name, even `cluster`.
             tenant("cluster", group()).budget_group(),
             tenant("group", group()).budget_group(),
             cluster(json!({"group": "production"})).budget_group(),

@@ -1,5 +1,5 @@
-//! Reading Secrets. Only their metadata is watched; what is in one is read when an account needs it, and forgotten at once.
-//! Not here: what the keys mean (`credentials`).
+//! Reads Secrets. The operator watches only their metadata. It reads the content when an account needs it, and keeps
+//! no copy.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -14,13 +14,13 @@ use tokio::time::timeout;
 
 use akacert_api::status::SecretVersion;
 
-/// Reads at a time.
+/// How many reads run at a time.
 const AT_A_TIME: usize = 16;
 
-/// How long the API server may take: certificates wait at the start until the Secrets have been read.
+/// How long a read may take: at the start, certificates wait until the Secrets have been read.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Where a Secret lies.
+/// Namespace and name of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     pub namespace: String,
@@ -33,13 +33,12 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// A Secret as it was read.
 pub(super) struct Content {
     pub version: SecretVersion,
     pub data: BTreeMap<String, ByteString>,
 }
 
-/// Why a Secret was not read, in the words of the API server.
+/// Why a Secret could not be read, in the API server's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Unread(String);
@@ -51,10 +50,10 @@ impl Unread {
     }
 }
 
-/// None: the Secret does not exist.
+/// `None`: the Secret does not exist.
 pub(super) type Answer = Result<Option<Arc<Content>>, Unread>;
 
-/// A version of a Secret at its place, as the watch shows it.
+/// A Secret, and its version as the watch shows it.
 type Seen = (Place, SecretVersion);
 
 pub(super) struct Secrets {
@@ -68,7 +67,7 @@ impl Secrets {
         Self { client, under_way: Mutex::default(), turns: Semaphore::new(AT_A_TIME) }
     }
 
-    /// Reads a Secret. All accounts that ask for the same version at the same time share one request.
+    /// Reads a Secret. Accounts that ask for the same version at the same time share one request.
     pub async fn read(&self, place: &Place, seen: &SecretVersion) -> Answer {
         let reading = self.reading((place.clone(), seen.clone()));
         reading.get_or_init(|| self.get(place)).await.clone()
@@ -135,7 +134,7 @@ mod tests {
         SecretVersion { uid: "1".into(), resource_version: resource_version.into() }
     }
 
-    /// Answers the next request with the Secret, at this version.
+    /// Answers the next request with the Secret at this version.
     async fn give(server: &mut Server, resource_version: &str) {
         let (request, answer) = server.next_request().await.unwrap();
         assert_eq!(request.uri().path(), "/api/v1/namespaces/shop/secrets/akamai");

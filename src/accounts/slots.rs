@@ -1,5 +1,5 @@
-//! How many checks begin at a time. Each account group has its request budget; this bounds all groups together, so that a
-//! thousand accounts do not open a thousand connections at once.
+//! Limits how many checks run at a time. Each account group has its request budget. This limit is for all groups
+//! together, so that a thousand accounts do not open a thousand connections at once.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use akamai_cps::Budget;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-/// Checks at a time.
 pub(super) const SLOTS: usize = 32;
 
-/// How long a check keeps its slot. One that takes longer goes on without it: an endpoint that hangs delays nobody else.
+/// How long a check keeps its slot. A slower check continues without it, so that an endpoint that hangs delays no
+/// other account.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Slots {
@@ -24,9 +24,9 @@ impl Default for Slots {
 }
 
 impl Slots {
-    /// Makes a call once there is a slot for it.
+    /// Makes a call once a slot is free.
     pub async fn run<T>(&self, budget: &Budget, call: impl Future<Output = T>) -> T {
-        // The budget bounds a call that has to wait there; a slot held meanwhile would be lost to other accounts.
+        // The budget limits a call that has to wait for it. Holding a slot meanwhile would only delay other accounts.
         if budget.remaining() == Some(0) {
             return call.await;
         }

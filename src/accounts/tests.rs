@@ -16,7 +16,7 @@ use akacert_api::certificate::AccountKind;
 use akacert_core::account::{Account, AccountKey, View};
 use akacert_core::life::fixtures::{account, certificate};
 
-/// A client that is never called.
+/// A client that no test calls.
 pub(super) fn client() -> Client {
     let credentials = Credentials::new("akab-test.luna.akamaiapis.net", "t", "s", "a").unwrap();
     Client::builder(credentials).build().unwrap()
@@ -26,7 +26,7 @@ fn usable(account: Account) -> Known {
     Known::Ready { account: Arc::new(account), client: client() }
 }
 
-/// A registry in a cluster with namespace `shop`, which has these labels.
+/// A registry of a cluster whose namespace `shop` has these labels.
 fn registry(labels: Value) -> Registry {
     let namespace: PartialObjectMeta<Namespace> =
         serde_json::from_value(json!({"metadata": {"name": "shop", "labels": labels}})).unwrap();
@@ -151,7 +151,7 @@ fn a_certificate_sees_an_account_of_its_own_namespace_only() {
     let anything = Account { key: key.clone(), allowed_domains: None, ..account() };
     registry.set(&key, usable(anything));
     assert_eq!(seen(&registry, &own), "ready");
-    // Neither the cluster's account of that name, nor that of another namespace.
+    // It sees neither a ClusterAkamaiAccount of that name nor an AkamaiAccount in another namespace.
     assert!(seen(&registry, &certificate()).starts_with("missing: "));
     own.metadata.namespace = Some("elsewhere".into());
     assert!(seen(&registry, &own).starts_with("missing: AkamaiAccount elsewhere/production does not exist"));

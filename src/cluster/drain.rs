@@ -1,12 +1,12 @@
-//! How a controller ends. Not here: when.
+//! How a controller ends.
 
 use futures::{FutureExt, future};
 use kube::Resource;
 use kube::runtime::reflector::Store;
 use tokio_util::sync::CancellationToken;
 
-/// Waits until a controller has finished what it was at. One that has not seen its objects yet is at nothing, but would
-/// wait for them for ever once its watch has ended.
+/// Waits until a controller has finished its current reconciles. If the controller has not seen its objects yet, it
+/// has none, but kube would wait for ever once the watch has ended.
 pub async fn until_drained<K>(
     running: impl Future<Output = ()>,
     objects: &Store<K>,

@@ -1,4 +1,4 @@
-//! Sends events of `events.k8s.io/v1`. Not here: which (`akacert_core::events`).
+//! Sends events of `events.k8s.io/v1`. `akacert_core::events` decides which.
 
 use akacert_core::events::{Event, Severity};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -7,7 +7,7 @@ use kube::runtime::events::{self, EventType, Recorder};
 /// Sends an event about an object.
 ///
 /// # Errors
-/// The API server refused it, or could not be reached. An event that is lost is not sent again.
+/// The API server refused it, or did not answer. The operator does not send a lost event again.
 pub async fn publish(recorder: &Recorder, event: &Event, about: &ObjectReference) -> kube::Result<()> {
     let event = events::Event {
         type_: match event.severity {

@@ -1,5 +1,5 @@
-//! Which objects of a store belong to a key, such as the UID of their owner or their namespace: what is found by it costs as
-//! much as there is to find, however large the fleet. Not here: the objects themselves, which the store holds.
+//! Finds the objects of a store by a key, such as the UID of their owner or their namespace. A lookup costs as much
+//! as it finds, however large the fleet is.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -12,7 +12,7 @@ use kube::runtime::watcher::Event;
 /// Namespace and name of an object.
 type Name = (String, String);
 
-/// An index of a store, kept by the events that fill the store.
+/// An index of a store, updated by the same events as the store.
 pub struct Index<K: Resource<DynamicType = ()> + 'static, Key> {
     store: Store<K>,
     keys_of: fn(&K) -> Vec<Key>,
@@ -28,7 +28,7 @@ impl<K: Resource<DynamicType = ()> + 'static, Key> Clone for Index<K, Key> {
 struct Known<Key> {
     by_key: HashMap<Key, BTreeSet<Name>>,
     keys_of: HashMap<Name, Vec<Key>>,
-    /// What a list that is under way has shown so far.
+    /// What a list in progress has shown so far.
     listed: Vec<(Name, Vec<Key>)>,
 }
 
@@ -37,13 +37,13 @@ where
     K: Resource<DynamicType = ()> + Clone + 'static,
     Key: Eq + Hash + Clone,
 {
-    /// An index of a store that holds nothing yet.
+    /// An index of a store that is still empty.
     pub fn new(store: Store<K>, keys_of: fn(&K) -> Vec<Key>) -> Self {
         let known = Known { by_key: HashMap::new(), keys_of: HashMap::new(), listed: Vec::new() };
         Self { store, keys_of, known: Arc::new(RwLock::new(known)) }
     }
 
-    /// Follows an event, after the store has.
+    /// Applies an event. Call it after the store has applied the event.
     pub fn follow(&self, event: &Event<K>) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match event {
@@ -61,7 +61,7 @@ where
         }
     }
 
-    /// The objects of a key, by their names.
+    /// The objects with this key, ordered by name.
     pub fn get(&self, key: &Key) -> Vec<Arc<K>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let names = known.by_key.get(key).into_iter().flatten();
@@ -70,7 +70,7 @@ where
             .collect()
     }
 
-    /// Whether a key has an object for which this holds.
+    /// Whether an object with this key meets the condition.
     pub fn any(&self, key: &Key, holds: impl Fn(&K) -> bool) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut names = known.by_key.get(key).into_iter().flatten();

@@ -1,9 +1,10 @@
-//! Leader election by a Lease (coordination.k8s.io/v1): of several operators at most one writes, to the cluster or to CPS.
+//! Leader election by a Lease (coordination.k8s.io/v1): of several operators, at most one writes to the cluster or to
+//! CPS.
 //!
-//! Every write of the Lease names the version that it is based on, so that of two candidates one is refused. Clocks are
-//! never compared: a candidate takes over when the Lease has not changed for its whole duration, and the leader stops by
-//! a shorter deadline, each by its own monotonic clock. [`Leadership`] is what the clients ask before each request.
-//! Why not one of the crates: `docs/decisions/0010`. Not here: what the leader does.
+//! Every write of the Lease names the version that it replaces, so the API server refuses one of two candidates. No
+//! code compares the clocks of two machines. A candidate takes over when the Lease has not changed for its whole
+//! duration. The leader stops at an earlier deadline. Each uses its own monotonic clock. The clients ask
+//! [`Leadership`] before each request. `docs/decisions/0010` says why we use no existing crate.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,18 +22,17 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::filter::FilterLayer;
 
-/// Name of the Lease, in the operator's namespace.
+/// The name of the Lease, in the operator's namespace.
 pub const LEASE: &str = "akacert-operator";
 
-/// Whether this process leads, right now. Cheap to clone.
+/// Whether this process leads right now. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Leadership {
     start: Instant,
-    /// Milliseconds after the start; 0 while it does not lead.
+    /// Milliseconds since the start; 0 while the process does not lead.
     until: Arc<AtomicU64>,
 }
 
-/// This process may not write.
 #[derive(Debug, thiserror::Error)]
 #[error("not sent: this operator is not the leader, or is no longer")]
 pub struct NotLeading;
@@ -44,13 +44,13 @@ impl Default for Leadership {
 }
 
 impl Leadership {
-    /// Whether a request may go out now.
+    /// Whether a client may send a request now.
     #[must_use]
     pub fn holds(&self) -> bool {
         Instant::now() < self.deadline()
     }
 
-    /// A client that reads always, and writes only while this process leads.
+    /// A client that can always read, and writes only while this process leads.
     ///
     /// # Errors
     /// The client cannot be set up.
@@ -81,44 +81,42 @@ impl Leadership {
     }
 }
 
-/// How long leadership lasts without a sign of life.
+/// How long leadership lasts without a renewal.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     duration: Duration,
 }
 
 impl Terms {
-    /// Others take over after this long. The API rounds to seconds, so it is at least three.
+    /// `duration` is the time after which others take over. The API counts whole seconds, so it is at least three.
     #[must_use]
     pub fn new(duration: Duration) -> Self {
         Self { duration: Duration::from_secs(duration.as_secs().max(3)) }
     }
 
-    /// The leader stops this long after the start of its last renewal that succeeded.
+    /// The leader stops this long after the start of its last successful renewal.
     fn deadline(self) -> Duration {
         self.duration * 2 / 3
     }
 
-    /// Between two renewals, and between two tries.
+    /// The pause between two renewals, and between two tries.
     fn pause(self) -> Duration {
         self.duration / 6
     }
 }
 
-/// Why leadership ended although it was still wanted.
+/// Why the process lost leadership while it still wanted it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lost {
-    /// Another one has it.
+    /// Another operator leads.
     #[error("{0} leads now; this operator ends, and is started again as a candidate")]
     Taken(String),
-    /// It could not be renewed in time.
     #[error(
         "the Lease could not be renewed in time: {0}; this operator ends, and is started again as a candidate"
     )]
     Deadline(String),
 }
 
-/// A candidate, and then the leader.
 pub struct Election {
     api: Api<Lease>,
     identity: String,
@@ -127,8 +125,8 @@ pub struct Election {
 }
 
 impl Election {
-    /// A candidate. `client` is one that may always write. `identity` is the pod's name: a container that was started again
-    /// in the same pod goes on at once, since the one before it is gone.
+    /// `client` has to be one that may always write. `identity` is the pod's name: a container that restarts in the
+    /// same pod leads again at once, because its predecessor has ended.
     #[must_use]
     pub fn new(
         client: Client,
@@ -140,11 +138,11 @@ impl Election {
         Self { api: Api::namespaced(client, namespace), identity, terms, leadership }
     }
 
-    /// Waits until this process leads; never comes back with less.
+    /// Waits until this process leads. It never returns otherwise.
     pub async fn win(&self) -> Lease {
         let mut leases = std::pin::pin!(watcher::watch_object(self.api.clone(), LEASE).default_backoff());
         let mut seen: Option<Lease> = None;
-        // Until the first answer nothing is known, not even that there is no Lease.
+        // Before the first answer nothing is known, not even that no Lease exists.
         let mut unchanged_since = None;
         loop {
             let expiry = unchanged_since.map(|since: Instant| since + lifetime(seen.as_ref()));
@@ -174,7 +172,7 @@ impl Election {
                     tracing::info!(lease = LEASE, identity = self.identity, "leads");
                     return lease;
                 }
-                // Somebody else was faster, or the answer was lost: the watch tells.
+                // Another candidate was faster, or the answer was lost. The watch shows which.
                 Err(error) => {
                     tracing::info!(%error, lease = LEASE, "could not take the Lease");
                     tokio::time::sleep(self.terms.pause()).await;
@@ -183,10 +181,10 @@ impl Election {
         }
     }
 
-    /// Keeps leading until `done`, and then lets go of the Lease.
+    /// Keeps leading until `done`, and then releases the Lease.
     ///
     /// # Errors
-    /// Another one leads, or the deadline has passed. The clients send nothing any more.
+    /// Another operator leads, or the deadline has passed. From then on the clients send nothing.
     pub async fn keep(self, mut lease: Lease, done: CancellationToken) -> Result<(), Lost> {
         let mut last_error = "the process did not run".to_owned();
         loop {
@@ -202,7 +200,7 @@ impl Election {
                 self.leadership.end();
                 return Err(Lost::Deadline(last_error));
             }
-            // Short enough that an answer that does not come leaves time for another try.
+            // Short enough to leave time for another try if no answer comes.
             let patience = deadline.min(Instant::now() + self.terms.pause() * 2);
             match tokio::time::timeout_at(patience, self.renew(&lease)).await {
                 Ok(Ok(renewed)) => lease = renewed,
@@ -219,7 +217,7 @@ impl Election {
         }
     }
 
-    /// Writes the Lease anew. Where it was changed meanwhile, what it says now decides.
+    /// Writes the Lease again. If somebody changed it meanwhile, its new content decides.
     async fn renew(&self, lease: &Lease) -> Result<Lease, Failure> {
         match self.write(Some(lease)).await {
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {}
@@ -232,9 +230,9 @@ impl Election {
         }
     }
 
-    /// Creates the Lease, or replaces the very one that was found; leads from then on.
+    /// Creates the Lease, or replaces exactly the version that was found. The process leads from then on.
     async fn write(&self, found: Option<&Lease>) -> Result<Lease, kube::Error> {
-        // Before the request: others count from when it arrived.
+        // Taken before the request, because others count from its arrival.
         let started = Instant::now();
         let lease = claimed(found, &self.identity, self.terms, Timestamp::now());
         let written = match found {
@@ -245,7 +243,7 @@ impl Election {
         Ok(written)
     }
 
-    /// Lets the next one lead at once. Nothing may go out after it.
+    /// Lets another operator lead at once. The process must send nothing after this.
     async fn release(&self, mut lease: Lease) {
         self.leadership.end();
         if let Some(spec) = &mut lease.spec {
@@ -275,7 +273,7 @@ fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
 }
 
-/// How long a Lease is good for without a change.
+/// How long a Lease is valid without a change.
 fn lifetime(lease: Option<&Lease>) -> Duration {
     let seconds = lease.and_then(|lease| lease.spec.as_ref()?.lease_duration_seconds).unwrap_or_default();
     Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
@@ -289,7 +287,7 @@ fn may_take(lease: Option<&Lease>, identity: &str, unchanged: Duration) -> bool 
     }
 }
 
-/// The Lease as this candidate holds it from now on.
+/// The Lease with this candidate as its holder.
 fn claimed(found: Option<&Lease>, identity: &str, terms: Terms, now: Timestamp) -> Lease {
     let metadata = found.map_or_else(
         || ObjectMeta { name: Some(LEASE.to_owned()), ..ObjectMeta::default() },

@@ -1,6 +1,8 @@
-//! The cluster: watches of some or all namespaces, what is published in it, events, and who leads. Not here: what should be
-//! published (`akacert_core::published`), certificates (`crate::reconcile`), accounts (`crate::accounts`).
+//! The cluster: watches of some or all namespaces, the published objects, events, and leader election.
+//! `akacert_core::published` decides what to publish.
 
+#[cfg(test)]
+pub(crate) mod api_server;
 mod drain;
 pub mod event;
 pub mod index;

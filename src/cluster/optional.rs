@@ -1,5 +1,5 @@
-//! Watches of kinds that a cluster may not have, such as those of Gateway API, or that the operator may not see: until the
-//! API server serves the kind, there are none of it. Not here: what is watched.
+//! Watches kinds that a cluster may lack, such as those of Gateway API, or that the operator's role may not cover.
+//! Until the API server serves the kind, the watch shows an empty list.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use kube::{Client, Resource};
 
 use crate::cluster::scope::Watch;
 
-/// How often a kind that is missing is looked for. It costs one request for the kinds of its group.
+/// How often to look for a missing kind. Each look costs one request, which lists the kinds of the API group.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// Whether the API server serves a kind.
@@ -20,15 +20,15 @@ const LOOK: Duration = Duration::from_secs(30);
 pub struct Served(Arc<AtomicBool>);
 
 impl Served {
-    /// Whether it does by now.
+    /// Whether the API server serves the kind now.
     #[must_use]
     pub fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// A watch that begins once the API server serves the kind, and shows an empty list until then. Where the operator's role
-/// does not have the kind, as that of an older chart, the list stays empty.
+/// A watch that starts once the API server serves the kind, and shows an empty list until then. If the operator's
+/// role lacks the kind, as in an older chart, the list stays empty.
 pub fn when_served<K>(client: Client, watch: Watch<K>) -> (Watch<K>, Served)
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,

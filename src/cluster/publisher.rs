@@ -17,6 +17,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::scope::Scope;
@@ -24,10 +25,9 @@ use super::watches::{Key, Wake, Watches};
 use akacert_api::AkamaiCertificate;
 use akacert_api::certificate::CertificateSpec;
 use akacert_api::names::{CERTIFICATE_UID_LABEL, FIELD_MANAGER, SERVICE_NAME_LABEL};
-use akacert_api::way::Way;
 use akacert_core::published::{
     Blocked, Inventory, Kind, Object, Observed, Rules, SHARED_SERVICE, Write, config_map_name, is_ours,
-    name_taken, satisfies, sweep,
+    name_taken, satisfies, sweep, without_surplus,
 };
 
 /// How long a write waits for its echo in the watch. A watch that is slower costs a superfluous request, no harm.
@@ -84,9 +84,10 @@ type Locks = HashMap<(Kind, String, String), Arc<tokio::sync::Mutex<()>>>;
 
 /// What the API server says of a refusal, or why there is no answer.
 fn said(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => format!("the Kubernetes API refused: {}", status.message),
-        other => format!("the Kubernetes API did not answer: {other}"),
+    if let kube::Error::Api(status) = error {
+        format!("the Kubernetes API refused: {}", status.message)
+    } else {
+        format!("the Kubernetes API did not answer: {error}")
     }
 }
 
@@ -157,11 +158,7 @@ impl Publisher {
     fn missing_ingress_classes(&self, spec: &CertificateSpec) -> Vec<String> {
         let mut classes: Vec<_> = spec
             .ways()
-            .filter_map(|(_, way)| match way {
-                Way::Ingress(route) => Some(&route.class_name),
-                Way::Redirect(redirect) => redirect.ingress.as_ref().map(|route| &route.class_name),
-                _ => None,
-            })
+            .filter_map(|(_, way)| Some(&way.ingress()?.class_name))
             .filter(|class| self.watches.ingress_classes.get(&ObjectRef::new(class)).is_none())
             .cloned()
             .collect();
@@ -201,7 +198,7 @@ impl Publisher {
 
     async fn perform_alone(&self, write: &Write) -> Result<(), PublishError> {
         match write {
-            Write::Apply { object, .. } => match object {
+            Write::Apply(object) => match object {
                 Object::ConfigMap(object) => self.apply(&self.watches.config_maps.store, object, write).await,
                 Object::EndpointSlice(object) => {
                     self.apply(&self.watches.endpoint_slices.store, object, write).await
@@ -250,7 +247,11 @@ impl Publisher {
                 Some(found) => (with_uid(desired, found), PatchParams::apply(FIELD_MANAGER).force()),
                 None => (with_version(desired, MUST_NOT_EXIST), PatchParams::apply(FIELD_MANAGER)),
             };
-            match api.patch(name, &params, &Patch::Apply(&patch)).await {
+            let applied = match api.patch(name, &params, &Patch::Apply(&patch)).await {
+                Ok(written) => cleared(&api, desired, written).await,
+                refused => refused,
+            };
+            match applied {
                 Ok(written) if satisfies(desired, &written) => {
                     self.shown(|| {
                         store
@@ -349,6 +350,19 @@ impl Publisher {
     }
 }
 
+/// Takes away what an apply leaves of what is ours alone, because others wrote it.
+async fn cleared<K>(api: &Api<K>, desired: &K, written: K) -> kube::Result<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + Debug,
+{
+    let Some(mut patch) = without_surplus(desired, &written) else { return Ok(written) };
+    let meta = written.meta();
+    // The very version that was seen.
+    patch["metadata"] = json!({"uid": meta.uid, "resourceVersion": meta.resource_version});
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    api.patch(&written.name_any(), &params, &Patch::Merge(&patch)).await
+}
+
 fn with_uid<K: Resource + Clone>(desired: &K, found: &K) -> K {
     let mut patch = desired.clone();
     patch.meta_mut().uid = found.meta().uid.clone();
@@ -380,3 +394,6 @@ fn is_about_uid(status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     status.is_invalid() && causes.into_iter().any(|cause| cause.field == "metadata.uid")
 }
+
+#[cfg(test)]
+mod tests;

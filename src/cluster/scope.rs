@@ -1,5 +1,5 @@
-//! Which namespaces the operator looks after: all, or some, each watched by itself, since that needs no right beyond it.
-//! Not here: what is watched, and the kinds that have no namespace.
+//! Which namespaces the operator watches: all, or some. It watches each of some namespaces separately, because that
+//! needs no right beyond the namespace.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
@@ -12,21 +12,21 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-/// What happens to the objects of a kind. A watch that breaks is started again, ever more slowly.
+/// The events of a kind. A watch that breaks starts again, after a growing pause.
 pub type Watch<K> = BoxStream<'static, watcher::Result<Event<K>>>;
 
-/// Namespaces; none named means all.
+/// A set of namespaces; the empty set means all.
 #[derive(Clone, Debug, Default)]
 pub struct Scope(BTreeSet<String>);
 
 impl Scope {
-    /// The named namespaces, or all.
+    /// These namespaces; none means all.
     #[must_use]
     pub fn new(namespaces: &[String]) -> Self {
         Self(namespaces.iter().cloned().collect())
     }
 
-    /// And another namespace.
+    /// Adds a namespace.
     #[must_use]
     pub fn and(&self, namespace: &str) -> Self {
         let mut namespaces = self.0.clone();
@@ -36,7 +36,7 @@ impl Scope {
         Self(namespaces)
     }
 
-    /// Watches a kind in these namespaces; `seen` is the store that the watch fills.
+    /// Watches a kind in these namespaces. `seen` is the store that the watch fills.
     #[must_use]
     pub fn watch<K>(&self, client: &Client, config: &watcher::Config, seen: &Store<K>) -> Watch<K>
     where
@@ -76,8 +76,8 @@ where
     watcher(Api::all(client.clone()), config.clone()).default_backoff().boxed()
 }
 
-/// Makes one watch of those of several namespaces: one first list of all, and then changes only. A store would take a
-/// later list of one namespace for a list of all.
+/// Merges the watches of several namespaces into one: a first list of all, and then only changes. A store would take
+/// a later list of one namespace for the list of all.
 struct Merge<K: Resource<DynamicType = ()> + 'static> {
     namespaces: Vec<Part<K>>,
     listed: bool,
@@ -115,7 +115,7 @@ where
                 }
             }
             change if self.listed => return vec![change],
-            // Others are not listed yet: the list of this one is kept up to date until then.
+            // Other namespaces are not listed yet. Until then, keep the list of this one up to date.
             Event::Apply(object) => {
                 part.list.retain(|known| known.name_any() != object.name_any());
                 part.list.push(object);
@@ -126,7 +126,7 @@ where
     }
 }
 
-/// A list after a gap in the watch: whatever it lacks has gone in the meantime.
+/// Handles a list after a gap in the watch. Whatever it lacks was deleted meanwhile.
 fn relisted<K>(part: &mut Part<K>, seen: &Store<K>) -> Vec<Event<K>>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,

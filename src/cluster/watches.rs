@@ -1,5 +1,5 @@
-//! The watches behind [`super::Publisher`]: one a kind, bounded by labels. They fill stores, and wake the certificates
-//! that an event is about. Not here: what the stores mean (`publisher`).
+//! The watches behind [`super::Publisher`]: one per kind, limited by labels. They fill stores, and wake the
+//! certificates that an event concerns.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -27,7 +27,7 @@ use akacert_core::published::{
     SolverEndpoint, ready_endpoints,
 };
 
-/// The certificates that something happened to: to be fed to the controller.
+/// The certificates to wake, for the controller.
 pub struct Wake(mpsc::UnboundedReceiver<ObjectRef<AkamaiCertificate>>);
 
 impl Stream for Wake {
@@ -38,29 +38,26 @@ impl Stream for Wake {
     }
 }
 
-/// What objects are found by.
+/// The keys of the indexes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
-    /// The certificate that owns it.
     Owner {
-        /// The certificate's namespace.
         namespace: String,
-        /// The certificate's name.
         name: String,
     },
-    /// The namespace of the certificate that it is about.
+    /// The namespace of the certificate that the object is for.
     Namespace(String),
 }
 
 impl Key {
-    /// What a certificate owns. By its name: what a former one of the same name has left is garbage that is still to be
-    /// collected, and stands in the way.
+    /// The key of what a certificate owns. It has the name and not the UID: leftovers of an earlier certificate of
+    /// the same name still wait for garbage collection, and block the name.
     pub(super) fn owner(certificate: &AkamaiCertificate) -> Self {
         Key::Owner { namespace: certificate.namespace().unwrap_or_default(), name: certificate.name_any() }
     }
 }
 
-/// By owner.
+/// The keys of an object that is found by its owner.
 fn owned<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
     let owner = owning_certificate(object);
     owner
@@ -69,18 +66,18 @@ fn owned<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
         .collect()
 }
 
-/// By owner, and by namespace.
+/// The keys of an object that is found by its owner and by its namespace.
 fn owned_in_namespace<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
     let namespace = object.namespace().map(Key::Namespace);
     owned(object).into_iter().chain(namespace).collect()
 }
 
-/// By namespace.
+/// The key of an object that is found by its namespace.
 fn in_namespace<K: Resource<DynamicType = ()>>(object: &K) -> Vec<Key> {
     object.namespace().map(Key::Namespace).into_iter().collect()
 }
 
-/// By the namespace of the certificate.
+/// The key of a ConfigMap: the namespace of its certificate.
 fn about_namespace(config_map: &ConfigMap) -> Vec<Key> {
     certificate_of(config_map)
         .and_then(|certificate| certificate.namespace)
@@ -89,14 +86,26 @@ fn about_namespace(config_map: &ConfigMap) -> Vec<Key> {
         .collect()
 }
 
-/// A store, and its index.
 #[derive(Clone)]
 pub(super) struct Indexed<K: Resource<DynamicType = ()> + 'static> {
     pub(super) store: Store<K>,
     pub(super) by: Index<K, Key>,
 }
 
-/// The stores.
+/// The ConfigMaps with tokens.
+impl Indexed<ConfigMap> {
+    /// The certificates for which something is published in a namespace: what it shares concerns each of them.
+    fn published_in(&self, namespace: Option<String>) -> Vec<ObjectRef<AkamaiCertificate>> {
+        let found = namespace.map(|namespace| self.by.get(&Key::Namespace(namespace)));
+        found.into_iter().flatten().filter_map(|found| certificate_of(&found)).collect()
+    }
+
+    /// The certificates for which something is published.
+    fn published(&self) -> Vec<ObjectRef<AkamaiCertificate>> {
+        self.store.state().iter().filter_map(|found| certificate_of(found)).collect()
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Watches {
     pub(super) config_maps: Indexed<ConfigMap>,
@@ -113,12 +122,12 @@ pub(super) struct Watches {
     pub(super) solver: Store<EndpointSlice>,
     pub(super) ingress_classes: Store<IngressClass>,
     pub(super) handoffs: Indexed<ConfigMap>,
-    /// Counts events, so that one can wait for the next.
+    /// Counts events, so that a caller can wait for the next.
     pub(super) events: watch::Receiver<u64>,
 }
 
 impl Watches {
-    /// Starts the watches; they run until shutdown.
+    /// Starts the watches, which run until shutdown.
     pub(super) fn start(
         client: &Client,
         rules: &Rules,
@@ -129,83 +138,74 @@ impl Watches {
         let (counter, events) = watch::channel(0);
         let own = Scope::new(std::slice::from_ref(&rules.operator_namespace));
         let runner = Runner { counter, wake, shutdown: shutdown.clone() };
-        let ours = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
-
         let labelled = |labels: &str| watcher::Config::default().labels(labels);
-        let tokens = labelled(&format!("{ours},{COMPONENT_LABEL}={CHALLENGES_COMPONENT}"));
+        let ours = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
+        let component = |component| labelled(&format!("{ours},{COMPONENT_LABEL}={component}"));
+        let (tokens, shown, shared, handed_off) = (
+            component(CHALLENGES_COMPONENT),
+            component(SNIPPETS_COMPONENT),
+            component(SOLVER_COMPONENT),
+            component(HANDOFF_COMPONENT),
+        );
+        let of_certificates = labelled(&format!("{ours},{CERTIFICATE_UID_LABEL}"));
+        let of_the_solver = labelled(&format!("{SERVICE_NAME_LABEL}={}", rules.solver_service));
+
         let config_maps = runner.indexed(
             |seen| own.watch(client, &tokens, seen),
             about_namespace,
             |config_map: &ConfigMap| certificate_of(config_map).into_iter().collect(),
         );
-        // What a namespace shares concerns every certificate for which something is published in it.
-        let of_namespace = {
-            let config_maps = config_maps.clone();
-            move |namespace: Option<String>| {
-                let found = namespace.map(|namespace| config_maps.by.get(&Key::Namespace(namespace)));
-                found.into_iter().flatten().filter_map(|found| certificate_of(&found)).collect()
-            }
-        };
-        let of_all = {
-            let config_maps = config_maps.store.clone();
-            move || config_maps.state().iter().filter_map(|found| certificate_of(found)).collect()
-        };
-        let of_certificates = labelled(&format!("{ours},{CERTIFICATE_UID_LABEL}"));
-        let ingresses = runner.indexed(
-            |seen| scope.watch(client, &of_certificates, seen),
-            owned_in_namespace,
-            owner_of::<Ingress>,
-        );
+        let (all, of_services, of_slices) = (config_maps.clone(), config_maps.clone(), config_maps.clone());
         let (http_routes, gateway_api) =
             runner.optional(client, |seen| scope.watch(client, &of_certificates, seen));
         let (dns_endpoints, external_dns) =
             runner.optional(client, |seen| scope.watch(client, &of_certificates, seen));
-        let shown = labelled(&format!("{ours},{COMPONENT_LABEL}={SNIPPETS_COMPONENT}"));
-        let snippets = runner.indexed(|seen| scope.watch(client, &shown, seen), owned, owner_of::<ConfigMap>);
-        let shared = labelled(&format!("{ours},{COMPONENT_LABEL}={SOLVER_COMPONENT}"));
-        let concerned = of_namespace.clone();
-        let services = runner.store(
-            |seen| scope.watch(client, &shared, seen),
-            move |service: &Service| concerned(service.namespace()),
-        );
-        let endpoint_slices = runner.indexed(
-            |seen| scope.watch(client, &shared, seen),
-            in_namespace,
-            move |slice: &EndpointSlice| of_namespace(slice.namespace()),
-        );
-        let of_the_solver = labelled(&format!("{SERVICE_NAME_LABEL}={}", rules.solver_service));
-        let solver =
-            runner.store(|seen| own.watch(client, &of_the_solver, seen), move |_: &EndpointSlice| of_all());
-        // A class that comes or goes is seen when a certificate is looked at for another reason.
-        let ingress_classes =
-            runner.store(|_| everywhere(client, &watcher::Config::default()), |_: &IngressClass| vec![]);
-        let handed_off = labelled(&format!("{ours},{COMPONENT_LABEL}={HANDOFF_COMPONENT}"));
-        let handoffs =
-            runner.indexed(|seen| scope.watch(client, &handed_off, seen), owned, owner_of::<ConfigMap>);
         let stores = Self {
             config_maps,
-            ingresses,
+            ingresses: runner.indexed(
+                |seen| scope.watch(client, &of_certificates, seen),
+                owned_in_namespace,
+                owner_of::<Ingress>,
+            ),
             http_routes,
             gateway_api,
             dns_endpoints,
             external_dns,
-            snippets,
-            services,
-            endpoint_slices,
-            solver,
-            ingress_classes,
-            handoffs,
+            snippets: runner.indexed(|seen| scope.watch(client, &shown, seen), owned, owner_of::<ConfigMap>),
+            services: runner.store(
+                |seen| scope.watch(client, &shared, seen),
+                move |service: &Service| of_services.published_in(service.namespace()),
+            ),
+            endpoint_slices: runner.indexed(
+                |seen| scope.watch(client, &shared, seen),
+                in_namespace,
+                move |slice: &EndpointSlice| of_slices.published_in(slice.namespace()),
+            ),
+            solver: runner.store(
+                |seen| own.watch(client, &of_the_solver, seen),
+                move |_: &EndpointSlice| all.published(),
+            ),
+            // A class that comes or goes is seen when a certificate is looked at for another reason.
+            ingress_classes: runner
+                .store(|_| everywhere(client, &watcher::Config::default()), |_: &IngressClass| vec![]),
+            handoffs: runner.indexed(
+                |seen| scope.watch(client, &handed_off, seen),
+                owned,
+                owner_of::<ConfigMap>,
+            ),
             events,
         };
         (stores, Wake(woken))
     }
 
-    /// Waits until every store has been filled once.
+    /// Waits until every store has its first list.
     pub(super) async fn synced(&self) -> Result<(), reflector::store::WriterDropped> {
         self.config_maps.store.wait_until_ready().await?;
         self.ingresses.store.wait_until_ready().await?;
         self.http_routes.store.wait_until_ready().await?;
         self.dns_endpoints.store.wait_until_ready().await?;
+        self.snippets.store.wait_until_ready().await?;
+        self.handoffs.store.wait_until_ready().await?;
         self.services.wait_until_ready().await?;
         self.endpoint_slices.store.wait_until_ready().await?;
         self.ingress_classes.wait_until_ready().await?;
@@ -222,7 +222,7 @@ impl Watches {
     }
 }
 
-/// The certificate that a ConfigMap is about.
+/// The certificate that a ConfigMap is for.
 fn certificate_of(config_map: &ConfigMap) -> Option<ObjectRef<AkamaiCertificate>> {
     let annotations = config_map.annotations();
     let name = annotations.get(CERTIFICATE_NAME_ANNOTATION)?;
@@ -239,7 +239,7 @@ fn owning_certificate<K: Resource>(object: &K) -> Option<ObjectRef<AkamaiCertifi
     Some(ObjectRef::new(&owner.name).within(&object.namespace()?))
 }
 
-/// The certificate that owns an object, to be woken.
+/// The certificate that owns an object, as a list of certificates to wake.
 fn owner_of<K: Resource>(object: &K) -> Vec<ObjectRef<AkamaiCertificate>> {
     owning_certificate(object).into_iter().collect()
 }
@@ -264,7 +264,7 @@ impl Runner {
         store
     }
 
-    /// With an index.
+    /// Adds an index to a watch.
     fn indexed<K>(
         &self,
         watch: impl FnOnce(&Store<K>) -> Watch<K>,
@@ -281,7 +281,7 @@ impl Runner {
         Indexed { store, by }
     }
 
-    /// Of a kind that the cluster may not have.
+    /// An indexed watch of a kind that the cluster may lack.
     fn optional<K>(&self, client: &Client, watch: impl FnOnce(&Store<K>) -> Watch<K>) -> (Indexed<K>, Served)
     where
         K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static,
@@ -320,8 +320,8 @@ impl Runner {
                 counter.send_modify(|count| *count = count.wrapping_add(1));
                 let changed = match event {
                     Ok(watcher::Event::Apply(object) | watcher::Event::Delete(object)) => Some(object),
-                    // The first listing wakes nobody, since the controller starts with all certificates anyway. A later
-                    // one follows a gap in the watch, in which anything may have changed.
+                    // The first list wakes nobody, because the controller starts with all certificates anyway. A
+                    // later list follows a gap in the watch, in which anything may have changed.
                     Ok(watcher::Event::InitApply(object)) => synced.then_some(object),
                     Ok(watcher::Event::InitDone) => {
                         synced = true;
@@ -334,7 +334,7 @@ impl Runner {
                     }
                 };
                 for certificate in changed.iter().flat_map(&concerned) {
-                    // Refused only when nobody listens any more, that is, at shutdown.
+                    // Fails only during shutdown, when nobody receives any more.
                     let _ = wake.send(certificate);
                 }
             }

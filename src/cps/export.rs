@@ -1,5 +1,5 @@
-//! `akacert export`: the enrollments of a contract as manifests that observe them, so that a team can bring what it has
-//! under GitOps. Applying them changes nothing in CPS. Not here: what an applied manifest leads to (`akacert_core::life`).
+//! `akacert export` prints the enrollments of a contract as manifests that observe them, so that a team can bring
+//! them under GitOps. Applying the manifests changes nothing in CPS.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use akacert_api::AkamaiCertificate;
 use akacert_api::certificate::AccountKind;
 use akacert_core::desired::{self, Found};
 
-/// What is exported, and what the manifests say beside what CPS knows.
+/// The enrollments to export, and the settings of the manifests that CPS does not have.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// File with the credentials, in Akamai's `.edgerc` form.
@@ -45,32 +45,31 @@ pub struct Settings {
     endpoint_ca_file: Option<PathBuf>,
 }
 
-/// Why nothing could be exported.
+/// Why the export failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// A file cannot be read.
+    /// A file could not be read.
     #[error("cannot read {}: {source}", .file.display())]
     File {
-        /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The credentials are not in the file.
+    /// The file does not contain the credentials.
     #[error(transparent)]
     Credentials(#[from] akamai_cps::edgegrid::CredentialsError),
-    /// The endpoint cannot be called.
+    /// The client for the endpoint could not be built.
     #[error(transparent)]
     Endpoint(#[from] akamai_cps::BuildError),
-    /// CPS could not be asked.
+    /// CPS refused the request, or did not answer.
     #[error(transparent)]
     Cps(#[from] akamai_cps::Error),
-    /// A manifest cannot be written.
+    /// A manifest could not be serialised.
     #[error("a manifest cannot be written: {0}")]
     Yaml(String),
 }
 
-/// The manifests, as YAML; what is left out is named in comments before them.
+/// The manifests as YAML. Comments at the top name what they leave out.
 ///
 /// # Errors
 /// [`ExportError`], with what to do.
@@ -108,7 +107,7 @@ fn read(file: &PathBuf) -> Result<Vec<u8>, ExportError> {
     std::fs::read(file).map_err(|source| ExportError::File { file: file.clone(), source })
 }
 
-/// An enrollment as a manifest that observes it, or why it cannot be one.
+/// A manifest that observes the enrollment, or the reason why there cannot be one.
 fn manifest(enrollment: &Enrollment, settings: &Settings) -> Result<Value, String> {
     let Some(id) = enrollment.enrollment_id() else { return Err("it has no ID".into()) };
     if enrollment.validation_type != ValidationType::Dv || enrollment.ra != RegistrationAuthority::LetsEncrypt

@@ -1,6 +1,5 @@
-//! The lists of enrollments, one per contract, shared by all certificates that need one at the time: a list is one call,
-//! however many certificates of the contract are created at once, and however many accounts hold the same credentials.
-//! Not here: what is looked for in them.
+//! The shared lists of enrollments, one per contract. A list is one call, however many certificates of the contract
+//! are created at once, and however many accounts hold the same credentials.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,34 +11,33 @@ use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
 
-/// How long to wait for a call that another budget group makes. Its budget may be used up, which must not stop this one;
-/// but the list of a large contract takes CPS many seconds, and is not to be asked for by each group.
+/// How long to wait for a call of another budget group. That group's budget may be used up, which must not block this
+/// group. But CPS needs many seconds to list a large contract, so not every group should list it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A list, with the time at which the call was begun.
 #[derive(Clone)]
 pub struct List {
-    /// When the call was begun: what was created before is in the list.
+    /// When the call began. The list has everything that was created before.
     pub begun: Timestamp,
     /// All enrollments of the contract.
     pub enrollments: Arc<Vec<Enrollment>>,
 }
 
-/// Whose view of which contract a list is. Only equal credentials see the same.
+/// Identifies a list: who asks, and for which contract. Only equal credentials see the same list.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Whom Akamai takes the client for.
+    /// The identity of the client at Akamai.
     pub client: Identity,
     /// The contract's ID.
     pub contract: String,
 }
 
-/// The newest list, and whose turn it is to read the next one.
+/// The newest list, and the locks that decide who reads the next one.
 #[derive(Default)]
 struct Shared {
     newest: Mutex<Option<List>>,
     turn: AsyncMutex<()>,
-    /// Within a group one call at a time: all its calls wait for the same budget.
+    /// One call at a time per group, because all calls of a group wait for the same budget.
     groups: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
 }
 
@@ -50,16 +48,16 @@ pub struct Lists {
 }
 
 impl Lists {
-    /// Forgets all lists that were begun before a time: nobody needs an old one, and a large contract's is megabytes.
+    /// Drops all lists that began before a time. Nobody needs them, and the list of a large contract takes megabytes.
     pub fn forget(&self, before: Timestamp) {
         locked(&self.shared).retain(|_, shared| {
-            // Whoever holds it is about to read.
+            // Another holder is about to read it.
             Arc::strong_count(shared) > 1 || shared.since(before).is_some()
         });
     }
 
-    /// A list that was begun after a time. Those who ask at once share one call; each passes the call that it would make,
-    /// which goes to its own budget group.
+    /// A list whose call began after a time. Certificates that ask at the same time share one call. Each passes the
+    /// call that it would make, which counts against its own budget group.
     ///
     /// # Errors
     /// The call's.
@@ -83,7 +81,7 @@ impl Lists {
         if let Some(list) = shared.since(after) {
             return Ok(list);
         }
-        // A list of a large contract is megabytes: the old one goes before the new one comes.
+        // The list of a large contract takes megabytes: drop the old one before the new one arrives.
         *locked(&shared.newest) = None;
         let begun = Timestamp::now();
         let list = List { begun, enrollments: Arc::new(read().await?) };

@@ -1,4 +1,4 @@
-//! Akamai CPS, as several parts of the operator use it. Not here: one call (`akamai_cps`), when to call (`akacert_core::life`).
+//! Calls to Akamai CPS that several parts of the operator share.
 
 pub mod export;
 pub mod lists;

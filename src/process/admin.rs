@@ -1,5 +1,5 @@
-//! The listener for kubelet and Prometheus: liveness, readiness, metrics; and for `kubectl port-forward`: what is logged.
-//! Not here: what is counted.
+//! The listener for the kubelet and Prometheus (liveness, readiness, metrics), and for `kubectl port-forward` (the
+//! log level).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,17 +16,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::process::telemetry::LogFilter;
 
-/// Whether the process is ready; set once, by whoever finds out.
+/// Whether the process is ready.
 #[derive(Clone, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
 impl Readiness {
-    /// From now on the process is ready, or is not.
     pub fn set(&self, ready: bool) {
         self.0.store(ready, Ordering::Relaxed);
     }
 
-    /// Whether the process is ready.
     #[must_use]
     pub fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -70,7 +68,8 @@ async fn logged(State(admin): State<Admin>) -> String {
     admin.log.get() + "\n"
 }
 
-/// Only from within the pod, which is where `kubectl port-forward` comes from: whoever may do that is RBAC's business.
+/// Accepts requests only from within the pod, which is where `kubectl port-forward` connects from. RBAC decides who
+/// may forward ports.
 async fn log(
     State(admin): State<Admin>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -121,7 +120,7 @@ mod tests {
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
-    /// With the layer that its filter lives with.
+    /// Returns the layer too, because the filter works only while its layer exists.
     fn admin() -> (Admin, impl Sized) {
         let (log, layer) = LogFilter::detached();
         (Admin { readiness: Readiness::default(), registry: Arc::default(), log }, layer)

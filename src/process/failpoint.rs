@@ -1,9 +1,9 @@
-//! Failpoints: the end-to-end tests kill the operator before and after each of its side effects.
+//! Failpoints, at which the end-to-end tests kill the operator: before and after each of its side effects.
 //!
-//! Compiled in only with the feature `failpoints`. `AKACERT_FAILPOINT=n` aborts the process when it comes by its nth
-//! failpoint. Not here: which side effects there are (`crate::reconcile::act`).
+//! Only the feature `failpoints` compiles them in. `AKACERT_FAILPOINT=n` aborts the process at the nth failpoint that
+//! it reaches.
 
-/// The process comes by a failpoint.
+/// Counts a failpoint, and aborts the process if it is the chosen one.
 #[cfg(feature = "failpoints")]
 pub fn reach(place: &str) {
     use std::sync::LazyLock;
@@ -16,12 +16,12 @@ pub fn reach(place: &str) {
     let number = PASSED.fetch_add(1, Ordering::SeqCst) + 1;
     tracing::debug!(number, place, "failpoint");
     if *FATAL == Some(number) {
-        // Standard error is not buffered: the line is out before the process is gone.
+        // Standard error is not buffered, so the line is out before the process aborts.
         eprintln!("failpoint {number}: {place}");
         std::process::abort();
     }
 }
 
-/// The process comes by a failpoint: nothing happens without the feature.
+/// Does nothing without the feature.
 #[cfg(not(feature = "failpoints"))]
 pub fn reach(_place: &str) {}

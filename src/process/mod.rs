@@ -1,4 +1,4 @@
-//! What any process needs: logs, metrics, health, failpoints. Nothing here knows what the process is for.
+//! What every process needs, whatever it does: logs, metrics, health, failpoints.
 
 pub mod admin;
 pub mod failpoint;

@@ -1,5 +1,4 @@
-//! Logs: one line an occurrence, for humans or as JSON; what is logged can be changed while the process runs.
-//! Not here: metrics.
+//! Logs: one line per event, as text or JSON. The log level can change while the process runs.
 
 use clap::ValueEnum;
 use tracing_subscriber::filter::ParseError;
@@ -16,32 +15,32 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is logged, of a process that runs.
+/// The log filter of the running process.
 #[derive(Clone)]
 pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
 
-/// Why what is logged could not be changed.
+/// Why the filter could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogFilterError {
-    /// The text is no filter.
+    /// The text is not a filter.
     #[error("not a filter such as `info` or `info,akacert=debug`: {0}")]
     Invalid(#[from] ParseError),
-    /// Nothing logs any more.
+    /// The process no longer logs.
     #[error("the process is ending: {0}")]
     Ending(#[from] reload::Error),
 }
 
 impl LogFilter {
-    /// What is logged now.
+    /// The current filter.
     #[must_use]
     pub fn get(&self) -> String {
         self.0.with_current(ToString::to_string).unwrap_or_default()
     }
 
-    /// Logs this from now on.
+    /// Replaces the filter.
     ///
     /// # Errors
-    /// [`LogFilterError`]; what was logged stays.
+    /// [`LogFilterError`]; the old filter stays.
     pub fn set(&self, filter: &str) -> Result<(), LogFilterError> {
         self.0.reload(EnvFilter::builder().parse(filter)?)?;
         tracing::info!(filter, "what is logged was changed");
@@ -52,7 +51,7 @@ impl LogFilter {
 /// Starts logging to standard error.
 ///
 /// # Errors
-/// The filter cannot be understood.
+/// The filter cannot be parsed.
 pub fn start(format: LogFormat, filter: &str) -> Result<LogFilter, ParseError> {
     let (filter, handle) = reload::Layer::new(EnvFilter::builder().parse(filter)?);
     let lines = fmt::layer().with_writer(std::io::stderr);
@@ -66,7 +65,7 @@ pub fn start(format: LogFormat, filter: &str) -> Result<LogFilter, ParseError> {
 
 #[cfg(test)]
 impl LogFilter {
-    /// One of a process that logs nothing, and the layer that it lives with.
+    /// A filter for a process that logs nothing, and the layer that keeps it alive.
     pub fn detached() -> (Self, reload::Layer<EnvFilter, Registry>) {
         let (layer, handle) = reload::Layer::new(EnvFilter::new("info"));
         (Self(handle), layer)

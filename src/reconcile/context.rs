@@ -1,4 +1,4 @@
-//! What a reconcile works with. Built once, by `crate::operator`.
+//! Everything that a reconcile needs. `crate::operator` builds it once.
 
 use std::sync::Arc;
 
@@ -18,37 +18,28 @@ use crate::cluster::index::Index;
 use crate::cps::lists::Lists;
 use crate::process::metrics::Metrics;
 
-/// Certificates by their common names, in lower case.
+/// Certificates by their common name, in lower case.
 pub type ByCommonName = Index<AkamaiCertificate, String>;
 
-/// What a reconcile works with.
 pub struct Context {
-    /// The API server.
     pub client: Client,
-    /// The accounts.
     pub accounts: Arc<accounts::Registry>,
-    /// Publishes tokens, and knows what is published.
+    /// Publishes objects, and knows which exist.
     pub publisher: Publisher,
-    /// What operator flags allow to be published.
+    /// What operator flags allow to publish.
     pub rules: Rules,
-    /// Fetches tokens.
     pub prober: Prober,
-    /// Asks DNS.
     pub dns: Dns,
-    /// The authorities that a deployed certificate may come from.
+    /// The trusted roots of deployed certificates.
     pub roots: Roots,
-    /// Lists of enrollments, shared.
+    /// The shared lists of enrollments.
     pub lists: Lists,
-    /// All certificates, by their common names.
     pub certificates: ByCommonName,
-    /// What is known of each certificate.
     pub knowledge: Knowledge,
-    /// Sends events.
     pub recorder: Recorder,
-    /// Counts.
     pub metrics: Arc<Metrics>,
-    /// Scale of all intervals; 1 for the real CPS.
+    /// The scale of all intervals; 1 for the real CPS.
     pub interval_scale: f64,
-    /// When certificates at rest are looked at from outside.
+    /// When to check certificates at rest from outside.
     pub outside: Pace,
 }

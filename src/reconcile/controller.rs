@@ -1,4 +1,4 @@
-//! When certificates are looked at: the controller that runs [`super::reconcile`] for each. Not here: a look.
+//! The controller of certificates: runs [`super::reconcile`] for each when it is due.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Watches the certificates. `gone` is called when some may have gone.
+    /// Watches the certificates, and calls `gone` when some may have been deleted.
     #[must_use]
     pub fn new(client: &Client, scope: &Scope, gone: impl Fn() + Send + 'static) -> Self {
         let (store, writer) = reflector::store();
@@ -45,19 +45,18 @@ impl Certificates {
         Self { controller: Controller::for_stream(watched, store).with_config(config), by_common_name }
     }
 
-    /// The certificates, as watched.
     #[must_use]
     pub fn store(&self) -> Store<AkamaiCertificate> {
         self.controller.store()
     }
 
-    /// Those that have a common name.
+    /// An index of the certificates by common name.
     #[must_use]
     pub fn by_common_name(&self) -> ByCommonName {
         self.by_common_name.clone()
     }
 
-    /// Runs until shutdown: certificates that change, and those that `wake` names.
+    /// Reconciles certificates that change and those that `wake` names, until shutdown.
     pub async fn run(
         self,
         ctx: Arc<Context>,

@@ -1,6 +1,7 @@
-//! The loop: observe a certificate, decide, report, do one step, observe again, until there is nothing to do but wait.
+//! The loop: observe a certificate, decide, report, carry out one step, and begin again, until the decision is to
+//! pause.
 //!
-//! Start reading at [`reconcile`]. Not here: what to do (`akacert_core::life`), how (`act`).
+//! Start reading at [`reconcile`]. `akacert_core::life` decides what to do, and `act` does it.
 
 pub mod act;
 pub mod context;
@@ -38,13 +39,13 @@ use act::{Gone, Subject, cluster_fault};
 use context::Context;
 use knowledge::Known;
 
-/// A certificate takes some thirty steps in its life; one that takes this many in one go runs in a circle.
+/// A certificate takes some thirty steps in its life. One that takes this many in a row is going in circles.
 const MOST_STEPS: usize = 500;
 
-/// Looks at one certificate and does what can be done now.
+/// Reconciles one certificate: does everything that can be done now.
 ///
 /// # Errors
-/// None: trouble becomes a condition, and another look.
+/// None: a failure becomes a condition, and another look follows.
 pub async fn reconcile(certificate: Arc<AkamaiCertificate>, ctx: Arc<Context>) -> Result<Action, Infallible> {
     let uid = certificate.uid().unwrap_or_default();
     let span = tracing::info_span!(
@@ -64,7 +65,7 @@ pub async fn reconcile(certificate: Arc<AkamaiCertificate>, ctx: Arc<Context>) -
     .await
 }
 
-/// Observe, decide, report, act; again and again, until the decision is to pause. Answers until when.
+/// Observes, decides, reports and acts until the decision is to pause. Returns the pause.
 async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context) -> Pause {
     let mut certificate = known.newest(watched);
     for _ in 0..MOST_STEPS {
@@ -137,7 +138,7 @@ fn decide(
     })
 }
 
-/// Does a step, and remembers what came of it.
+/// Carries out a step, and remembers the answer.
 async fn take(step: &Step, subject: &mut Subject<'_>, known: &mut Known, ctx: &Context) -> Result<(), Gone> {
     tracing::debug!(%step, "step");
     let begun = Timestamp::now();
@@ -154,7 +155,7 @@ async fn take(step: &Step, subject: &mut Subject<'_>, known: &mut Known, ctx: &C
     Ok(())
 }
 
-/// The status could not be written, so that nothing is done before it can be.
+/// The status could not be written. Nothing else happens until it can be.
 fn not_reported(next: Next, error: &kube::Error, known: &mut Known, ctx: &Context) -> Pause {
     let fault = cluster_fault(error);
     tracing::warn!(reason = %Reason::ClusterError, "{}", fault.message);
@@ -187,7 +188,7 @@ async fn report(
     let patch = Patch::Apply(json!({
         "apiVersion": AkamaiCertificate::api_version(&()),
         "kind": AkamaiCertificate::kind(&()),
-        // A resource of the same name that came in the meantime is another one.
+        // The UID keeps this from a new resource of the same name.
         "metadata": {"name": name, "uid": certificate.uid()},
         "status": status,
     }));
@@ -214,3 +215,6 @@ fn schedule(certificate: &AkamaiCertificate, scale: f64) -> Schedule {
     certificate.uid().hash(&mut hasher);
     Schedule { scale, seed: hasher.finish() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
-//! I/O: the resource is gone though its finalizer should have kept it, and CPS has an enrollment that nobody knows of.
+//! I/O: handles a resource that disappeared in spite of its finalizer, and left an enrollment in CPS that nobody
+//! knows of.
 //!
-//! The API server removes an object at once when it had no finalizer at the beginning of the deletion, even if it has got
-//! one meanwhile. A create can fall into that moment. Not here: how a resource ends otherwise (`akacert_core::life`).
+//! If an object has no finalizer when its deletion begins, the API server removes it at once, even if it gets a
+//! finalizer meanwhile. A create can happen at that moment.
 
 use akamai_cps::{Client, DeleteParams, Priority};
 use jiff::{SignedDuration, Timestamp};
@@ -12,11 +13,13 @@ use akacert_api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT
 use akacert_core::life::intent::Intent;
 use akacert_core::life::memory::Memory;
 
-/// A deletion takes so long at most. One that began before there was a finalizer can end after the enrollment was recorded.
+/// The longest time that a deletion takes. One that began before there was a finalizer can end after the enrollment
+/// was recorded.
 const DELETION: SignedDuration = SignedDuration::from_secs(10);
 
-/// Removes the enrollment that was made for a resource that is gone, if it was to be removed with the resource. An
-/// enrollment that was recorded is left alone otherwise: then somebody has taken the finalizer away, and may want it kept.
+/// Removes the enrollment of a resource that disappeared, if `deletionPolicy` asks for that. A recorded enrollment
+/// stays unless the deletion raced with the finalizer. Otherwise somebody removed the finalizer by hand, and may want
+/// to keep the enrollment.
 pub async fn clean_up(certificate: &AkamaiCertificate, client: Option<&Client>, memory: &Memory) {
     let Some(taken) = &memory.enrollment.taken else { return };
     let id = taken.enrollment;
@@ -42,7 +45,7 @@ pub async fn clean_up(certificate: &AkamaiCertificate, client: Option<&Client>, 
     }
 }
 
-/// The finalizer is new, and nobody was seen to delete the resource while it had one.
+/// Whether the finalizer is new, and nobody was seen to delete the resource while it had one.
 fn vanished_at_once(certificate: &AkamaiCertificate) -> bool {
     let intent = certificate.annotations().get(INTENT_ANNOTATION);
     let intent = intent.and_then(|intent| serde_json::from_str::<Intent>(intent).ok());

@@ -1,8 +1,7 @@
 //! Which URL has which answer: one entry per host, with the ConfigMaps that its tokens and its redirect come from.
-//! Not here: what is kept of one ConfigMap (`part`), the format of a ConfigMap (`akacert_core::published`), HTTP (`server`).
 //!
-//! For a while two ConfigMaps may answer the same URL, one of them of a certificate that is going. The ConfigMap whose name
-//! sorts first wins, in whatever order they arrive.
+//! Two ConfigMaps may answer the same URL for a while, when the certificate of one is being deleted. The ConfigMap
+//! whose name sorts first wins, whatever the order in which they arrive.
 
 mod part;
 #[cfg(test)]
@@ -24,14 +23,14 @@ use part::{Part, Path, parts};
 #[derive(Clone, Default)]
 pub struct Challenges(Arc<RwLock<Index>>);
 
-/// What there is for a host and a path.
+/// The answer for a host and a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     Answer(Bytes),
-    /// The path is a challenge's. The challenges of the host are redirected to this host.
+    /// The path is below the challenge path, and the host's challenges redirect to this host.
     Redirect(Arc<str>),
     UnknownPath,
-    /// No token is for this host.
+    /// No ConfigMap has a token for this host.
     UnknownHost,
 }
 
@@ -41,24 +40,22 @@ struct Index {
     sources: HashMap<Arc<str>, Source>,
     /// How many URLs have an answer.
     urls: usize,
-    /// The number of the newest listing.
     listing: u64,
 }
 
-/// What is known of one host: a part for each ConfigMap, ordered by the ConfigMap's name. Nearly always there is one.
+/// One part per ConfigMap, ordered by the ConfigMap's name. Nearly every host has only one.
 #[derive(Debug, Default, PartialEq)]
 struct Host(Vec<Part>);
 
-/// One ConfigMap.
 struct Source {
     hosts: Box<[Arc<str>]>,
-    /// The listing during or after which it was last seen.
+    /// The number of the last listing that had the ConfigMap, or during which an event changed it.
     seen: u64,
 }
 
 impl Challenges {
-    /// Takes in an event of the watch. What a listing holds is answered at once; what it does not hold is answered until
-    /// the listing is complete.
+    /// Applies an event of the watch. A new entry is served at once. During a listing, the index keeps old entries
+    /// until the listing is complete.
     pub fn take_in(&self, event: Event<ConfigMap>) {
         match event {
             Event::Init => self.change(|index| index.listing += 1),
@@ -73,7 +70,7 @@ impl Challenges {
         }
     }
 
-    /// What there is for a host, lower case and without a port, and a path.
+    /// Finds the answer. `host` is in lower case and without a port.
     #[must_use]
     pub fn find(&self, host: &str, path: &str) -> Found {
         self.0.read().unwrap_or_else(PoisonError::into_inner).find(host, path)
@@ -95,7 +92,7 @@ impl Challenges {
     }
 }
 
-/// The name of a ConfigMap, and what it holds. One that somebody spoilt holds nothing.
+/// The name of a ConfigMap, and its content. A ConfigMap that cannot be parsed counts as empty.
 fn content(config_map: &ConfigMap) -> (Arc<str>, Content) {
     let source = Arc::from(config_map.name_any());
     let content = read(config_map).unwrap_or_else(|error| {
@@ -120,7 +117,7 @@ impl Index {
         }
     }
 
-    /// Replaces what a ConfigMap held before.
+    /// Replaces the parts of a ConfigMap.
     fn put(&mut self, source: Arc<str>, parts: Vec<(String, Part)>) {
         self.remove(&source);
         if parts.is_empty() {
@@ -130,7 +127,7 @@ impl Index {
         self.sources.insert(source, Source { hosts, seen: self.listing });
     }
 
-    /// Adds one part to one host, and returns the name by which the index has the host.
+    /// Adds a part to a host, and returns the index's own copy of the host's name.
     fn add(&mut self, host: String, part: Part) -> Arc<str> {
         let name = match self.hosts.get_key_value(host.as_str()) {
             Some((name, _)) => name.clone(),
@@ -156,7 +153,7 @@ impl Index {
         }
     }
 
-    /// Removes the ConfigMaps that were last seen before the listing that is now complete.
+    /// Removes the ConfigMaps that the complete listing no longer has.
     fn remove_unlisted(&mut self) {
         let unlisted = self.sources.iter().filter(|(_, source)| source.seen < self.listing);
         let unlisted: Vec<Arc<str>> = unlisted.map(|(name, _)| name.clone()).collect();
@@ -170,7 +167,7 @@ impl Host {
     fn insert(&mut self, part: Part) {
         let Host(parts) = self;
         let place = parts.partition_point(|other| other.source() < part.source());
-        // Room for more than one would be wasted on nearly every host.
+        // Nearly every host has one part; spare capacity would be wasted.
         parts.reserve_exact(1);
         parts.insert(place, part);
     }
@@ -179,7 +176,6 @@ impl Host {
         self.0.retain(|part| part.source() != source);
     }
 
-    /// How many paths have an answer.
     fn urls(&self) -> usize {
         match self.0.as_slice() {
             [part] => part.paths().count(),
@@ -188,7 +184,7 @@ impl Host {
     }
 }
 
-/// A host name as the index has it: lower case, without the dot at the end of a fully qualified name.
+/// A host name as the index stores it: in lower case, without the trailing dot of a fully qualified name.
 pub(super) fn normalised(host: &str) -> Cow<'_, str> {
     let host = host.strip_suffix('.').unwrap_or(host);
     if host.bytes().any(|byte| byte.is_ascii_uppercase()) {

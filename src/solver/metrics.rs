@@ -1,4 +1,4 @@
-//! What the solver counts. Not here: serving the counters (`crate::process::admin`).
+//! The solver's metrics.
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric};
@@ -15,7 +15,6 @@ struct Labels {
     result: Outcome,
 }
 
-/// What became of a request.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
 #[allow(non_camel_case_types, reason = "as they stand in the metric")]
 pub(crate) enum Outcome {
@@ -26,14 +25,13 @@ pub(crate) enum Outcome {
     refused,
 }
 
-/// The solver's counters.
 #[derive(Clone)]
 pub struct SolverMetrics {
     requests: Family<Labels, Counter>,
 }
 
 impl SolverMetrics {
-    /// Counters, registered.
+    /// Creates and registers the counters.
     #[must_use]
     pub fn new(registry: &mut Registry, challenges: Challenges) -> Self {
         let requests = Family::default();

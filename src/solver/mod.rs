@@ -1,8 +1,7 @@
-//! `akacert solver`: answers the certificate authority's HTTP-01 requests (RFC 8555, section 8.3) with the tokens that the
-//! operator publishes as ConfigMaps. Stateless; any number of replicas.
+//! `akacert solver` answers the certificate authority's HTTP-01 requests (RFC 8555, section 8.3) with the tokens that
+//! the operator publishes as ConfigMaps. It is stateless, and can have any number of replicas.
 //!
-//! `watch` follows the ConfigMaps, `index` knows the answers, `server` speaks HTTP. Not here: writing the ConfigMaps
-//! (`akacert_core::published`).
+//! `watch` follows the ConfigMaps, `index` holds the answers, and `server` speaks HTTP.
 
 mod index;
 mod metrics;
@@ -45,7 +44,6 @@ pub struct Settings {
     pub admin_listen: SocketAddr,
 }
 
-/// Why the solver cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum SolverError {
     #[error(
@@ -70,14 +68,14 @@ pub async fn run(settings: Settings, log: LogFilter, shutdown: CancellationToken
     let metrics = SolverMetrics::new(&mut registry, challenges.clone());
     tracing::info!(listen = %settings.listen, namespace = settings.namespace, "the solver starts");
 
-    // The watch and the admin listener end with the server, after it has drained.
+    // The watch and the admin listener end after the server has drained.
     let done = CancellationToken::new();
     let follow = watch::follow(client, &settings.namespace, challenges.clone(), readiness.clone());
     let watch = done.run_until_cancelled(follow);
     let admin = async {
         let served =
             admin::serve(settings.admin_listen, readiness.clone(), registry, log, done.clone()).await;
-        // Without its probes the pod is of no use.
+        // A pod without probes is of no use.
         shutdown.cancel();
         served.map_err(failed(settings.admin_listen))
     };

@@ -1,5 +1,5 @@
-//! The HTTP server of the solver: open to the Internet through the Ingress controller, so everything about it is bounded.
-//! Not here: which URL has which answer (`index`).
+//! The solver's HTTP server. The Internet reaches it through the Ingress controller, so everything about it has a
+//! limit.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -26,22 +26,22 @@ use super::index::{Challenges, Found, normalised};
 use super::metrics::{Outcome, SolverMetrics};
 use crate::process::admin::Readiness;
 
-/// Bounds of the server.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Most connections at a time; further ones wait in the kernel.
+    /// The most connections at a time. Further ones wait in the kernel.
     pub connections: usize,
-    /// Longest wait for a request's head, on a new or an idle connection.
+    /// The longest wait for a request's head, on a new or idle connection.
     pub head_timeout: Duration,
-    /// Longest life of a connection; what is under way is still answered.
+    /// The longest life of a connection. A request in progress still gets its answer.
     pub connection_lifetime: Duration,
-    /// Largest head of a request, bytes.
+    /// The largest head of a request, in bytes.
     pub head_bytes: usize,
-    /// Most header fields of a request.
+    /// The most header fields of a request.
     pub headers: usize,
-    /// For how long it goes on accepting after a shutdown, not ready any more, until nobody sends requests here.
+    /// How long the server keeps accepting after a shutdown begins. It is no longer ready then, and traffic moves
+    /// away.
     pub drain: Duration,
-    /// How long it waits for connections to end after that.
+    /// How long it waits after that for connections to end.
     pub grace: Duration,
 }
 
@@ -59,7 +59,7 @@ impl Default for Limits {
     }
 }
 
-/// Answers challenges until shutdown, and then for as long as the limits say.
+/// Answers challenges until shutdown, and then for as long as the limits allow.
 pub async fn serve(
     listener: TcpListener,
     challenges: Challenges,
@@ -78,7 +78,7 @@ pub async fn serve(
     });
     loop {
         let accepted = async {
-            // A slot first: a connection that cannot be served is not accepted.
+            // Take a slot first, so as not to accept a connection that cannot be served.
             let slot = slots.clone().acquire_owned().await;
             (listener.accept().await, slot)
         };
@@ -93,7 +93,7 @@ pub async fn serve(
                     });
                 }
                 Err(error) => {
-                    // Out of file descriptors, most likely; accepting at once again would only burn CPU.
+                    // The process is probably out of file descriptors. Accepting again at once would only burn CPU.
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
@@ -148,15 +148,14 @@ async fn connection(
     }
 }
 
-/// What a request is answered with.
 enum Reply {
     Body(Bytes),
     Redirect(HeaderValue),
     NotFound,
 }
 
-/// A known host and path: exactly the body. Another challenge of a host that is redirected: where CPS serves it. Anything
-/// else: 404.
+/// A known host and path get exactly the body. Any other challenge of a redirected host is redirected to CPS.
+/// Everything else gets 404.
 fn respond<B: Body>(
     request: &Request<B>,
     challenges: &Challenges,
@@ -204,13 +203,14 @@ fn respond<B: Body>(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if !request.body().is_end_stream() {
-        // A body is never read, so nothing after it can be either.
+        // The server never reads a body, so it cannot read another request after it.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-/// The host that a request is for: that of an absolute URI, else of the one `Host` header (RFC 9112, section 3.2).
+/// The host that a request is for: from an absolute URI, otherwise from the only `Host` header (RFC 9112, section
+/// 3.2).
 fn requested_host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
     if let Some(host) = request.uri().host() {
         return Some(Cow::Borrowed(host));

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// No test waits longer than this for anything.
+/// The longest that a test waits for anything.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 pub(super) fn config_map(name: &str, tokens: serde_json::Value) -> ConfigMap {
@@ -60,7 +60,7 @@ async fn start(challenges: Challenges, limits: Limits) -> Running {
     Running { address, registry, readiness, shutdown, server }
 }
 
-/// No waiting at the end of a test.
+/// Limits that let a test end without waiting.
 fn limits() -> Limits {
     Limits { drain: Duration::ZERO, ..Limits::default() }
 }
@@ -211,7 +211,7 @@ async fn headers_that_are_too_large_or_too_many_are_refused() {
     for request in [large, many] {
         let answer = exchange(running.address, &request).await;
         assert!(!answer.contains("aaa.thumb"));
-        // Where the client still sends, its kernel may drop the answer; a served token would be worse.
+        // While the client still sends, its kernel may drop the answer. Only a served token would be wrong.
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
     }
 }
@@ -293,7 +293,7 @@ async fn challenges_of_a_host_with_a_standing_redirect_are_answered_where_cps_se
     .await;
     assert!(raw.starts_with("HTTP/1.1 302 Found\r\n"), "{raw}");
     assert!(raw.contains("location: http://dcv.akamai.com/.well-known/acme-challenge/bbb\r\n"), "{raw}");
-    // A token of its own wins, and nothing but challenges is redirected.
+    // A token wins over the redirect, and only challenges are redirected.
     assert_eq!(of("www.example.com", "/.well-known/acme-challenge/aaa").await, 200);
     for path in ["/", "/.well-known/acme-challenge", "/.well-known/acme-challengebbb"] {
         assert_eq!(of("www.example.com", path).await, 404, "{path}");

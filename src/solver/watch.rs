@@ -1,5 +1,5 @@
-//! Follows the ConfigMaps of the tokens: the list page by page, then each change, straight into the index. No copy of a
-//! ConfigMap stays. Not here: what is answered (`index`).
+//! Follows the ConfigMaps with tokens: reads the list page by page, then each change, straight into the index. It
+//! keeps no copy of a ConfigMap.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,10 +19,10 @@ use akacert_api::names::{CHALLENGES_COMPONENT, COMPONENT_LABEL};
 #[cfg(test)]
 mod tests;
 
-/// Most ConfigMaps in one answer of the API server. A ConfigMap may hold a thousand tokens, and a page is in memory whole.
+/// The most ConfigMaps in one page. A page is in memory as a whole, and each ConfigMap may hold a thousand tokens.
 const PAGE: u32 = 250;
 
-/// A ConfigMap without what the solver does not need, above all without the managed fields.
+/// A ConfigMap with only what the solver needs: above all, without managed fields.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "Wire")]
 struct Slim(ConfigMap);
@@ -76,7 +76,7 @@ impl Resource for Slim {
     }
 }
 
-/// Keeps the index in step with the ConfigMaps. It is ready once all of them have been seen.
+/// Keeps the index in step with the ConfigMaps, and sets `readiness` once it has seen all of them.
 pub(super) async fn follow(client: Client, namespace: &str, challenges: Challenges, readiness: Readiness) {
     let api: Api<Slim> = Api::namespaced(client, namespace);
     let labels = format!("{COMPONENT_LABEL}={CHALLENGES_COMPONENT}");

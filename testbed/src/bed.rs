@@ -1,4 +1,4 @@
-//! The test bed as a whole: it starts everything in order, and answers what tests ask.
+//! The test bed as a whole: starts everything in order, and offers tests what they need.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -21,12 +21,12 @@ use crate::records::{self, Access, Request};
 use crate::services::{self, SimulatorOptions};
 use crate::{bind, challtestsrv, gateway, namespace};
 
-/// How the test bed runs.
+/// The settings of a test bed.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What runs in it.
+    /// The parts to start.
     pub parts: Parts,
-    /// How the CPS simulator runs.
+    /// The settings of the CPS simulator.
     pub simulator: SimulatorOptions,
     /// How long the ingress controller gathers changes before it applies them.
     pub ingress_throttle: Duration,
@@ -52,17 +52,17 @@ pub struct TestBed {
     client: Client,
     access_log: PathBuf,
     simulator: Option<Process>,
-    /// For operators outside the cluster, once there was one.
+    /// For operators outside the cluster, once a test has started one.
     pub(crate) operator_kubeconfig: Mutex<Option<PathBuf>>,
     _kubelet: Kubelet,
     _others: Vec<Process>,
 }
 
 impl TestBed {
-    /// Starts everything. This works inside the namespaces only ([`crate::enter`]).
+    /// Starts everything. This works only inside the namespaces ([`crate::enter`]).
     ///
     /// # Errors
-    /// A part does not start; the error has what it said.
+    /// A part does not start; the error has its output.
     pub async fn start(options: &Options) -> Result<Self> {
         let parts = options.parts;
         let programs = Programs::find(parts)?;
@@ -107,7 +107,7 @@ impl TestBed {
             _kubelet: kubelet,
             _others: others,
         };
-        // Pebble's, and the simulator's own for the enrollments that it makes by itself.
+        // Pebble's, and the simulator's own for the enrollments that it creates by itself.
         let simulators = bed.control("GET", "/root", None).await?;
         let roots = [bed.acme_root().await?, simulators.as_str().unwrap_or_default().to_owned()].concat();
         std::fs::write(bed.trusted_roots(), roots)?;
@@ -121,7 +121,7 @@ impl TestBed {
         self.client.clone()
     }
 
-    /// The directory with its logs and files. They go with the test bed.
+    /// The directory with logs and files. It disappears with the test bed.
     #[must_use]
     pub fn work(&self) -> &Path {
         &self.work
@@ -141,7 +141,7 @@ impl TestBed {
     /// The directory with kubectl.
     ///
     /// # Errors
-    /// There is none.
+    /// The test bed has no kubectl.
     pub fn kubectl_directory(&self) -> Result<&Path> {
         self.programs.path("kubectl")?.parent().context("kubectl is in no directory")
     }
@@ -166,19 +166,19 @@ impl TestBed {
         Ok([("KUBECONFIG", kubeconfig.into()), ("PATH", path)])
     }
 
-    /// The certificate of the authority that signed the test bed's servers, PEM.
+    /// The certificate of the authority that signed the test bed's servers, as PEM.
     #[must_use]
     pub fn ca(&self) -> &str {
         self.authority.pem()
     }
 
-    /// A file with the roots of all authorities, PEM.
+    /// A file with the roots of all authorities, as PEM.
     #[must_use]
     pub fn trusted_roots(&self) -> PathBuf {
         self.work.join("roots.pem")
     }
 
-    /// The root certificate of the ACME authority, PEM.
+    /// The root certificate of the ACME authority, as PEM.
     ///
     /// # Errors
     /// The authority does not answer.
@@ -186,10 +186,10 @@ impl TestBed {
         services::acme_root(&self.authority).await
     }
 
-    /// Runs kubectl. Answers what it printed.
+    /// Runs kubectl, and returns its output.
     ///
     /// # Errors
-    /// It failed; the error has what it said.
+    /// kubectl failed; the error has its output.
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         let output = self.kubectl_command()?.args(arguments).output().await?;
         if !output.status.success() {
@@ -198,10 +198,10 @@ impl TestBed {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Runs `kubectl apply` with a manifest. Answers what it printed.
+    /// Runs `kubectl apply` with a manifest, and returns its output.
     ///
     /// # Errors
-    /// The API server refused it; the error has what it said.
+    /// The API server refused it; the error has its words.
     pub async fn apply(&self, manifest: &str) -> Result<String> {
         use tokio::io::AsyncWriteExt;
         let mut child = self
@@ -227,10 +227,10 @@ impl TestBed {
         Ok(command)
     }
 
-    /// Runs Helm. Answers what it printed.
+    /// Runs Helm, and returns its output.
     ///
     /// # Errors
-    /// It failed; the error has what it said.
+    /// Helm failed; the error has its output.
     pub async fn helm(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new(self.programs.path("helm")?);
         command.env("KUBECONFIG", self.kubeconfig()).env("HOME", &self.work).args(arguments);
@@ -241,7 +241,7 @@ impl TestBed {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// The requests that came to the ingress controller.
+    /// The requests that reached the ingress controller.
     ///
     /// # Errors
     /// The log cannot be read.
@@ -254,10 +254,26 @@ impl TestBed {
     /// # Errors
     /// The log cannot be read.
     pub fn audit_log(&self) -> Result<Vec<Request>> {
-        records::audit_log(&self.control_plane.audit_log)
+        self.audit_log_from(0)
     }
 
-    /// Ends the CPS simulator, and starts one with other options that goes on with its enrollments.
+    /// As [`TestBed::audit_log`], without its first bytes: after many tests it takes seconds to read all of it.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn audit_log_from(&self, byte: u64) -> Result<Vec<Request>> {
+        records::audit_log(&self.control_plane.audit_log, byte)
+    }
+
+    /// How long the audit log is by now, in bytes.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn audit_log_length(&self) -> Result<u64> {
+        Ok(std::fs::metadata(&self.control_plane.audit_log)?.len())
+    }
+
+    /// Replaces the CPS simulator by one with other options, which continues with the same enrollments.
     ///
     /// # Errors
     /// It does not start.
@@ -271,7 +287,7 @@ impl TestBed {
         Ok(())
     }
 
-    /// Makes a request to the control endpoint of the CPS simulator. Answers what it answered.
+    /// Sends a request to the control endpoint of the CPS simulator, and returns the answer.
     ///
     /// # Errors
     /// It does not answer, or refuses the request.
@@ -288,7 +304,7 @@ impl TestBed {
         Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
-    /// Everything that the pods of a Deployment have written, newest pod last.
+    /// The output of all pods of a Deployment, the newest pod last.
     ///
     /// # Errors
     /// The logs cannot be read.
@@ -302,7 +318,7 @@ impl TestBed {
     }
 }
 
-/// Starts the DNS. Every name leads to the ingress controller, unless BIND or a test says otherwise.
+/// Starts the DNS. Every name leads to the ingress controller, unless BIND or a test sets another address.
 async fn name_servers(work: &Path, programs: &Programs, parts: Parts) -> Result<Vec<Process>> {
     match parts {
         Parts::Demo => Ok(vec![challtestsrv::start(work, programs, &[(HOST, 53), (AUTHORITY, 53)]).await?]),
@@ -323,7 +339,7 @@ spec:
   controller: traefik.io/ingress-controller
 ";
 
-/// Tells several test beds of one process apart.
+/// Distinguishes several test beds of one process.
 fn unique() -> Result<u128> {
     Ok(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos())
 }

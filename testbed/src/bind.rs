@@ -1,4 +1,4 @@
-//! BIND: the authority for some zones. It forwards every other name to pebble-challtestsrv.
+//! BIND: the authoritative server of some zones. It forwards every other name to pebble-challtestsrv.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,22 +14,23 @@ use crate::requirements::{Purpose, on_path, require};
 /// A key that signs DNS messages (RFC 8945).
 #[derive(Clone, Copy, Debug)]
 pub struct Tsig {
-    /// Its name.
+    /// The key's name.
     pub name: &'static str,
-    /// Its algorithm.
+    /// The algorithm of its signatures.
     pub algorithm: &'static str,
-    /// The secret, base64.
+    /// The secret in base64.
     pub secret: &'static str,
 }
 
-/// The zone that everybody who has [`DYN_TSIG`] may change. Each name in it leads to the ingress controller, unless there
-/// is a record below it: with `_acme-challenge.www.dyn.test`, `www.dyn.test` exists, so the wildcard no longer holds for
-/// it. A test that needs both gives the name an address with [`TestBed::dns_update`](crate::TestBed::dns_update).
+/// The zone that everybody with [`DYN_TSIG`] may change. Each name in it leads to the ingress controller, unless a
+/// record exists below it: with `_acme-challenge.www.dyn.test`, the name `www.dyn.test` exists, and the wildcard no
+/// longer applies to it. A test that needs both gives the name an address with
+/// [`TestBed::dns_update`](crate::TestBed::dns_update).
 pub const DYN_ZONE: &str = "dyn.test";
-/// The domain in which external-dns writes TXT records. Nobody else writes any there.
+/// The domain in which only external-dns writes TXT records.
 pub const EXTERNAL_DNS_DOMAIN: &str = "ext.dyn.test";
-/// The zones that the CPS simulator writes as Edge DNS. The first delegates the second. Their names lead to the ingress
-/// controller as those in [`DYN_ZONE`] do.
+/// The zones that the CPS simulator writes to as Edge DNS. The first delegates the second. Their names lead to the
+/// ingress controller, as those in [`DYN_ZONE`] do.
 pub const EDGE_ZONES: [&str; 2] = ["edge.test", "child.edge.test"];
 /// The key for [`DYN_ZONE`].
 pub const DYN_TSIG: Tsig = Tsig {
@@ -45,7 +46,7 @@ pub const EDGE_TSIG: Tsig = Tsig {
 };
 
 impl Tsig {
-    /// In the configuration of BIND.
+    /// The statement for BIND's configuration.
     fn statement(&self) -> String {
         format!("key \"{}\" {{ algorithm {}; secret \"{}\"; }};\n", self.name, self.algorithm, self.secret)
     }
@@ -60,7 +61,7 @@ pub async fn start(work: &Path) -> Result<Process> {
     fs::create_dir_all(&directory)?;
     fs::write(directory.join("dyn.key"), DYN_TSIG.statement())?;
     fs::write(edge_key(work), EDGE_TSIG.statement())?;
-    // With records below it, the domain exists, so the zone's own wildcard no longer holds in it.
+    // With records below it, the domain exists, and the zone's own wildcard no longer applies to it.
     let external_dns = format!("*.{EXTERNAL_DNS_DOMAIN}. A {HOST}\n");
     fs::write(directory.join(DYN_ZONE), zone(&format!("ns1 A {HOST}\n{external_dns}")))?;
     let [parent, child] = EDGE_ZONES;
@@ -68,7 +69,7 @@ pub async fn start(work: &Path) -> Result<Process> {
     fs::write(directory.join(child), zone(""))?;
     let configuration = directory.join("named.conf");
     fs::write(&configuration, self::configuration(work))?;
-    // An AppArmor profile keeps /usr/sbin/named from the test bed's files; it does not concern a copy.
+    // An AppArmor profile keeps /usr/sbin/named away from the test bed's files. It does not apply to a copy.
     let program = directory.join("named");
     require(Purpose::Shell, &["named"])?;
     fs::copy(on_path("named").context("`named` is not on PATH")?, &program)?;
@@ -87,7 +88,7 @@ pub fn edge_key(work: &Path) -> PathBuf {
     work.join("edge-dns.key")
 }
 
-/// The file in which BIND writes down what it is asked.
+/// BIND's log of queries.
 pub fn query_log(work: &Path) -> PathBuf {
     work.join("logs/queries.log")
 }

@@ -1,4 +1,5 @@
-//! pebble-challtestsrv: a DNS that leads every name to the ingress controller, unless a test says otherwise.
+//! pebble-challtestsrv: a DNS server that leads every name to the ingress controller, unless a test sets something
+//! else.
 
 use std::path::Path;
 
@@ -10,10 +11,10 @@ use crate::network::{CPS, CPS_HOST, DCV_HOST, HOST};
 use crate::process::Process;
 use crate::programs::Programs;
 
-/// Where it answers when BIND is in front of it.
+/// Its address when BIND is in front of it.
 pub const BEHIND_BIND: (&str, u16) = (HOST, 8053);
 
-/// Starts it, to answer at some addresses.
+/// Starts it at some addresses.
 ///
 /// # Errors
 /// It does not start.
@@ -38,8 +39,8 @@ pub async fn start(work: &Path, programs: &Programs, addresses: &[(&str, u16)]) 
     Ok(dns)
 }
 
-/// Gives a name an IPv4 address of its own, instead of the one it has. This and what follows is for names outside of
-/// BIND's zones.
+/// Gives a name its own IPv4 address, in place of the one that it has. This function and those below are for names
+/// outside BIND's zones.
 ///
 /// # Errors
 /// The DNS does not answer.
@@ -47,12 +48,12 @@ pub async fn set_address(name: &str, address: &str) -> Result<()> {
     set_addresses(name, &[address]).await
 }
 
-/// Gives a name IPv4 addresses of its own, instead of those it has. Answers have them in ascending order.
+/// Gives a name its own IPv4 addresses, in place of those that it has. Answers list them in ascending order.
 ///
 /// # Errors
 /// The DNS does not answer.
 pub async fn set_addresses(name: &str, addresses: &[&str]) -> Result<()> {
-    // To add some would leave the old ones.
+    // Adding some would leave the old ones.
     clear_addresses(name).await?;
     manage("add-a", json!({"host": host(name), "addresses": addresses})).await
 }
@@ -65,7 +66,7 @@ pub async fn clear_addresses(name: &str) -> Result<()> {
     manage("clear-a", json!({"host": host(name)})).await
 }
 
-/// Gives a name IPv6 addresses, instead of those it has. At first it has none.
+/// Gives a name IPv6 addresses, in place of those that it has. Initially it has none.
 ///
 /// # Errors
 /// The DNS does not answer.
@@ -74,7 +75,7 @@ pub async fn set_ipv6_addresses(name: &str, addresses: &[&str]) -> Result<()> {
     manage("add-aaaa", json!({"host": host(name), "addresses": addresses})).await
 }
 
-/// Takes all IPv6 addresses from a name.
+/// Removes all IPv6 addresses of a name.
 ///
 /// # Errors
 /// The DNS does not answer.
@@ -90,7 +91,7 @@ pub async fn set_alias(name: &str, target: &str) -> Result<()> {
     manage("set-cname", json!({"host": host(name), "target": host(target)})).await
 }
 
-/// Lets an alias be a name with addresses again.
+/// Turns an alias into a name with addresses again.
 ///
 /// # Errors
 /// The DNS does not answer.
@@ -98,7 +99,8 @@ pub async fn clear_alias(name: &str) -> Result<()> {
     manage("clear-cname", json!({"host": host(name)})).await
 }
 
-/// Gives a name CAA records, instead of those it has. Each is a tag and a value, such as `("issue", "letsencrypt.org")`.
+/// Gives a name CAA records, in place of those that it has. Each is a tag and a value, such as `("issue",
+/// "letsencrypt.org")`.
 ///
 /// # Errors
 /// The DNS does not answer.
@@ -108,7 +110,7 @@ pub async fn set_caa(name: &str, policies: &[(&str, &str)]) -> Result<()> {
     manage("add-caa", json!({"host": host(name), "policies": policies})).await
 }
 
-/// Takes the CAA records from a name.
+/// Removes the CAA records of a name.
 ///
 /// # Errors
 /// The DNS does not answer.

@@ -1,5 +1,5 @@
-//! A command in a PID namespace of its own. When the command ends, or this process, or a signal asks this process to
-//! end, the kernel ends everything that the command has started.
+//! A command in its own PID namespace. When the command ends, when this process ends, or when a signal asks this
+//! process to end, the kernel ends everything that the command has started.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,12 +11,12 @@ use nix::sys::signal::Signal;
 use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Which network a contained command has.
+/// The network of a contained command.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Network {
     /// The machine's.
     Machine,
-    /// A new one, and with it mounts and a `/proc` of its own.
+    /// A new network, with its own mounts and its own `/proc`.
     Own,
 }
 
@@ -25,22 +25,23 @@ pub enum Network {
 pub enum End {
     /// By itself.
     Exited(ExitStatus),
-    /// With this process, which this signal asked to end.
+    /// Together with this process, because this signal asked it to end.
     Asked(Signal),
 }
 
-/// The signals that ask a process to end. The last is what a terminal sends that is closed.
+/// The signals that ask a process to end. A terminal sends the last one when it closes.
 const ASKING: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP];
 
 /// How long the kernel may take to end the processes of a namespace.
 const GRACE: Duration = Duration::from_secs(5);
-/// Between two looks whether it has.
+/// The interval between two checks whether it has.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// A command that runs a program contained.
 ///
-/// `setpriv` lets the kernel kill `unshare` when this process ends in whatever way, and `unshare` does the same for the
-/// first process in the namespace, with which the kernel kills all others. Rust offers no safe way to ask for that.
+/// With `setpriv` the kernel kills `unshare` when this process ends for any reason. `unshare` does the same for the
+/// first process in the namespace, and with that one the kernel kills all others. Rust offers no safe way to ask for
+/// this.
 pub fn command(network: Network, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "unshare", "--user", "--map-root-user"]);
@@ -52,10 +53,11 @@ pub fn command(network: Network, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs a contained command until it ends, or until a signal asks this process to end. Nothing of it is left afterwards.
+/// Runs a contained command until it ends, or until a signal asks this process to end. Nothing of it is left
+/// afterwards.
 ///
 /// # Errors
-/// It cannot be started, or not be ended.
+/// It cannot be started or ended.
 pub async fn run(command: Command) -> Result<End> {
     let mut asked = Vec::new();
     for asking in ASKING.into_iter().filter(|signal| !is_ignored(*signal)) {
@@ -75,7 +77,7 @@ pub async fn run(command: Command) -> Result<End> {
     }
 }
 
-/// Whether whoever started this process wants it to outlive a signal, as `nohup` does.
+/// Whether the parent process wants this process to survive a signal, as `nohup` does.
 fn is_ignored(signal: Signal) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -83,8 +85,8 @@ fn is_ignored(signal: Signal) -> bool {
     mask & (1 << (signal as u32 - 1)) != 0
 }
 
-/// Kills `unshare`, with which the kernel kills the first process in the namespace and all others, and waits until they
-/// are gone: the first one is the last to go.
+/// Kills `unshare`, whereupon the kernel kills the first process in the namespace and with it all others. Waits until
+/// the first one is gone, because it is the last to go.
 async fn end(unshare: &mut Child) -> Result<()> {
     let first = unshare.id().map(children).unwrap_or_default();
     unshare.kill().await.context("cannot end what this process has started")?;
@@ -96,7 +98,7 @@ async fn end(unshare: &mut Child) -> Result<()> {
     tokio::time::timeout(GRACE, gone).await.context("the kernel does not end what this process has started")
 }
 
-/// Whether a process has ended. A zombie has, even if nobody asks how.
+/// Whether a process has ended. A zombie has ended, even if nobody has collected its status.
 fn is_gone(pid: u32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
     // The state follows the name, which is in parentheses.

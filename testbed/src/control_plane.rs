@@ -1,4 +1,4 @@
-//! etcd, kube-apiserver and kube-controller-manager, unmodified, with RBAC in force and an audit log.
+//! etcd, kube-apiserver and kube-controller-manager, unmodified, with RBAC enforced and an audit log.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::programs::Programs;
 const ADMIN_TOKEN: &str = "testbed-admin";
 const CONTROLLER_MANAGER_TOKEN: &str = "testbed-controller-manager";
 
-/// Tests look at the requests of service accounts only.
+/// Tests read only the requests of service accounts.
 const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived, ResponseStarted]
@@ -38,7 +38,7 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts it and waits until it is ready.
+    /// Starts the control plane, and waits until it is ready.
     ///
     /// # Errors
     /// A part does not start.

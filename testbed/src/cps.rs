@@ -1,4 +1,4 @@
-//! What tests ask of CPS, through the client and through the control endpoint of the simulator.
+//! What tests read from CPS and change there, through the client and the control endpoint of the simulator.
 
 use akamai_cps::types::EnrollmentId;
 use akamai_cps::{Client, Credentials, Priority};
@@ -13,26 +13,26 @@ use crate::services::EDGERC;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Call {
-    /// HTTP method.
+    /// The HTTP method.
     pub method: String,
     /// The path, with placeholders for numbers.
     pub pattern: String,
     /// The enrollment that it concerned.
     pub enrollment_id: Option<u64>,
-    /// The account switch key it was made with.
+    /// The account switch key of the call.
     pub account: Option<String>,
-    /// HTTP status of the answer, even if the simulator then lost the answer on purpose.
+    /// The HTTP status of the answer, even if the simulator then lost the answer on purpose.
     pub status: u16,
     /// Whether this polled a change and got the same answer as before.
     pub waiting: bool,
 }
 
-/// A certificate in production, PEM.
+/// A certificate in production, as PEM.
 #[derive(Clone, Debug)]
 pub struct Deployed {
     /// The certificate.
     pub certificate: String,
-    /// The certificates that lead to its root.
+    /// The certificates from its issuer to the root.
     pub trust_chain: String,
 }
 
@@ -45,7 +45,7 @@ impl TestBed {
         Ok(self.akamai()?.with(Priority::Poll, "test"))
     }
 
-    /// A client of Edge DNS that is not the operator's and knows nothing of what that writes.
+    /// A client of Edge DNS that is independent of the operator's.
     ///
     /// # Errors
     /// It cannot be made.
@@ -66,7 +66,7 @@ impl TestBed {
     /// The certificate that an enrollment has in production.
     ///
     /// # Errors
-    /// There is none.
+    /// It has none.
     pub async fn deployed_certificate(&self, enrollment: u64) -> Result<Deployed> {
         let deployments = self.cps()?.get_deployments(EnrollmentId(enrollment)).await?;
         let primary = deployments.production.and_then(|production| production.primary_certificate);
@@ -77,7 +77,7 @@ impl TestBed {
         })
     }
 
-    /// Every call that the simulator has answered since a test told it to forget them.
+    /// The calls that the simulator has answered since the last reset.
     ///
     /// # Errors
     /// It does not answer.

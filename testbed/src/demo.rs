@@ -1,4 +1,4 @@
-//! The demonstration: from `kubectl apply` to Ready, and the proof that it really happened.
+//! The demonstration: from `kubectl apply` to Ready, with proof that it really happened.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use tokio::process::Command;
 const DEADLINE: Duration = Duration::from_secs(120);
 const NAMES: [&str; 3] = ["www.example.com", "example.com", "api.example.com"];
 
-/// Runs the demonstration. With all parts it then leaves everything running and opens a shell.
+/// Runs the demonstration. With all parts, it then opens a shell and leaves everything running.
 pub async fn run(parts: Parts, built: &[Built]) -> Result<ExitCode> {
     let clock = Instant::now();
     let bind = if parts == Parts::All { "BIND, " } else { "" };
@@ -24,7 +24,7 @@ pub async fn run(parts: Parts, built: &[Built]) -> Result<ExitCode> {
             "starting etcd, kube-apiserver, kube-controller-manager, Traefik, {bind}Pebble and the CPS simulator"
         ),
     );
-    // Slow enough to watch, fast enough to wait for: what takes CPS an hour takes some seconds.
+    // Slow enough to watch, and fast enough to wait for: an hour of CPS becomes some seconds.
     let simulator = SimulatorOptions { speed: 400.0, ..SimulatorOptions::default() };
     let bed = TestBed::start(&Options { parts, simulator, ..Options::default() }).await?;
     say(&clock, "kubectl apply -k: the CRDs, the operator and the solver");
@@ -52,7 +52,7 @@ pub async fn run(parts: Parts, built: &[Built]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The table of what took how long.
+/// The table of durations.
 fn took(built: &[Built], started: Duration, ready: Duration) -> String {
     let mut parts: Vec<_> = built.iter().map(|built| (format!("build {}", built.what), built.took)).collect();
     parts.push(("start the test bed and the operator".into(), started));
@@ -67,8 +67,8 @@ fn say(clock: &Instant, what: &str) {
     println!("[{:6.1} s] {what}", clock.elapsed().as_secs_f64());
 }
 
-/// Shows the conditions until the certificate is Ready. On a terminal the table changes in place, elsewhere it is printed
-/// anew with each change.
+/// Shows the conditions until the certificate is Ready. On a terminal the table changes in place. Elsewhere each
+/// change prints a new one.
 async fn watch(bed: &TestBed, applied: &Instant) -> Result<DynamicObject> {
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("akacert.io", "v1alpha1", "AkamaiCertificate"));
     let api: Api<DynamicObject> = Api::namespaced_with(bed.client(), "shop", &kind);
@@ -89,7 +89,7 @@ async fn watch(bed: &TestBed, applied: &Instant) -> Result<DynamicObject> {
                 println!();
             }
             for line in &table {
-                // A line that wraps would spoil the table. `kubectl describe` shows the whole message.
+                // A wrapped line would break the table. `kubectl describe` shows the whole message.
                 println!("  {}", fitting(line));
             }
             std::io::stdout().flush()?;
@@ -121,7 +121,8 @@ fn conditions(object: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Shows the certificate with its names and expiry, that its chain is valid, and the token requests that proved the names.
+/// Shows the certificate with its names and expiry, the verification of its chain, and the token requests that proved
+/// the names.
 async fn prove(bed: &TestBed, certificate: &DynamicObject) -> Result<()> {
     let id = certificate
         .data
@@ -130,49 +131,33 @@ async fn prove(bed: &TestBed, certificate: &DynamicObject) -> Result<()> {
         .context("no enrollment ID")?;
     println!("The proof");
     println!("---------");
+    show_certificate(bed, id).await?;
+    show_requests(bed)
+}
+
+async fn show_certificate(bed: &TestBed, enrollment: u64) -> Result<()> {
     let files = bed.work().join("proof");
     std::fs::create_dir_all(&files)?;
-    let (leaf, chain, root) = (files.join("leaf.pem"), files.join("chain.pem"), files.join("root.pem"));
-    let deployed = bed.deployed_certificate(id).await?;
+    let file = |name: &str| files.join(name).to_string_lossy().into_owned();
+    let (leaf, chain, root) = (file("leaf.pem"), file("chain.pem"), file("root.pem"));
+    let deployed = bed.deployed_certificate(enrollment).await?;
     std::fs::write(&leaf, &deployed.certificate)?;
     std::fs::write(&chain, &deployed.trust_chain)?;
     std::fs::write(&root, bed.acme_root().await?)?;
     println!("$ openssl x509 -in leaf.pem -noout -issuer -serial -dates -ext subjectAltName");
-    let text = output(
-        "openssl",
-        &[
-            "x509",
-            "-in",
-            &leaf.to_string_lossy(),
-            "-noout",
-            "-issuer",
-            "-serial",
-            "-dates",
-            "-ext",
-            "subjectAltName",
-        ],
-    )
-    .await?;
+    let show = ["x509", "-in", &leaf, "-noout", "-issuer", "-serial", "-dates", "-ext", "subjectAltName"];
+    let text = output("openssl", &show).await?;
     print!("{text}");
     for name in NAMES {
         ensure!(text.contains(&format!("DNS:{name}")), "the certificate does not cover {name}");
     }
     println!("$ openssl verify -CAfile pebble-root.pem -untrusted chain.pem leaf.pem");
-    print!(
-        "{}",
-        output(
-            "openssl",
-            &[
-                "verify",
-                "-CAfile",
-                &root.to_string_lossy(),
-                "-untrusted",
-                &chain.to_string_lossy(),
-                &leaf.to_string_lossy()
-            ]
-        )
-        .await?
-    );
+    let verify = ["verify", "-CAfile", &root, "-untrusted", &chain, &leaf];
+    print!("{}", output("openssl", &verify).await?);
+    Ok(())
+}
+
+fn show_requests(bed: &TestBed) -> Result<()> {
     println!("The authority's requests in Traefik's access log:");
     for name in NAMES {
         let fetched = bed.access_log()?.into_iter().find(|access| {
@@ -214,7 +199,7 @@ Everything is running. Try:
     Ok(())
 }
 
-/// A line as far as it fits, and that it goes on.
+/// The part of a line that fits, with a mark if more follows.
 fn fitting(line: &str) -> String {
     const WIDTH: usize = 150;
     match line.char_indices().nth(WIDTH) {

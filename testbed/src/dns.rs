@@ -1,4 +1,4 @@
-//! What tests ask of the DNS, and change in the zones of BIND.
+//! What tests read from the DNS, and change in BIND's zones.
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::io::AsyncWriteExt;
@@ -10,7 +10,7 @@ use crate::network::HOST;
 use crate::records::{self, Query};
 
 impl TestBed {
-    /// What BIND was asked, in order. The ACME authority asks the server [`AUTHORITY`](crate::AUTHORITY).
+    /// The queries that BIND got, in order. The ACME authority queries the server at [`AUTHORITY`](crate::AUTHORITY).
     ///
     /// # Errors
     /// The log cannot be read.
@@ -22,7 +22,7 @@ impl TestBed {
     /// `add www.dyn.test 1 A 10.77.0.1` or `delete www.dyn.test A`.
     ///
     /// # Errors
-    /// BIND refused them; the error has what nsupdate said.
+    /// BIND refused them; the error has the output of nsupdate.
     pub async fn dns_update(&self, changes: &[&str]) -> Result<()> {
         let edge =
             |name: &str| EDGE_ZONES.iter().any(|zone| name == *zone || name.ends_with(&format!(".{zone}")));
@@ -30,7 +30,7 @@ impl TestBed {
         update(Some(if of_edge { &EDGE_TSIG } else { &DYN_TSIG }), changes).await
     }
 
-    /// As [`TestBed::dns_update`], without a key.
+    /// Like [`TestBed::dns_update`], without a key.
     ///
     /// # Errors
     /// BIND refused them, as it should.
@@ -46,7 +46,7 @@ impl TestBed {
         Ok(records::txt_values(&self.dig(&["+short", name, "TXT"]).await?))
     }
 
-    /// Runs dig against BIND. Answers what it printed.
+    /// Runs dig against BIND, and returns its output.
     ///
     /// # Errors
     /// It failed.

@@ -1,4 +1,4 @@
-//! external-dns, as tests of DNSEndpoint objects need it.
+//! external-dns, for tests of DNSEndpoint objects.
 
 use anyhow::Result;
 use tokio::process::Command;
@@ -9,9 +9,9 @@ use crate::network::HOST;
 use crate::process::Process;
 
 impl TestBed {
-    /// Starts external-dns, which publishes the TXT records of DNSEndpoint objects below
+    /// Starts external-dns. It publishes the TXT records of DNSEndpoint objects below
     /// [`EXTERNAL_DNS_DOMAIN`](crate::EXTERNAL_DNS_DOMAIN), and removes every other TXT record there. Without
-    /// `--registry=noop` it would keep a registry, which misses TXT records, so that it would never change or delete one
+    /// `--registry=noop` it would keep a registry that misses TXT records, and would never change or delete one
     /// (kubernetes-sigs/external-dns#6718).
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl TestBed {
             format!("--rfc2136-tsig-keyname={}", DYN_TSIG.name),
             format!("--rfc2136-tsig-secret={}", DYN_TSIG.secret),
             format!("--rfc2136-tsig-secret-alg={}", DYN_TSIG.algorithm),
-            // It compares with what the zone has.
+            // It compares with the content of the zone.
             "--rfc2136-tsig-axfr".into(),
             "--rfc2136-min-ttl=1s".into(),
             format!("--metrics-address={HOST}:7979"),

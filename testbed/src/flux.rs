@@ -1,4 +1,4 @@
-//! The CRD of Flux's Kustomization, for the manifests that users give Flux. Flux itself does not run here.
+//! The CRD of Flux's Kustomization, to check manifests for Flux. Flux itself does not run here.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! The Gateway API: its CRDs, a class of Traefik's, and two Gateways on the ingress controller's port.
+//! The Gateway API: its CRDs, a GatewayClass of Traefik, and two Gateways on the ingress controller's port.
 
 use std::path::Path;
 
@@ -9,9 +9,9 @@ use crate::programs::{Parts, Programs};
 
 /// The namespace of the Gateways.
 pub const GATEWAYS: &str = "infra";
-/// The Gateway whose listener `http` takes routes from every namespace.
+/// The Gateway whose listener `http` accepts routes from every namespace.
 pub const PUBLIC_GATEWAY: &str = "public";
-/// The Gateway whose listener `http` takes routes from its own namespace only.
+/// The Gateway whose listener `http` accepts only routes from its own namespace.
 pub const PRIVATE_GATEWAY: &str = "private";
 
 /// The objects that a platform team sets up.
@@ -39,9 +39,10 @@ spec:
   listeners: [{name: http, protocol: HTTP, port: 80, allowedRoutes: {namespaces: {from: Same}}}]
 ";
 
-/// Installs the CRDs of the Gateway API, which Traefik wants to find, and with all parts that of external-dns.
+/// Installs the CRDs of the Gateway API, which Traefik expects. With all parts, it also installs that of
+/// external-dns.
 ///
-/// # Errors
+/// ⏎ # Errors
 /// The API server refuses them.
 pub async fn install_crds(work: &Path, programs: &Programs, parts: Parts, kubeconfig: &Path) -> Result<()> {
     let mut files = Vec::new();

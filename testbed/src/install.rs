@@ -1,4 +1,4 @@
-//! Installs akacert in the test bed as a user would: with kubectl, and then it waits for the rollouts.
+//! Installs akacert in the test bed as a user would, with kubectl, and waits for the rollouts.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ const OPERATOR_PODS: &str = "app.kubernetes.io/component=operator";
 /// The Secret with the simulator's credentials.
 pub const SECRET: &str = "akamai-simulator";
 
-/// The file of one of the manifests in `manifests/`.
+/// The path of a manifest in `manifests/`.
 #[must_use]
 pub fn manifest(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests").join(path)
@@ -53,7 +53,7 @@ impl TestBed {
     /// # Errors
     /// As [`TestBed::install`].
     pub async fn deploy(&self) -> Result<()> {
-        // From now on the ServiceAccount may be another one.
+        // From now on the ServiceAccount may be a new one.
         *self.operator_kubeconfig.lock().await = None;
         self.kubectl(&[
             "apply",
@@ -66,8 +66,8 @@ impl TestBed {
         self.rolled_out().await
     }
 
-    /// Starts an operator outside the cluster, instead of the Deployment's, with the operator's ServiceAccount. A test that
-    /// kills it does not want kubelet to start it again.
+    /// Starts an operator outside the cluster, with the operator's ServiceAccount, in place of the Deployment's. A
+    /// test that kills the operator does not want the kubelet to restart it.
     ///
     /// # Errors
     /// There is no token, or it does not start.
@@ -75,8 +75,8 @@ impl TestBed {
         self.named_operator_process("operator", flags, variables).await
     }
 
-    /// As [`TestBed::operator_process`], for several operators. The name stands for that of the pod. Each operator needs
-    /// an `--admin-listen` of its own.
+    /// Like [`TestBed::operator_process`], for several operators. The name takes the place of the pod's. Each
+    /// operator needs its own `--admin-listen`.
     ///
     /// # Errors
     /// There is no token, or it does not start.
@@ -86,7 +86,7 @@ impl TestBed {
         flags: &[&str],
         variables: &[(&str, &str)],
     ) -> Result<Process> {
-        // They share a token, since some tests start a hundred.
+        // They share a token, because some tests start a hundred operators.
         let mut known = self.operator_kubeconfig.lock().await;
         let kubeconfig = match &*known {
             Some(kubeconfig) => kubeconfig.clone(),
@@ -96,13 +96,11 @@ impl TestBed {
             }
         };
         let mut command = Command::new(programs::own("akacert")?);
+        command.args(["operator", "--probe-allow=10.77.0.0/16", "--no-request-limits"]);
+        if !flags.iter().any(|flag| flag.starts_with("--log=")) {
+            command.arg("--log=info,akacert=debug");
+        }
         command
-            .args([
-                "operator",
-                "--log=info,akacert=debug",
-                "--probe-allow=10.77.0.0/16",
-                "--no-request-limits",
-            ])
             .arg(format!("--allow-endpoint=https://{CPS_HOST}"))
             .arg(format!("--endpoint-ca-file={}", self.work().join("ca.pem").display()))
             .arg(format!("--trusted-roots={}", self.trusted_roots().display()))
@@ -180,7 +178,7 @@ impl TestBed {
     /// Waits until operator and solver are ready.
     ///
     /// # Errors
-    /// They are not within a minute.
+    /// They are not ready within a minute.
     pub async fn rolled_out(&self) -> Result<()> {
         for deployment in ["deployment/akacert-operator", "deployment/akacert-solver"] {
             self.kubectl(&["-n", NAMESPACE, "rollout", "status", deployment, "--timeout=60s"]).await?;

@@ -3,7 +3,7 @@
 //! test bed starts outlives it.
 //!
 //! `programs` finds or builds the programs, `namespace` makes the namespaces, and `bed` starts the programs in them. The
-//! other modules are about one program each, or add to [`TestBed`] what tests ask of one.
+//! other modules are about one program each, or add to [`TestBed`] what tests need from one.
 //!
 //! ```no_run
 //! fn main() -> anyhow::Result<()> {
@@ -15,8 +15,6 @@
 //!     })
 //! }
 //! ```
-//!
-//! Not here: tests.
 
 mod bed;
 mod bind;
@@ -53,13 +51,13 @@ pub use install::{NAMESPACE, SECRET, manifest};
 pub use monitoring::PROMETHEUS;
 pub use namespace::{enter, enter_with};
 pub use network::{AUTHORITY, CPS, CPS_HOST, DCV_HOST, EDGE, HOST, HOST_IPV6, has_ipv6};
-pub use process::{Process, the_last};
+pub use process::{Process, Usage, the_last};
 pub use programs::{Built, Parts, Programs, own};
 pub use progress::duration;
 pub use records::{Access, Query, Request};
 pub use services::{EDGERC, SimulatorOptions};
 
-/// Runs a future on a runtime of its own.
+/// Runs a future on its own runtime.
 ///
 /// # Errors
 /// The future's.

@@ -1,4 +1,4 @@
-//! `testbed`: the test bed from the command line.
+//! `testbed`: the command line of the test bed.
 
 mod demo;
 
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Starts this program again if it does not collect backtraces, which it decides at its start.
+/// Starts this program again if it does not collect backtraces, because Rust decides that at the start.
 fn with_backtraces(action: &Action) -> Result<ExitCode> {
     const SWITCH: &str = "RUST_LIB_BACKTRACE";
     if env::var_os(SWITCH).is_some_and(|value| value == "1") {
@@ -66,7 +66,7 @@ fn with_backtraces(action: &Action) -> Result<ExitCode> {
     Err(again.args(env::args_os().skip(1)).env(SWITCH, "1").exec().into())
 }
 
-/// An error and its causes, a sentence each.
+/// An error and its causes, one sentence each.
 fn told(error: &Error) -> String {
     let causes = error.chain().skip(1).map(|cause| format!("  because: {cause}\n"));
     format!("testbed: {error}\n{}", causes.collect::<String>())
@@ -74,7 +74,7 @@ fn told(error: &Error) -> String {
 
 fn run(action: &Action) -> Result<ExitCode> {
     let parts = if matches!(action, Action::Demo { .. }) { Parts::Demo } else { Parts::All };
-    // Inside the namespaces there is no network to build with. Then everything is built already.
+    // The namespaces have no network for builds. Inside them, everything is built already.
     let built = Programs::build(parts)?;
     match action {
         Action::Build => Ok(ExitCode::SUCCESS),

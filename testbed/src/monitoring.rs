@@ -1,4 +1,4 @@
-//! Prometheus, and what the project's manifests want of the Prometheus operator.
+//! Prometheus, and the CRDs of the Prometheus operator that the project's manifests need.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::install::NAMESPACE;
 use crate::network::HOST;
 use crate::process::Process;
 
-/// Where Prometheus answers.
+/// The URL of Prometheus.
 pub const PROMETHEUS: &str = "http://10.77.0.1:9090";
 
 impl TestBed {
@@ -34,8 +34,8 @@ impl TestBed {
         Ok(())
     }
 
-    /// Starts a Prometheus that scrapes the pods of operator and solver that run now, and evaluates alert rules. It scrapes
-    /// each second, as a PodMonitor with `honorLabels` would have it do.
+    /// Starts a Prometheus that scrapes the current pods of operator and solver, and evaluates alert rules. It
+    /// scrapes each second, as a PodMonitor with `honorLabels` would have it do.
     ///
     /// # Errors
     /// It does not start.

@@ -1,4 +1,4 @@
-//! The namespaces that a test bed runs in: user, network, mount and PID. Nothing leaks out of them, port 80 can be bound
+//! The namespaces of a test bed: user, network, mount and PID. Nothing leaks out of them, a process can bind port 80
 //! without privileges, and nothing outlives the process that entered them.
 
 use std::env;
@@ -12,13 +12,13 @@ use anyhow::{Context, Result};
 use crate::contained::{self, End, Network};
 use crate::requirements::{self, Purpose};
 
-/// Set inside; names the directory for the files of the test bed.
+/// Set only inside; contains the directory for the files of the test bed.
 const MARKER: &str = "AKACERT_TESTBED_INSIDE";
 
-/// Runs this program again inside the namespaces, with the same arguments, and ends with its exit code. Returns only
+/// Runs this program again inside the namespaces, with the same arguments, and exits with its exit code. Returns only
 /// inside.
 ///
-/// A signal that asks this process to end ends everything inside. So does the end of this process.
+/// A signal that asks this process to end also ends everything inside. So does the end of this process.
 ///
 /// # Errors
 /// The machine cannot do it; the error says what is missing.
@@ -26,10 +26,10 @@ pub fn enter() -> Result<()> {
     enter_with(env::args_os().skip(1))
 }
 
-/// As [`enter`], with other arguments.
+/// Like [`enter`], with other arguments.
 ///
 /// # Errors
-/// As [`enter`].
+/// As for [`enter`].
 pub fn enter_with(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
     if files().is_some() {
         return Ok(());
@@ -45,7 +45,7 @@ pub fn enter_with(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
     command.args(arguments).env(MARKER, &files);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let end = runtime.block_on(contained::run(command));
-    // Kept on demand, to look at the logs of a failure.
+    // Kept on request, to read the logs of a failure.
     if env::var_os("AKACERT_TESTBED_KEEP").is_some() {
         eprintln!("the test bed's files are kept in {}", files.display());
     } else if let Err(error) = fs::remove_dir_all(&files) {
@@ -55,13 +55,13 @@ pub fn enter_with(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
         End::Exited(status) => status.code().unwrap_or(1),
         End::Asked(signal) => {
             eprintln!("{signal} has ended the test bed and everything in it");
-            // As a shell tells it.
+            // The exit code that a shell would report.
             128 + signal as i32
         }
     })
 }
 
-/// The directory for the files of the test bed, which goes with the namespaces; none outside of them.
+/// The directory for the files of the test bed, which disappears with the namespaces. `None` outside of them.
 #[must_use]
 pub fn files() -> Option<PathBuf> {
     env::var_os(MARKER).map(PathBuf::from)

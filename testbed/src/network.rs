@@ -1,35 +1,36 @@
-//! The network inside the namespace: one bridge with the addresses of the services, and a veth for each pod.
+//! The network inside the namespace: one bridge with the addresses of the services, and one veth per pod.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 use tokio::process::Command;
 
-/// API server, ingress controller, DNS and ACME authority.
+/// The address of the API server, the ingress controller, the DNS and the ACME authority.
 pub const HOST: &str = "10.77.0.1";
-/// The same host in IPv6. Only what listens on every address answers there; the ingress controller does not.
+/// The same host in IPv6. Only servers that listen on every address answer there, and the ingress controller does
+/// not.
 pub const HOST_IPV6: &str = "fd77::1";
-/// The CPS simulator.
+/// The address of the CPS simulator.
 pub const CPS: &str = "10.77.0.2";
-/// The edge that the CPS simulator plays.
+/// The address of the edge that the CPS simulator plays.
 pub const EDGE: &str = "10.77.0.3";
-/// Where the ACME authority asks the DNS. Nobody else asks there.
+/// The DNS address that only the ACME authority uses.
 pub const AUTHORITY: &str = "10.77.0.4";
 
 /// The host in the credentials of the simulator.
 pub const CPS_HOST: &str = "cps.akamai.test";
-/// The host at which CPS serves tokens itself. Standing redirects lead there.
+/// The host at which CPS itself serves tokens. Standing redirects lead there.
 pub const DCV_HOST: &str = "dcv.akamai.com";
 
 const BRIDGE: &str = "akacert0";
 
-/// Makes the bridge, and lets everything in the test bed use its DNS.
+/// Creates the bridge, and makes everything in the test bed use its DNS.
 ///
 /// # Errors
 /// A command failed.
 pub async fn set_up(work: &Path) -> Result<()> {
     ip(&["link", "set", "lo", "up"]).await?;
-    // A bridge without an address of its own takes the lowest of its ports', which changes as pods come and go.
+    // Without its own address, a bridge takes the lowest of its ports', which changes as pods come and go.
     ip(&["link", "add", BRIDGE, "address", "02:00:0a:4d:00:01", "type", "bridge"]).await?;
     for address in [HOST, CPS, EDGE, AUTHORITY] {
         ip(&["addr", "add", &format!("{address}/16"), "dev", BRIDGE]).await?;
@@ -81,7 +82,7 @@ async fn ip(arguments: &[&str]) -> Result<()> {
 /// Runs a command to its end.
 ///
 /// # Errors
-/// It failed; the error has what it said.
+/// It failed; the error has its output.
 pub async fn run(program: &str, arguments: &[&str]) -> Result<()> {
     let output = Command::new(program).args(arguments).output().await?;
     if !output.status.success() {

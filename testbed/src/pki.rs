@@ -1,4 +1,4 @@
-//! Keys and certificates of the test bed. Each start makes new ones.
+//! Keys and certificates of the test bed. Each start creates new ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes an authority, and writes its certificate to `ca.pem` in the directory.
+    /// Creates an authority, and writes its certificate to `ca.pem` in the directory.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -29,7 +29,7 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), pem, directory: directory.to_owned() })
     }
 
-    /// The authority's certificate, PEM.
+    /// The authority's certificate, as PEM.
     #[must_use]
     pub fn pem(&self) -> &str {
         &self.pem
@@ -41,7 +41,7 @@ impl Authority {
         self.directory.join("ca.pem")
     }
 
-    /// Makes a certificate and a key for a server. Answers the files that they are in.
+    /// Creates a certificate and a key for a server, and returns their files.
     ///
     /// # Errors
     /// The files cannot be written.
@@ -59,7 +59,7 @@ impl Authority {
     }
 }
 
-/// Makes a key pair. Answers the files of the private and the public key.
+/// Creates a key pair, and returns the files of the private and the public key.
 ///
 /// # Errors
 /// The files cannot be written.

@@ -1,4 +1,4 @@
-//! A program of the test bed. Its output goes into a file. It ends when it is dropped.
+//! A program of the test bed. Its output goes to a file. Dropping it ends the program.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -11,6 +11,20 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
+
+/// Linux counts CPU time in these, whatever the kernel's own clock.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What a program has used.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Seconds of CPU time since it began, in user space and in the kernel.
+    pub cpu: f64,
+    /// Memory that it holds, in MiB.
+    pub resident: f64,
+    /// The most memory that it has held, in MiB.
+    pub peak: f64,
+}
 
 /// A running program.
 pub struct Process {
@@ -37,15 +51,15 @@ impl Process {
         Ok(Self { name: name.to_owned(), log, child })
     }
 
-    /// Whether it has ended by itself.
+    /// Whether the program has ended by itself.
     ///
     /// # Errors
-    /// It cannot be asked.
+    /// Its state cannot be read.
     pub fn has_ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    /// Stops it for now, so that it looks as if its machine hung.
+    /// Stops the program for now, as if its machine hung.
     ///
     /// # Errors
     /// It has ended.
@@ -53,7 +67,7 @@ impl Process {
         self.signal(Signal::SIGSTOP)
     }
 
-    /// Lets it go on after [`Process::freeze`].
+    /// Lets the program continue after [`Process::freeze`].
     ///
     /// # Errors
     /// It has ended.
@@ -70,11 +84,39 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = self.child.id().with_context(|| format!("{} has ended", self.name))?;
-        Ok(kill(Pid::from_raw(i32::try_from(pid)?), signal)?)
+        Ok(kill(Pid::from_raw(i32::try_from(self.id()?)?), signal)?)
     }
 
-    /// Waits until it ends by itself. Answers its exit code, or none if a signal ended it.
+    fn id(&self) -> Result<u32> {
+        self.child.id().with_context(|| format!("{} has ended", self.name))
+    }
+
+    /// What it has used so far.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn usage(&self) -> Result<Usage> {
+        let directory = Path::new("/proc").join(self.id()?.to_string());
+        let stat = std::fs::read_to_string(directory.join("stat"))?;
+        let (_, fields) = stat.rsplit_once(") ").context("/proc/PID/stat")?;
+        let ticks: Vec<f64> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+        let status = std::fs::read_to_string(directory.join("status"))?;
+        let mebibytes = |key| -> Result<f64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            // A process that nobody has waited for yet has no memory any more.
+            let line = line.with_context(|| {
+                format!("{} has ended: {}", self.name, last_lines(&self.log).unwrap_or_default())
+            })?;
+            Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+        };
+        Ok(Usage {
+            cpu: ticks.iter().sum::<f64>() / TICKS_PER_SECOND,
+            resident: mebibytes("VmRSS:")?,
+            peak: mebibytes("VmHWM:")?,
+        })
+    }
+
+    /// Waits until the program ends by itself. Returns its exit code, or `None` if a signal ended it.
     ///
     /// # Errors
     /// It does not end within half a minute.
@@ -83,7 +125,7 @@ impl Process {
         Ok(ended.with_context(|| format!("{} does not end", self.name))??.code())
     }
 
-    /// Everything that it has written.
+    /// The whole output of the program.
     ///
     /// # Errors
     /// Its log cannot be read.
@@ -91,7 +133,7 @@ impl Process {
         std::fs::read_to_string(&self.log).with_context(|| format!("no {}", self.log.display()))
     }
 
-    /// Asks it to shut down, and answers whether it aborted, now or before.
+    /// Asks the program to shut down. Returns whether it aborted, now or before.
     ///
     /// # Errors
     /// It does not end within half a minute.
@@ -104,7 +146,7 @@ impl Process {
         Ok(status.signal() == Some(Signal::SIGABRT as i32))
     }
 
-    /// Ends it, and waits until it is gone.
+    /// Ends the program, and waits until it is gone.
     ///
     /// # Errors
     /// It cannot be ended.
@@ -140,16 +182,16 @@ impl Process {
         }
     }
 
-    /// Waits until it listens.
+    /// Waits until the program listens.
     ///
     /// # Errors
-    /// As [`Process::until`].
+    /// As for [`Process::until`].
     pub async fn until_listening(&mut self, address: &str) -> Result<()> {
         self.until("listening", || async { tokio::net::TcpStream::connect(address).await.is_ok() }).await
     }
 }
 
-/// The end of a log, for an error that says why something failed.
+/// The end of a log, for an error message.
 ///
 /// # Errors
 /// The log cannot be read.

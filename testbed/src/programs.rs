@@ -1,5 +1,5 @@
-//! Where the real programs come from: KUBEBUILDER_ASSETS, PATH, a cache outside the work tree keyed by content, or a
-//! build from pinned Go modules into that cache.
+//! Finds the real programs in KUBEBUILDER_ASSETS, on PATH, or in a cache outside the work tree that is keyed by
+//! content. Otherwise it builds them from pinned Go modules into that cache.
 
 use std::collections::HashMap;
 use std::env;
@@ -18,23 +18,23 @@ use crate::process::last_lines;
 use crate::progress::Progress;
 use crate::requirements::{Purpose, on_path, require};
 
-/// What runs in a test bed.
+/// The parts of a test bed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Parts {
-    /// What the demonstration shows: the control plane, the ingress controller, the ACME authority and its DNS.
+    /// The parts of the demonstration: the control plane, the ingress controller, the ACME authority and its DNS.
     Demo,
-    /// BIND too; and Helm, Prometheus and external-dns can be had.
+    /// Also BIND. Helm, Prometheus and external-dns are available.
     #[default]
     All,
 }
 
 /// Programs that are built together.
 struct Module {
-    /// Its directory beside this crate's manifest.
+    /// The directory beside this crate's manifest.
     name: &'static str,
-    /// What people know it by.
+    /// The name for users.
     title: &'static str,
-    /// What it builds. Those that end in `.yaml` are CRDs.
+    /// The programs that it builds. Those that end in `.yaml` are CRDs.
     programs: &'static [&'static str],
     /// The smallest test bed that needs it.
     parts: Parts,
@@ -84,26 +84,26 @@ pub struct Built {
     pub took: Duration,
 }
 
-/// Where each program is.
+/// The paths of all programs.
 #[derive(Clone, Debug)]
 pub struct Programs {
     paths: HashMap<String, PathBuf>,
 }
 
 impl Programs {
-    /// Finds the programs of a test bed with all parts, and builds those that are nowhere.
+    /// Finds the programs of a test bed with all parts, and builds the missing ones.
     ///
     /// # Errors
-    /// A program is nowhere and cannot be built; the error says what is missing.
+    /// A program is missing and cannot be built; the error says what that needs.
     pub fn find_or_build() -> Result<Self> {
         Self::build(Parts::All)?;
         Self::find(Parts::All)
     }
 
-    /// Builds the programs that are nowhere, one module after the other, and says how far it is.
+    /// Builds the missing programs, one module after the other, and shows the progress.
     ///
     /// # Errors
-    /// As [`Programs::find_or_build`].
+    /// As for [`Programs::find_or_build`].
     pub fn build(parts: Parts) -> Result<Vec<Built>> {
         let mut missing = Vec::new();
         for module in modules(parts) {
@@ -114,7 +114,7 @@ impl Programs {
         if missing.is_empty() {
             return Ok(Vec::new());
         }
-        // This includes what the programs need to run: nobody waits for builds to hear that it is missing.
+        // Also checks what the programs need to run, so that nobody waits for builds to hear that it is missing.
         match parts {
             Parts::Demo => require(Purpose::Demo, &["go", "setpriv", "unshare", "ip"])?,
             Parts::All => require(Purpose::Shell, &["go", "setpriv", "unshare", "ip", "named"])?,
@@ -130,7 +130,7 @@ impl Programs {
     /// Finds the programs.
     ///
     /// # Errors
-    /// One is nowhere.
+    /// One is missing.
     pub fn find(parts: Parts) -> Result<Self> {
         let mut paths = HashMap::new();
         for module in modules(parts) {
@@ -143,7 +143,7 @@ impl Programs {
     /// The path of a program.
     ///
     /// # Errors
-    /// This test bed has no such program.
+    /// The test bed has no such program.
     pub fn path(&self, program: &str) -> Result<&Path> {
         self.paths
             .get(program)
@@ -161,7 +161,7 @@ impl Module {
         format!("{} ({})", self.name, self.title)
     }
 
-    /// Where its programs are, if all of them are somewhere.
+    /// The directories of its programs, if all of them exist.
     fn directories(&self) -> Result<Option<HashMap<String, PathBuf>>> {
         let all: Option<HashMap<_, _>> =
             self.programs.iter().map(|program| Some(((*program).to_owned(), installed(program)?))).collect();
@@ -184,7 +184,7 @@ impl Module {
         self.programs.iter().all(|program| directory.join(program).exists())
     }
 
-    /// Builds it into the cache, unless another process has done so meanwhile.
+    /// Builds the module into the cache, unless another process has done so meanwhile.
     fn build(&self, number: usize, of: usize) -> Result<Option<Built>> {
         let what = self.described();
         let directory = self.directory()?;
@@ -206,7 +206,7 @@ impl Module {
 
     fn build_into(&self, directory: &Path, progress: &mut Progress) -> Result<()> {
         let (partial, scratch) = (directory.join("partial"), directory.join("scratch"));
-        // What an earlier build left that was killed.
+        // Left by an earlier build that was killed.
         for leftover in [&partial, &scratch] {
             if leftover.exists() {
                 fs::remove_dir_all(leftover)?;
@@ -239,7 +239,7 @@ impl Module {
     }
 }
 
-/// Between two looks at a build.
+/// The interval between two checks of a build.
 const LOOK: Duration = Duration::from_millis(200);
 
 fn installed(program: &str) -> Option<PathBuf> {
@@ -247,7 +247,7 @@ fn installed(program: &str) -> Option<PathBuf> {
     assets.filter(|path| path.is_file()).or_else(|| on_path(program))
 }
 
-/// A digest of everything that decides what is built.
+/// A digest of everything that determines the result of the build.
 fn key(source: &Path, module: &str) -> Result<String> {
     let mut files: Vec<PathBuf> =
         fs::read_dir(source.join(module))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
@@ -297,7 +297,7 @@ fn cache() -> Result<PathBuf> {
 /// One of this workspace's own programs, as cargo built it.
 ///
 /// # Errors
-/// It is not there yet.
+/// It is not built yet.
 pub fn own(program: &str) -> Result<PathBuf> {
     let this = env::current_exe()?;
     let candidates = this.ancestors().skip(1).take(2).map(|directory| directory.join(program));

@@ -1,23 +1,23 @@
-//! How far the builds are: which one of how many, and since when. On a terminal a line that counts, elsewhere a line now
-//! and then.
+//! The progress of builds: which one of how many, and since when. A terminal gets a line that counts, anything else a
+//! line now and then.
 
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
-/// Between two lines about the same build, where there is no terminal.
+/// The interval between two lines about the same build, if there is no terminal.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// A build under way.
+/// A build in progress.
 pub struct Progress {
     what: String,
     since: Instant,
-    /// What the last line said; a new second is worth a new line.
+    /// The time in the last line. A new second gets a new line.
     said: Duration,
     terminal: bool,
 }
 
 impl Progress {
-    /// `number` of `of` builds has begun.
+    /// Starts build `number` of `of`.
     pub fn new(number: usize, of: usize, what: &str) -> Self {
         let progress = Self {
             what: format!("[{number}/{of}] building {what}"),
@@ -32,7 +32,7 @@ impl Progress {
         progress
     }
 
-    /// The build goes on.
+    /// Shows that the build continues.
     pub fn goes_on(&mut self) {
         let elapsed = self.since.elapsed();
         let pause = if self.terminal { Duration::from_secs(1) } else { PAUSE };
@@ -46,7 +46,7 @@ impl Progress {
         }
     }
 
-    /// The build has ended; answers how long it took.
+    /// Ends the build, and returns how long it took.
     pub fn ended(self, how: &str) -> Duration {
         let took = self.since.elapsed();
         let start = if self.terminal { "\r\x1b[K" } else { "" };
@@ -55,7 +55,7 @@ impl Progress {
     }
 }
 
-/// A duration as people read it: `40s`, `1m05s`.
+/// A duration for people: `40s`, `1m05s`.
 #[must_use]
 pub fn duration(duration: Duration) -> String {
     match duration.as_secs() {

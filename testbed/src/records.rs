@@ -1,17 +1,17 @@
-//! Reads what the servers have logged: the ingress controller's access log, the API server's audit log and BIND's query
-//! log.
+//! Reads the logs of servers: the ingress controller's access log, the API server's audit log and BIND's query log.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::Result;
 use serde::Deserialize;
 
-/// One request that came to the ingress controller.
+/// One request that reached the ingress controller.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Access {
-    /// The host that was asked for, without port.
+    /// The requested host, without port.
     pub request_host: String,
     /// The path.
     pub request_path: String,
@@ -39,20 +39,20 @@ pub struct Request {
     pub code: u16,
 }
 
-/// One question that came to the name server.
+/// One query that reached the name server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
-    /// The name, in lower case, without the last dot.
+    /// The name, in lower case, without the trailing dot.
     pub name: String,
     /// `A`, `TXT`, …
     pub record_type: String,
     /// The address of the client.
     pub client: String,
-    /// The address of the server that the client asked.
+    /// The address of the server that the client queried.
     pub server: String,
 }
 
-/// Reads an access log of Traefik. Leaves a line out that Traefik is still writing.
+/// Reads an access log of Traefik. Skips a line that Traefik is still writing.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -60,12 +60,16 @@ pub fn access_log(file: &Path) -> Result<Vec<Access>> {
     Ok(fs::read_to_string(file)?.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// Reads an audit log.
+/// Reads an audit log from a byte on.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn audit_log(file: &Path) -> Result<Vec<Request>> {
-    Ok(fs::read_to_string(file)?.lines().filter_map(request).collect())
+pub fn audit_log(file: &Path, from: u64) -> Result<Vec<Request>> {
+    let mut file = File::open(file)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text.lines().filter_map(request).collect())
 }
 
 fn request(line: &str) -> Option<Request> {
@@ -95,8 +99,8 @@ pub fn query_log(file: &Path) -> Result<Vec<Query>> {
     Ok(fs::read_to_string(file)?.lines().filter_map(query).collect())
 }
 
-/// Reads a line such as `client @0x7f2c 10.77.0.1#41234 (www.dyn.test): query: www.dyn.test IN TXT +E(0)K (10.77.0.4)`.
-/// A line that BIND is still writing lacks its end.
+/// Reads a line such as `client @0x7f2c 10.77.0.1#41234 (www.dyn.test): query: www.dyn.test IN TXT +E(0)K
+/// (10.77.0.4)`. A line that BIND is still writing lacks its end.
 fn query(line: &str) -> Option<Query> {
     let (client, question) = line.trim_end().strip_suffix(')')?.split_once(": query: ")?;
     let (question, server) = question.rsplit_once(" (")?;
@@ -111,8 +115,8 @@ fn query(line: &str) -> Option<Query> {
     })
 }
 
-/// The values of the TXT records that `dig +short` printed, sorted. Leaves other records out, such as the aliases that led
-/// to them.
+/// The values of the TXT records that `dig +short` printed, sorted. Skips other records, such as the aliases that
+/// lead to them.
 #[must_use]
 pub fn txt_values(short: &str) -> Vec<String> {
     let mut values: Vec<_> = short.lines().filter(|line| line.starts_with('"')).map(unquoted).collect();

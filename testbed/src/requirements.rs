@@ -1,4 +1,4 @@
-//! What has to be installed on this machine. `requirements.sh` has the list; here is what looks whether it is needed.
+//! Checks what has to be installed on this machine. `requirements.sh` has the list.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// Whose requirements.
+/// The purpose that decides what is required.
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose {
     /// The demonstration.
@@ -15,10 +15,10 @@ pub enum Purpose {
     Shell,
 }
 
-/// Makes sure that programs are on this machine.
+/// Checks that programs are on this machine.
 ///
 /// # Errors
-/// One of them is not; the error says what else is missing too, and how to install it all.
+/// One is missing. The error also names everything else that is missing, and how to install it.
 pub fn require(purpose: Purpose, programs: &[&str]) -> Result<()> {
     match programs.iter().find(|program| on_path(program).is_none()) {
         None => Ok(()),
@@ -29,7 +29,7 @@ pub fn require(purpose: Purpose, programs: &[&str]) -> Result<()> {
     }
 }
 
-/// Looks through everything that is required.
+/// Checks everything that is required.
 ///
 /// # Errors
 /// Something is missing; the error says how to install all of it.
@@ -46,11 +46,11 @@ pub fn check(purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
-/// Where a program is on PATH.
+/// The path of a program on PATH.
 #[must_use]
 pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    // What usually only root needs is not on everybody's PATH.
+    // Not everybody's PATH has the directories of programs that usually only root needs.
     env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(Into::into))
         .map(|directory| directory.join(program))

@@ -1,5 +1,4 @@
-//! The servers around the cluster: the ACME authority, the ingress controller, and the stand-in for Akamai. Not here: the
-//! DNS.
+//! The servers around the cluster: the ACME authority, the ingress controller, and the stand-in for Akamai.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,12 +14,12 @@ use crate::pki::Authority;
 use crate::process::Process;
 use crate::programs::{self, Parts, Programs};
 
-/// How the CPS simulator runs.
+/// The settings of the CPS simulator.
 #[derive(Clone, Debug)]
 pub struct SimulatorOptions {
-    /// Each wait is divided by this.
+    /// The divisor of every wait.
     pub speed: f64,
-    /// Whether it limits requests as CPS does.
+    /// Whether to limit requests as CPS does.
     pub request_limits: bool,
     /// The contracts that enrollments can be billed to.
     pub contracts: Vec<String>,
@@ -68,7 +67,7 @@ pub async fn acme(work: &Path, programs: &Programs, authority: &Authority) -> Re
     Ok(acme)
 }
 
-/// The root certificate of Pebble, PEM.
+/// The root certificate of Pebble, as PEM.
 ///
 /// # Errors
 /// Pebble does not answer.
@@ -131,7 +130,7 @@ pub async fn simulator(
     command.args(["--acme-directory", &format!("https://{HOST}:14000/dir")]);
     command.arg("--acme-ca").arg(authority.file());
     command.args(["--dns", &format!("{HOST}:53"), "--speed", &options.speed.to_string()]);
-    // It writes the zones of Edge DNS at BIND.
+    // It writes the zones of Edge DNS to BIND.
     if parts == Parts::All {
         for zone in EDGE_ZONES {
             command.args(["--edge-dns-zone", zone]);

@@ -1,4 +1,4 @@
-//! The test bed from outside: what it gives to a command, and that nothing outlives it.
+//! The test bed from outside: what it offers to a command, and that nothing outlives it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// It obeys whoever has it ignore a signal, as `nohup` and a shell's `&` do. What the tests run under must not decide.
+/// The test bed respects a signal that its parent has set to be ignored, as `nohup` and a shell's `&` do. The parent
+/// of the tests must not affect the result.
 fn testbed() -> Command {
     let mut command = Command::new("env");
     command.args(["--default-signal", env!("CARGO_BIN_EXE_testbed")]);
@@ -38,7 +39,7 @@ fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A test bed with a command that stays.
+/// A test bed with a command that does not end.
 struct Staying {
     child: Child,
     mark: String,
@@ -46,7 +47,7 @@ struct Staying {
 }
 
 impl Staying {
-    /// Starts it, and waits until the command runs.
+    /// Starts the test bed, and waits until the command runs.
     fn start(name: &str) -> Self {
         let mark = format!("testbed-mark-{name}-{}", std::process::id());
         let files = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&mark);
@@ -71,7 +72,7 @@ impl Staying {
     }
 }
 
-/// Sends a signal to the process that was started, and to no other.
+/// Sends a signal only to the process that was started.
 fn ends_with_everything_in_it(signal: Signal) {
     let mut bed = Staying::start(signal.as_str());
     bed.signal(signal);
@@ -82,7 +83,7 @@ fn ends_with_everything_in_it(signal: Signal) {
     });
     assert_eq!(status.unwrap().code(), Some(128 + signal as i32));
     assert_eq!(alive(&bed.mark), 0, "processes outlive it");
-    // Neither do its files.
+    // Its files are gone, too.
     std::fs::remove_dir(bed.files).unwrap();
 }
 

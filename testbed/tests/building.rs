@@ -1,5 +1,5 @@
-//! How the programs of the test bed are built: what a user sees, and that a build ends with whoever started it. Go is a
-//! script here.
+//! The builds of the programs: what a user sees, and that a build ends with the process that started it. A script
+//! takes the place of Go.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A directory for a test, with a script for Go.
+/// A directory for a test, with a script in place of Go.
 fn directory(name: &str, go: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("building-{name}"));
     let _ = fs::remove_dir_all(&directory);
@@ -20,7 +20,7 @@ fn directory(name: &str, go: &str) -> PathBuf {
     directory
 }
 
-/// `testbed build` with an empty cache and that Go.
+/// `testbed build` with an empty cache and that script.
 fn build(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_testbed"));
     let path = std::env::var("PATH").unwrap();

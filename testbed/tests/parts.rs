@@ -1,5 +1,5 @@
-//! The name server, the Gateways and external-dns of the test bed: that they do what tests of the operator build on.
-//! One test bed for all tests.
+//! The name server, the Gateways and external-dns of the test bed: they do what the operator's tests rely on. One
+//! test bed serves all these tests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 type Test = for<'a> fn(&'a TestBed) -> LocalBoxFuture<'a, Result<()>>;
 
-/// Names tests by their functions.
+/// Names tests after their functions.
 macro_rules! tests {
     ($($name:ident),* $(,)?) => {
         const TESTS: &[(&str, Test)] = &[$((stringify!($name), |bed| Box::pin($name(bed)))),*];
@@ -195,7 +195,6 @@ spec:
     external_dns.stop().await
 }
 
-/// Waits until a condition holds.
 async fn until(what: &str, condition: impl AsyncFn() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !condition().await? {

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.sh");
 
-/// A machine whose PATH has what a test puts there.
+/// A machine whose PATH has only what the test puts there.
 struct Machine {
     programs: PathBuf,
 }
 
 impl Machine {
-    /// Without any programs.
+    /// A machine without any programs.
     fn bare(name: &str) -> Self {
         let programs = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("requirements-{name}"));
         let _ = fs::remove_dir_all(&programs);
@@ -24,7 +24,7 @@ impl Machine {
         Self { programs }
     }
 
-    /// With a program that is a shell script.
+    /// Adds a program that is a shell script.
     fn with_script(self, program: &str, script: &str) -> Self {
         let file = self.programs.join(program);
         fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -32,7 +32,7 @@ impl Machine {
         self
     }
 
-    /// Runs the script where `/usr/sbin`, which it looks into as well, is empty.
+    /// Runs the script with an empty `/usr/sbin`, where it also looks for programs.
     fn requirements(&self, arguments: &[&str]) -> Output {
         let hide =
             "for d in /usr/sbin /sbin; do mount -t tmpfs tmpfs $d; done; PATH=$0 exec /bin/bash \"$@\"";

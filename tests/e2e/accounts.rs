@@ -1,5 +1,4 @@
-//! Accounts: where credentials come from, what is said of them, and who may use them. Not here: what is wrong with a
-//! certificate itself (`refused`, `stalled`).
+//! Accounts: where credentials come from, what the status says about them, and who may use them.
 
 use akacert_api::AkamaiAccount;
 use akacert_api::condition_set;
@@ -196,7 +195,8 @@ async fn an_account_in_use_stays_over_a_restart_of_the_operator(bed: &mut TestBe
     bed.kubectl(&["delete", "clusterakamaiaccount", "restarted", "--wait=false"]).await?;
     scene.until_account("True", "AccountInUse").await?;
     restart_operator(bed).await?;
-    // It needs the account, which is what the operator would have let go if it had not known of its user yet.
+    // This certificate needs the account. An operator that did not know of the account's user would have let the
+    // account go.
     scene.apply("api", json!({})).await?;
     scene.until_ready("api").await?;
     scene.until_account("True", "AccountInUse").await?;
@@ -296,7 +296,7 @@ async fn a_restart_of_the_operator_is_no_news(bed: &mut TestBed) -> Result<()> {
     scene.until_ready("www").await?;
     let before = scene.state("www").await?;
     restart_operator(bed).await?;
-    // As a clock: when this one is Ready, the operator has long looked at the other.
+    // This serves as a clock: when this one is Ready, the operator has long reconciled the other.
     scene.apply("api", json!({})).await?;
     scene.until_ready("api").await?;
     ensure!(scene.state("www").await? == before, "the restart was written to the status");
@@ -308,7 +308,7 @@ async fn restart_operator(bed: &TestBed) -> Result<()> {
     bed.rolled_out().await
 }
 
-/// Decodes to something that is not the simulator's.
+/// Decodes to a secret that is not the simulator's.
 const WRONG_SECRET: &str = "d3JvbmctY2xpZW50LXNlY3JldC1vZi1hLXRlc3Q=";
 
 /// The simulator's credentials, under the keys that Akamai uses.

@@ -1,4 +1,4 @@
-//! Enrollments that are there already: exported, observed, taken over, left alone.
+//! Existing enrollments: exported, observed, adopted, left alone.
 
 use akacert_api::condition_set;
 use anyhow::{Context, Result, ensure};
@@ -18,16 +18,16 @@ crate::alone![
     an_enrollment_with_our_common_name_is_taken_over_where_policy_says_so,
 ];
 
-/// How many enrollments are there before the operator knows of them.
+/// How many enrollments exist before the operator knows of them.
 const COUNT: usize = 5;
 
-/// Deployed enrollments `www1.NAME.example.com` and so on, each with two names.
+/// Creates deployed enrollments `www1.NAME.example.com` and so on, each with two names.
 async fn seed(bed: &TestBed, name: &str, count: usize) -> Result<()> {
     let seed = json!({"contract": "1-TESTBED", "count": count, "name": format!("www{{n}}.{name}.example.com"), "names": 2});
     bed.control("POST", "/seed", Some(seed)).await.map(drop)
 }
 
-/// What `akacert export` prints.
+/// The output of `akacert export`.
 async fn export(bed: &TestBed, namespace: &str) -> Result<String> {
     let edgerc = bed.work().join(format!("{namespace}.edgerc"));
     tokio::fs::write(&edgerc, EDGERC).await?;
@@ -43,7 +43,7 @@ async fn export(bed: &TestBed, namespace: &str) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// The calls since then that were not reading.
+/// The calls after the first `since` that were not reads.
 async fn writes(bed: &TestBed, since: usize) -> Result<Vec<Call>> {
     Ok(bed.calls().await?.split_off(since).into_iter().filter(|call| call.method != "GET").collect())
 }
@@ -53,7 +53,7 @@ async fn a_contract_is_exported_observed_and_taken_over_without_a_write(bed: &mu
     seed(bed, "fleet", COUNT).await?;
     let calls = bed.calls().await?.len();
     let manifests = export(bed, "fleet").await?;
-    // The contract has what other tests have left, too.
+    // The contract also has what other tests have left.
     let ours: Vec<&str> =
         manifests.split("---\n").filter(|manifest| manifest.contains(".fleet.example.com")).collect();
     ensure!(ours.len() == COUNT, "{manifests}");
@@ -91,7 +91,8 @@ async fn an_enrollment_with_our_common_name_is_taken_over_where_policy_says_so(
     let found = scene.enrollments("www1").await?[0].enrollment_id().context("no ID")?;
     ensure!(status.enrollment_id == i64::try_from(found.0).ok(), "{:?} {found}", status.enrollment_id);
     let writes = writes(bed, calls).await?;
-    // A list that another certificate had read within ten seconds serves for a create. CPS then refuses the name, once.
+    // For a create, the operator can use a list that another certificate has read within ten seconds. CPS then
+    // refuses the name, once.
     let refused = |call: &Call| call.method == "POST" && call.status == 409;
     ensure!(writes.len() <= 1 && writes.iter().all(refused), "{writes:?}");
     Ok(())

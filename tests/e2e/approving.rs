@@ -1,5 +1,5 @@
-//! Who may approve: the sample policy, in force on a real API server; and approvals by the plugin, those of a plan aside
-//! (`plugin`).
+//! Who may approve: the sample policy, in force on a real API server. Also approvals with the plugin, except those of
+//! a plan (`plugin`).
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -17,7 +17,7 @@ crate::together![
 
 const POLICY: &str = include_str!("../../deploy/samples/approvals.yaml");
 
-/// `kubectl` as somebody who may edit certificates.
+/// Runs `kubectl` as a user who may edit certificates.
 async fn annotate(bed: &TestBed, user: &str, annotation: &str) -> Result<String> {
     let user = format!("--as={user}");
     bed.kubectl(&[user.as_str(), "-n", "approvers", "annotate", "--overwrite", "akcert", "www", annotation])
@@ -98,7 +98,7 @@ async fn what_is_on_staging_is_approved_by_an_answer_on_a_terminal(bed: &TestBed
     scene.until_ready("www").await.map(drop)
 }
 
-/// What approving the deployment ends with and shows, when the question is answered so.
+/// The exit code and output of approving the deployment, with this answer to the question.
 async fn answered(scene: &Scene<'_>, answer: &str) -> Result<(i32, String)> {
     let mut asked = plugin::on_a_terminal(scene, "approve www deployment")?.spawn()?;
     let mut input = asked.stdin.take().context("no input")?;

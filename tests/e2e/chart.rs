@@ -1,5 +1,5 @@
-//! The chart on a cluster: it is installed where nothing was, takes over what kustomize installed, is upgraded, uninstalled
-//! and installed again, and no certificate notices. Not here: what it renders (`tests/chart.rs`).
+//! The chart on a cluster. It is installed where nothing was, takes over what kustomize installed, and is upgraded,
+//! uninstalled and installed again. No certificate is affected.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,13 +25,13 @@ crate::alone![
 async fn a_first_installation_takes_the_sample_certificate_to_ready(bed: &mut TestBed) -> Result<()> {
     uninstalled(bed).await?;
     let installed = first_installation(bed).await;
-    // The other tests have the installation that they are written for.
+    // The other tests expect the usual installation.
     uninstalled(bed).await?;
     bed.install().await?;
     installed
 }
 
-/// What a new user does: the command of the handbook, a Secret, the samples.
+/// Does what a new user does: the command of the handbook, a Secret, the samples.
 async fn first_installation(bed: &TestBed) -> Result<()> {
     let values = bed.work().join("first.json");
     std::fs::write(&values, json!({"extraObjects": config_maps(bed)?}).to_string())?;
@@ -60,7 +60,7 @@ async fn first_installation(bed: &TestBed) -> Result<()> {
     Ok(())
 }
 
-/// Takes away what the test bed installs, with every certificate and account: a cluster that has never had akacert.
+/// Removes what the test bed installs, with every certificate and account, as if the cluster had never had akacert.
 pub async fn uninstalled(bed: &TestBed) -> Result<()> {
     let old = pods(bed).await?;
     for kind in ["akamaicertificates", "akamaiaccounts", "clusterakamaiaccounts"] {
@@ -75,7 +75,7 @@ pub async fn uninstalled(bed: &TestBed) -> Result<()> {
     Ok(())
 }
 
-/// What the pods of the test bed mount.
+/// The ConfigMaps that the pods of the test bed mount.
 pub fn config_maps(bed: &TestBed) -> Result<[Value; 2]> {
     let config_map = |name: &str, data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE}, "data": data});
     Ok([
@@ -104,7 +104,7 @@ async fn helm_waits_until_a_certificate_serves(bed: &TestBed) -> Result<()> {
 async fn helm_reports_a_certificate_that_only_a_human_can_help(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "helm-reports").await?;
     let chart = chart_with(&scene, json!({"contractId": "1-NOPE"}))?;
-    // Longer than a test waits: it must not be the timeout that ends it.
+    // Longer than a test waits, so that the timeout is not what ends it.
     let arguments = ["install", "www", &chart, "--namespace", "helm-reports", "--wait", "--timeout=10m"];
     let failed =
         tokio::time::timeout(DEADLINE, bed.helm(&arguments)).await.context("Helm goes on waiting")?;
@@ -115,7 +115,7 @@ async fn helm_reports_a_certificate_that_only_a_human_can_help(bed: &TestBed) ->
     )
 }
 
-/// A chart with one certificate and nothing else; answers its directory.
+/// Creates a chart with one certificate and nothing else, and returns its directory.
 fn chart_with(scene: &Scene<'_>, changes: Value) -> Result<String> {
     let directory = scene.bed.work().join(&scene.name);
     std::fs::create_dir_all(directory.join("templates"))?;
@@ -131,7 +131,7 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
     let scene = Scene::new(bed, "chart").await?;
     let before = ready(&scene, "www").await?;
     let calls = bed.calls().await?.len();
-    // In mid-issue until after the upgrade. The earlier CRD does not have all fields of its status.
+    // In progress until after the upgrade. The earlier CRD lacks fields of the status.
     scene.apply_held("held", json!({})).await?;
 
     let earlier = earlier_chart(bed)?;
@@ -159,7 +159,7 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
     until_gone(bed, &old).await?;
     unchanged(&scene, "www", &before).await?;
 
-    // From now on for one namespace, with rights in no other.
+    // From now on the operator watches one namespace, and has rights in no other.
     let install = format!("{} --set watchNamespaces={{chart}}", handbook_install()?);
     run(bed, &install).await.context("again")?;
     unchanged(&scene, "www", &before).await?;
@@ -175,7 +175,7 @@ async fn the_chart_takes_over_is_upgraded_and_installed_again_and_no_certificate
     nothing_written(&scene, "www", calls).await?;
     nothing_written(&scene, "taken-over", calls_taken_over).await?;
 
-    // The other tests have the installation that they are written for.
+    // The other tests expect the usual installation.
     let old = pods(bed).await?;
     bed.helm(&["uninstall", "akacert", "--namespace", NAMESPACE, "--wait", "--timeout=60s"]).await?;
     bed.deploy().await?;
@@ -208,13 +208,13 @@ async fn every_object_that_can_be_rendered_is_taken_by_the_api_server(bed: &Test
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
     for overlay in ["base", "overlays/cluster-wide", "overlays/development", "overlays/namespaced"] {
         let rendered = bed.kubectl(&["kustomize", &deploy.join(overlay).to_string_lossy()]).await?;
-        // The namespace of the overlay's example is another test's.
+        // The namespace of the overlay's example belongs to another test.
         taken(bed, &rendered.replace("namespace: shop", "namespace: rendered")).await.context(overlay)?;
     }
     Ok(())
 }
 
-/// Values that let the chart render all that it can.
+/// Values with which the chart renders everything that it can.
 fn every_option() -> Value {
     let pod = json!({
         "extraArgs": ["--log=debug"], "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.test:3128"}],
@@ -251,7 +251,7 @@ fn every_option() -> Value {
     })
 }
 
-/// A dry run on the server, which changes nothing.
+/// Runs a dry run on the server, which changes nothing.
 async fn taken(bed: &TestBed, manifests: &str) -> Result<()> {
     let file = bed.work().join("rendered.yaml");
     std::fs::write(&file, manifests)?;
@@ -259,14 +259,14 @@ async fn taken(bed: &TestBed, manifests: &str) -> Result<()> {
     bed.kubectl(&[&arguments[..], &[&file.to_string_lossy()]].concat()).await.map(drop)
 }
 
-/// The first commit with a chart: its CRDs lack `status.nextRenewalTime`.
+/// The first commit with a chart. Its CRDs lack `status.nextRenewalTime`.
 const EARLIER: &str = "4b031ac";
 
 fn current_chart() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/akacert")
 }
 
-/// The chart as an earlier commit had it. The programs are today's.
+/// The chart of an earlier commit, with today's programs.
 fn earlier_chart(bed: &TestBed) -> Result<PathBuf> {
     let directory = bed.work().join("earlier");
     std::fs::create_dir_all(&directory)?;
@@ -285,12 +285,12 @@ async fn knows_next_renewal(bed: &TestBed) -> Result<bool> {
     Ok(crd.contains("nextRenewalTime"))
 }
 
-/// `helm install --wait`, or the upgrade of what there is.
+/// Runs `helm install --wait`, or an upgrade of the existing release.
 async fn install(bed: &TestBed, chart: &Path, more: &[&str]) -> Result<()> {
     let (chart, values) = (chart.to_string_lossy(), manifest("chart-values.yaml"));
     let mut arguments =
         vec!["upgrade", "akacert", &*chart, "--install", "--namespace", NAMESPACE, "--wait", "--timeout=90s"];
-    // What kustomize installed has another field manager.
+    // Objects from kustomize have another field manager.
     arguments.extend(["--take-ownership", "--force-conflicts", "--values"]);
     let values = values.to_string_lossy();
     arguments.push(&values);
@@ -298,7 +298,7 @@ async fn install(bed: &TestBed, chart: &Path, more: &[&str]) -> Result<()> {
     bed.helm(&arguments).await.map(drop)
 }
 
-/// The command of the handbook, with what the test bed needs.
+/// The command of the handbook, with the options that the test bed needs.
 fn handbook_install() -> Result<String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/get-started.md");
     let page = std::fs::read_to_string(page)?;
@@ -310,7 +310,7 @@ fn handbook_install() -> Result<String> {
 async fn ready(scene: &Scene<'_>, label: &str) -> Result<Value> {
     scene.apply(label, json!({})).await?;
     scene.until_ready(label).await?;
-    // Its last write is behind it when nothing is published any more.
+    // Once nothing is published any more, its last write is over.
     eventually("nothing is published", async || Ok(scene.published(label).await?.is_empty().then_some(())))
         .await?;
     scene.state(label).await
@@ -324,7 +324,7 @@ async fn unchanged(scene: &Scene<'_>, label: &str, before: &Value) -> Result<()>
     Ok(())
 }
 
-/// CPS was only read about a certificate's enrollment since then.
+/// Checks that CPS got only reads about a certificate's enrollment after the first `since` calls.
 async fn nothing_written(scene: &Scene<'_>, label: &str, since: usize) -> Result<()> {
     let id = scene.certificates().get(label).await?.status.and_then(|status| status.enrollment_id);
     let id = Some(u64::try_from(id.context("no enrollment")?)?);

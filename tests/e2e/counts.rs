@@ -1,4 +1,4 @@
-//! What a certificate costs: CPS calls, API writes, events. Counted, not timed.
+//! The cost of a certificate: CPS calls, API writes, events. The tests count, and measure no time.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ crate::alone![
     each_call_and_each_write_is_logged_with_what_it_is_for,
 ];
 
-/// Its switch key.
+/// The account switch key.
 const ACCOUNT: &str = "1-TEN";
 const CERTIFICATES: usize = 10;
 const OPERATOR: &str = "system:serviceaccount:akacert-system:akacert-operator";
 
 async fn ten_certificates_with_thirty_names_cost_what_they_may(bed: &mut TestBed) -> Result<()> {
-    // As with the real CPS, the operator's first look after an acknowledgement comes when the authority is done.
+    // As with the real CPS, the authority is done before the operator's first look after an acknowledgement.
     bed.restart_simulator(&SimulatorOptions { speed: 100_000.0, ..SimulatorOptions::default() }).await?;
     bed.set_operator_flags(&["--interval-scale=0.02"]).await?;
     let counted = count(bed).await;
@@ -109,10 +109,10 @@ async fn count(bed: &TestBed) -> Result<()> {
     nothing_more(bed, &labels).await
 }
 
-/// The next look at the contract tells when CPS begins each renewal, which is written once.
+/// Waits until the next list of the contract shows when CPS begins each renewal. The operator writes that once.
 async fn renewals_known(bed: &TestBed, scene: &Scene<'_>, labels: &[String]) -> Result<()> {
     let before = of_the_certificates(bed)?;
-    // The looks come every few seconds from here on, so that the steady state has some.
+    // From here on the lists come every few seconds, so that the steady state has some.
     bed.set_operator_flags(&["--interval-scale=0.002"]).await?;
     for label in labels {
         eventually(&format!("{label} has its next renewal"), async || {
@@ -121,7 +121,7 @@ async fn renewals_known(bed: &TestBed, scene: &Scene<'_>, labels: &[String]) -> 
         })
         .await?;
     }
-    // Fewer, where a look has come before this.
+    // Fewer if a list came before this.
     let written = of_the_certificates(bed)? - before;
     ensure!(
         written <= CERTIFICATES,
@@ -135,13 +135,13 @@ fn of_the_certificates(bed: &TestBed) -> Result<usize> {
     Ok(requests(bed)?.iter().filter(|request| request.namespace == "ten").count())
 }
 
-/// The steady state: users touch the certificates, another one is issued, and these cost nothing.
+/// The steady state: users touch the certificates, and another one is issued. Neither costs anything.
 async fn nothing_more(bed: &TestBed, labels: &[String]) -> Result<()> {
     let (calls_before, requests_before) = (calls(bed).await?.len(), of_the_certificates(bed)?);
     for label in labels {
         bed.kubectl(&["-n", "ten", "label", "akcert", label, "touched=yes"]).await?;
     }
-    // As a clock: when this one is Ready, the operator has long looked at the others.
+    // This serves as a clock: when this one is Ready, the operator has long reconciled the others.
     let other = Scene::new(bed, "clock").await?;
     other.apply("www", json!({})).await?;
     other.until_ready("www").await?;
@@ -157,14 +157,14 @@ async fn nothing_more(bed: &TestBed, labels: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The calls with the account of these certificates: others may have theirs listed meanwhile.
+/// The calls with the account of these certificates. Certificates of other accounts may cause calls meanwhile.
 async fn calls(bed: &TestBed) -> Result<Vec<Call>> {
     let mut calls = bed.calls().await?;
     calls.retain(|call| call.account.as_deref() == Some(ACCOUNT));
     Ok(calls)
 }
 
-/// What the operator asked of the API server, leases aside.
+/// The operator's requests to the API server, without Leases.
 fn requests(bed: &TestBed) -> Result<Vec<Request>> {
     let mut requests = bed.audit_log()?;
     requests.retain(|request| request.user == OPERATOR && request.resource != "leases");

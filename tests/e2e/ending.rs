@@ -1,4 +1,4 @@
-//! How a certificate ends: deleted under either policy, with and without credentials, in whatever state; and suspended.
+//! The end of a certificate: deleted under either policy, with and without credentials, in any state; and suspended.
 
 use std::future::ready;
 
@@ -44,13 +44,13 @@ async fn until_deleted(scene: &Scene<'_>, label: &str) -> Result<()> {
     scene.until_gone(&scene.certificates(), label).await
 }
 
-/// Waits until CPS does not have an enrollment with a common name any more.
+/// Waits until CPS no longer has an enrollment with the common name.
 async fn until_removed(scene: &Scene<'_>, label: &str) -> Result<()> {
     eventually("CPS has it no more", async || Ok(scene.enrollments(label).await?.is_empty().then_some(())))
         .await
 }
 
-/// The reason for which a certificate is Ready or not.
+/// The reason why a certificate is Ready or not.
 fn reason(certificate: &AkamaiCertificate) -> Option<String> {
     let status = certificate.status.as_ref()?;
     condition_set::find(&status.conditions, "Ready").map(|ready| ready.reason.clone())
@@ -110,10 +110,7 @@ async fn delete_removes_a_deployed_enrollment_before_the_resource_goes(bed: &Tes
     let reasons: Vec<String> = history
         .try_take_while(|event| ready(Ok(!matches!(event, WatchEvent::Deleted(_)))))
         .try_filter_map(async |event| {
-            Ok(match event {
-                WatchEvent::Modified(seen) => reason(&seen),
-                _ => None,
-            })
+            Ok(if let WatchEvent::Modified(seen) = event { reason(&seen) } else { None })
         })
         .try_collect()
         .await?;
@@ -223,7 +220,7 @@ async fn a_resource_that_vanishes_during_the_create_takes_its_enrollment_along(
         Ok(scene.certificates().get("www").await?.annotations().contains_key(INTENT_ANNOTATION).then_some(()))
     })
     .await?;
-    // As the API server does to a resource that had no finalizer when its deletion began.
+    // The API server does this to a resource that had no finalizer when its deletion began.
     let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
     scene.certificates().patch("www", &PatchParams::default(), &patch).await?;
     delete(&scene, "www").await?;
@@ -247,7 +244,7 @@ async fn deleting_removes_what_was_published(bed: &TestBed) -> Result<()> {
     services.get("akacert-solver").await?;
     delete(&scene, "www").await?;
     until_deleted(&scene, "www").await?;
-    // The finalizer went last: there is nothing to wait for.
+    // The finalizer went last, so there is nothing to wait for.
     ensure!(config_maps.get_opt(&config_map).await?.is_none(), "the ConfigMap is left");
     ensure!(ingresses.get_opt("akacert-www").await?.is_none(), "the Ingress is left");
     ensure!(services.get_opt("akacert-solver").await?.is_none(), "the Service is left");
@@ -294,7 +291,7 @@ async fn suspend_stops_the_calls_to_cps_and_resuming_goes_on(bed: &TestBed) -> R
     scene.patch("www", json!({"suspend": true})).await?;
     scene.until("www", "Ready", "False", "Suspended").await?;
     let before = calls().await?;
-    // As long as another certificate takes from the start to the end, this one is not looked at.
+    // While another certificate goes from start to end, the operator does not look at this one.
     scene.apply("other", json!({})).await?;
     scene.until_ready("other").await?;
     ensure!(calls().await? == before, "CPS was called for a suspended certificate");

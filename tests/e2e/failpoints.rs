@@ -1,5 +1,6 @@
-//! The operator is killed before and after each of its side effects, one run a place, until a whole run survives. What
-//! it leaves behind must be harmless: always exactly one enrollment, always Ready in the end.
+//! Kills the operator before and after each of its side effects, one place per run, until a whole run survives.
+//! Whatever a killed operator leaves must be harmless: there is always exactly one enrollment, and it is Ready in the
+//! end.
 
 use anyhow::{Context, Result, ensure};
 use kube::ResourceExt;
@@ -16,7 +17,7 @@ crate::alone![
 
 const FLAGS: [&str; 1] = ["--interval-scale=0.001"];
 
-/// More places than there are: a run that passes them all without a death must come before.
+/// More places than exist. An earlier run has to pass all of them without a death.
 const MOST: u64 = 200;
 
 async fn killed_anywhere_on_the_way_to_ready_there_is_one_enrollment_and_it_becomes_ready(
@@ -35,7 +36,7 @@ async fn killed_anywhere_on_the_way_to_ready_there_is_one_enrollment_and_it_beco
 }
 
 async fn issue_under_fire(bed: &TestBed) -> Result<u64> {
-    // One account for all runs: each start of an operator checks every account.
+    // One account for all runs, because each start of an operator checks every account.
     let scene = Scene::new(bed, "fire").await?;
     for number in 1..MOST {
         let label = format!("www{number}");
@@ -100,18 +101,19 @@ async fn delete_under_fire(bed: &TestBed) -> Result<u64> {
     anyhow::bail!("no run survived {MOST} failpoints")
 }
 
-/// Runs an operator that dies at a failpoint. Answers whether it came by it before it was done.
+/// Runs an operator that dies at a failpoint. Returns whether it reached the failpoint before it was done.
 async fn dies(bed: &TestBed, failpoint: u64, done: impl AsyncFn() -> Result<bool>) -> Result<bool> {
     let mut victim = bed.operator_process(&FLAGS, &[("AKACERT_FAILPOINT", &failpoint.to_string())]).await?;
     eventually("the operator dies or is done", async || {
         Ok((victim.has_ended()? || done().await?).then_some(()))
     })
     .await?;
-    // The last failpoint comes after the side effect that makes it done: it finishes what it is at, and may die of it.
+    // The last failpoint comes after the side effect that completes the run. The operator finishes its current step,
+    // and may die of it.
     victim.terminated_after_abort().await
 }
 
-/// Ready, and nothing is published any more.
+/// Whether the certificate is Ready and nothing is published any more.
 async fn is_settled(scene: &Scene<'_>, label: &str) -> Result<bool> {
     let certificate = scene.certificates().get(label).await?;
     let ready = certificate

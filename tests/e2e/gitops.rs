@@ -1,5 +1,4 @@
-//! Manifests that are applied again or in any order, as GitOps tools do, and `kubectl wait`. Not here: what those tools make
-//! of each state (`health`), how Helm waits (`chart`).
+//! Manifests that are applied again or in any order, as GitOps tools do, and `kubectl wait`.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -17,12 +16,12 @@ crate::together![
 
 crate::alone![crds_operator_and_certificate_in_one_file_converge,];
 
-/// Warnings and errors that one scene may cause while it waits for something: a few, not one a second.
+/// How many warnings and errors one scene may cause while it waits for something: a few, not one per second.
 const FEW: usize = 5;
 
 async fn a_manifest_that_is_applied_again_changes_nothing(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "applied-again").await?;
-    // As a user writes it: what the schema or CPS would spell in another way.
+    // A user's spelling of values that the schema or CPS would spell in another way.
     let changes = json!({
         "contractId": "ctr_1-TESTBED", "dnsNames": [scene.host("b"), scene.host("a")],
         "network": {"quicEnabled": false, "preferredCiphers": "ak-akamai-2020q1"},
@@ -87,7 +86,7 @@ async fn whatever_is_applied_first_everything_converges(bed: &TestBed) -> Result
 async fn crds_operator_and_certificate_in_one_file_converge(bed: &mut TestBed) -> Result<()> {
     uninstalled(bed).await?;
     let outcome = all_in_one(bed).await;
-    // The other tests have the installation that they are written for.
+    // The other tests expect the usual installation.
     uninstalled(bed).await?;
     bed.install().await?;
     outcome
@@ -116,7 +115,7 @@ async fn all_in_one(bed: &TestBed) -> Result<()> {
     ];
     std::fs::write(&file, documents.join("\n---\n"))?;
     let file = file.to_string_lossy();
-    // What kubectl remembers of kinds that are gone now.
+    // kubectl's cache still has kinds that no longer exist.
     std::fs::remove_dir_all(bed.work().join(".kube/cache"))?;
     let before = bed.pod_logs("akacert-operator")?.len();
     let mut refused = 0;
@@ -155,7 +154,7 @@ fn is_trouble(line: &str) -> bool {
     line.contains(r#""level":"WARN""#) || line.contains(r#""level":"ERROR""#)
 }
 
-/// A file for kubectl; answers its path.
+/// Writes a file for kubectl, and returns its path.
 pub fn write(bed: &TestBed, name: &str, manifest: &Value) -> Result<String> {
     let file = bed.work().join(name);
     std::fs::write(&file, manifest.to_string())?;

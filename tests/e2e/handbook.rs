@@ -1,6 +1,6 @@
-//! The handbook's manifests and commands, as a reader would use them, who first follows Get started on a cluster that has
-//! only operator and solver. A block is left out when a comment right after it says `not run`, and why.
-//! Not here: what they are for, which other tests show.
+//! The handbook's manifests and commands, as a reader would use them. The reader first follows Get started, on a
+//! cluster that has only operator and solver. The test skips a block if a comment right after it says `not run`, with
+//! the reason.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::scene::{Scene, eventually};
 
 crate::together![every_manifest_is_taken_and_every_command_works, every_sample_is_taken];
 
-/// The page with what `kubectl akacert status` has printed.
+/// The page with the recorded output of `kubectl akacert status`.
 const RECORDED: &str = "docs/kubectl-akacert.md";
 
 async fn every_sample_is_taken(bed: &TestBed) -> Result<()> {
@@ -29,10 +29,10 @@ async fn every_sample_is_taken(bed: &TestBed) -> Result<()> {
     Ok(())
 }
 
-/// Where the handbook's reader begins.
+/// The page that the reader follows first.
 const FIRST: &str = "docs/get-started.md";
 
-/// Somebody who does what the handbook says, in the project's directory.
+/// A reader who does what the handbook says, in the project's directory.
 struct Reader<'a> {
     bed: &'a TestBed,
     environment: Vec<(&'static str, OsString)>,
@@ -41,7 +41,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// With an `.edgerc` at home, and a kubeconfig whose namespace does not exist.
+    /// The reader has an `.edgerc` in the home directory, and a kubeconfig whose namespace does not exist.
     async fn new(bed: &'a TestBed) -> Result<Self> {
         let home = bed.work().join("reader");
         fs::create_dir_all(&home)?;
@@ -73,13 +73,14 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Runs a command; answers what it printed.
+    /// Runs a command, and returns its output.
     async fn run(&self, command: &str) -> Result<String> {
         run_in(&self.environment, command).await
     }
 }
 
-/// What the reader has beside what Get started makes: Argo CD's ConfigMap, and a certificate whose name leads elsewhere.
+/// Creates what the handbook expects besides Get started: Argo CD's ConfigMap, and a certificate whose name leads
+/// elsewhere.
 async fn more(bed: &TestBed) -> Result<Scene<'_>> {
     for object in [
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd"}}),
@@ -90,7 +91,7 @@ async fn more(bed: &TestBed) -> Result<Scene<'_>> {
     let scene = Scene { bed, name: "shop".to_owned() };
     let account = json!({"kind": "ClusterAkamaiAccount", "name": "production"});
     scene.apply_held("blog", json!({"accountRef": account})).await?;
-    // CPS looks at the token too, and says so a moment later.
+    // CPS checks the token too, and shows the result a moment later.
     scene
         .until_status("blog", "CPS's look at the token", |status| {
             status.domains.iter().any(|domain| domain.state == "RESPONSE_ERROR").then_some(())
@@ -109,7 +110,7 @@ async fn every_manifest_is_taken_and_every_command_works(bed: &TestBed) -> Resul
     }
     let Reader { manifests, commands, .. } = reader;
     ensure!(manifests >= 4 && commands >= 55, "only {manifests} manifests and {commands} commands");
-    // Renewed twice on the way, by the commands.
+    // The commands renewed it twice.
     eventually("the certificate is at rest again", async || {
         let status = scene.certificates().get("www").await?.status;
         Ok(status.filter(|status| status.change.is_none()).map(drop))
@@ -118,7 +119,7 @@ async fn every_manifest_is_taken_and_every_command_works(bed: &TestBed) -> Resul
     scene.until_ready("www").await.map(drop)
 }
 
-/// Holds what a page says that `status` prints to what it prints; with UPDATE set writes it.
+/// Compares the recorded output of `status` with the real one. With UPDATE set, it writes the page.
 async fn status_is_as_recorded(reader: &Reader<'_>) -> Result<()> {
     let page = root().join(RECORDED);
     let mut text = fs::read_to_string(&page)?;
@@ -144,7 +145,7 @@ async fn status_is_as_recorded(reader: &Reader<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Without what differs from one run to the next: identifiers, times, durations.
+/// The text without what differs between runs: identifiers, times, durations.
 fn without_numbers(text: &str) -> String {
     let differs = |word: &str| {
         let word = word.trim_end_matches([' ', '\n', ',', ')']);
@@ -173,7 +174,7 @@ fn pages() -> Result<Vec<PathBuf>> {
 struct Block {
     language: String,
     text: String,
-    /// Why it is not run.
+    /// The reason why it is not run.
     not_run: Option<String>,
 }
 
@@ -192,7 +193,7 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// The commands in running text that only look, with the reader's own names.
+/// The read-only commands in running text, with the reader's own names.
 fn spoken(page: &str) -> Vec<String> {
     const LOOKS: &[&str] = &["get ", "-n akacert-system get ", "describe ", "explain ", "wait "];
     const PLUGIN_LOOKS: &[&str] = &["status", "explain ", "plan ", "probe "];
@@ -207,14 +208,14 @@ fn spoken(page: &str) -> Vec<String> {
     spans.map(|span| span.replace("account NAME", "account production").replace("NAME", "www")).collect()
 }
 
-/// What the API server says to each manifest of a block.
+/// Sends each manifest of a block to the API server as a dry run.
 async fn dry_run(bed: &TestBed, manifests: &str) -> Result<()> {
     let file = bed.work().join(format!("handbook-{:016x}.yaml", rand::random::<u64>()));
     fs::write(&file, manifests)?;
     bed.kubectl(&["apply", "--dry-run=server", "-f", &file.to_string_lossy()]).await.map(drop)
 }
 
-/// A command, in the project's directory, with kubectl in the namespace `shop`; answers what it printed.
+/// Runs a command in the project's directory, with kubectl in the namespace `shop`. Returns its output.
 pub async fn run(bed: &TestBed, command: &str) -> Result<String> {
     run_in(&bed.shell_environment("shop").await?, command).await
 }
@@ -226,7 +227,7 @@ async fn run_in(environment: &[(&'static str, OsString)], command: &str) -> Resu
         .envs(environment.iter().cloned())
         .output()
         .await?;
-    // From the plugin 3 and 4 say that a certificate is not Ready, which some commands bring about.
+    // The plugin exits with 3 or 4 if a certificate is not Ready, which some commands cause.
     let told = command.starts_with("kubectl akacert ") && matches!(output.status.code(), Some(3 | 4));
     ensure!(output.status.success() || told, "{command}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)

@@ -1,5 +1,5 @@
-//! What somebody deletes of what is published is back: while a change waits for it, and what stands at rest. How soon is
-//! printed. Not here: what is published (`publishing`).
+//! The operator restores what somebody deletes: everything while a change waits for it, and standing objects at rest.
+//! The tests print how long it takes.
 
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ crate::together![
     a_redirect_by_gateway_comes_back_at_rest_without_cps,
 ];
 
-/// Objects of the cluster are watched.
+/// The operator watches objects of the cluster.
 const SECONDS: Duration = Duration::from_secs(5);
-/// TXT records are looked at.
+/// The operator checks TXT records at intervals.
 const A_MINUTE: Duration = Duration::from_secs(60);
 
-/// The kinds that are published, with group and version.
+/// The published kinds, with group and version.
 const KINDS: [(&str, &str, &str); 6] = [
     ("", "v1", "ConfigMap"),
     ("", "v1", "Service"),
@@ -62,12 +62,12 @@ async fn until_found(scene: &Scene<'_>, kinds: &[&str]) -> Result<()> {
     .await
 }
 
-/// Deletes the object of a kind that is published for the certificate `www`; it is back within seconds.
+/// Deletes the published object of a kind for the certificate `www`, and waits until it is back, within seconds.
 async fn heals(scene: &Scene<'_>, kind: &str) -> Result<()> {
     let namespace = if kind == "ConfigMap" { NAMESPACE } else { &scene.name };
     let uid = uid(&scene.certificates().get("www").await?);
     let selector = match kind {
-        // The certificates of a namespace share them.
+        // The certificates of a namespace share these.
         "Service" | "EndpointSlice" => format!("{MANAGED_BY_LABEL}=akacert"),
         _ => format!("{MANAGED_BY_LABEL}=akacert,{CERTIFICATE_UID_LABEL}={uid}"),
     };
@@ -103,7 +103,7 @@ async fn tokens_and_what_leads_to_them_come_back_while_a_change_waits(bed: &Test
     until_found(&scene, &[]).await
 }
 
-/// A scene with an account for names in the zones of the test bed, and the key of one of them.
+/// A scene with an account for names in the zones of the test bed, and the key of one of the zones.
 async fn in_the_zones<'a>(bed: &'a TestBed, name: &str) -> Result<Scene<'a>> {
     let scene = Scene::without_account(bed, name).await?;
     scene.account(json!({"allowedDomains": ["*.dyn.test", "*.edge.test"]})).await?;
@@ -115,7 +115,7 @@ async fn in_the_zones<'a>(bed: &'a TestBed, name: &str) -> Result<Scene<'a>> {
 
 async fn a_dns_endpoint_comes_back_while_a_change_waits(bed: &TestBed) -> Result<()> {
     let scene = in_the_zones(bed, "heal-endpoint").await?;
-    // No external-dns writes there, which holds the validation.
+    // No external-dns writes records there, so the validation waits.
     let validation = json!({"http01": null, "dns01": {"dnsEndpoint": {}}});
     scene.apply("www", json!({"commonName": "heal-endpoint.dyn.test", "validation": validation})).await?;
     scene.until("www", "ChallengesReachable", "False", "RecordMissing").await?;
@@ -153,12 +153,12 @@ async fn a_record_in_edge_dns_comes_back_while_a_change_waits(bed: &TestBed) -> 
     .await
 }
 
-/// The second name of the certificate `www`, whose record is made by hand.
+/// The second name of the certificate `www`, whose record somebody creates by hand.
 fn by_hand(scene: &Scene<'_>) -> String {
     format!("{}-by-hand.dyn.test", scene.name)
 }
 
-/// Applies a certificate for a name, and for another one whose record nobody makes yet.
+/// Applies a certificate for a name, and for another one whose record nobody creates yet.
 async fn held_by_another_record(scene: &Scene<'_>, name: &str, dns01: Value) -> Result<()> {
     let by_hand = by_hand(scene);
     let group = json!({"names": [by_hand], "dns01": {"manual": {}}});
@@ -168,7 +168,8 @@ async fn held_by_another_record(scene: &Scene<'_>, name: &str, dns01: Value) -> 
     scene.until("www", "ChallengesReachable", "False", "RecordMissing").await.map(drop)
 }
 
-/// Somebody deletes the record; it is back within a minute with the same values, and gone once nobody needs it.
+/// Deletes the record, waits until it is back with the same values within a minute, and checks that it disappears
+/// once nobody needs it.
 async fn record_heals(
     scene: &Scene<'_>,
     way: &str,
@@ -212,12 +213,12 @@ async fn a_redirect_by_gateway_comes_back_at_rest_without_cps(bed: &TestBed) -> 
     stands(bed, "heal-gateway", json!({"gateway": gateway()}), &["HTTPRoute"], &[]).await
 }
 
-/// A standing redirect, whose objects of these kinds, and of kinds that are shared, come back at rest.
+/// Checks that a standing redirect's objects of these kinds, and of the shared kinds, come back at rest.
 async fn stands(bed: &TestBed, name: &str, redirect: Value, kinds: &[&str], shared: &[&str]) -> Result<()> {
     let scene = Scene::new(bed, name).await?;
     scene.apply("www", json!({"validation": {"http01": {"ingress": null, "redirect": redirect}}})).await?;
     scene.until_ready("www").await?;
-    // From then on, only the contract's list is looked at.
+    // From then on, the operator reads only the contract's list.
     let at_rest = scene.until_status("www", "rest", |status| status.next_renewal_time.as_ref().map(drop));
     at_rest.await?;
     until_found(&scene, kinds).await?;
@@ -232,7 +233,7 @@ async fn stands(bed: &TestBed, name: &str, redirect: Value, kinds: &[&str], shar
 
 const DCV: &str = "http://dcv.akamai.com/.well-known/acme-challenge/token";
 
-/// Where the Ingress controller redirects the token of a host to.
+/// The target of the Ingress controller's redirect for a host's token.
 async fn led_to(host: &str) -> Result<String> {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     let request = client.get(format!("http://{HOST}/.well-known/acme-challenge/token")).header("Host", host);
@@ -241,7 +242,7 @@ async fn led_to(host: &str) -> Result<String> {
     Ok(location.unwrap_or_default().to_owned())
 }
 
-/// The calls of CPS about the enrollment of the certificate `www`.
+/// The number of CPS calls about the enrollment of the certificate `www`.
 async fn calls_of(scene: &Scene<'_>) -> Result<usize> {
     let id = scene.certificates().get("www").await?.status.and_then(|status| status.enrollment_id);
     let id = u64::try_from(id.context("no enrollment")?)?;

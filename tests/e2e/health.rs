@@ -1,5 +1,5 @@
-//! What Argo CD's health scripts (Lua) and Flux's expressions (CEL) make of our objects in each state. The objects are the
-//! API server's own. Not here: the order in which things are applied (`gitops`).
+//! The verdicts of Argo CD's health scripts (Lua) and Flux's expressions (CEL) on our objects in each state. The
+//! objects come from the API server.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ async fn argo_cd_and_flux_see_each_state_of_a_certificate(bed: &TestBed) -> Resu
     scene.until("suspended", "Ready", "False", "Suspended").await?;
     let names = json!({"spec": {"dnsNames": [scene.host("other")]}});
     let edited = patched(bed, "ready", &names, &[]).await?;
-    // As the operator writes it four days before the end of the certificate.
+    // What the operator writes four days before the certificate expires.
     let condition = |kind: &str, status: &str| {
         json!({"type": kind, "status": status, "reason": "ExpiringSoon", "message": "The certificate expires",
             "lastTransitionTime": "2026-01-01T00:00:00Z"})
@@ -65,7 +65,7 @@ async fn argo_cd_and_flux_see_each_state_of_a_certificate(bed: &TestBed) -> Resu
     scene.until_gone(&scene.certificates(), "ending").await
 }
 
-/// A certificate that is Ready, and whose renewal waits for its tokens.
+/// Brings a certificate to Ready, with a renewal that waits for its tokens.
 async fn renewing(scene: &Scene<'_>, label: &str) -> Result<()> {
     scene.apply(label, json!({})).await?;
     let status = scene.until_ready(label).await?;
@@ -76,7 +76,7 @@ async fn renewing(scene: &Scene<'_>, label: &str) -> Result<()> {
     scene.until_ready(label).await.map(drop)
 }
 
-/// A certificate that is being deleted, and whose enrollment CPS keeps as long as it is live; answers its ID.
+/// Brings a certificate into deletion while CPS keeps its enrollment, because it is live. Returns its ID.
 async fn ending(scene: &Scene<'_>, label: &str) -> Result<i64> {
     scene.apply(label, json!({"deletionPolicy": "Delete"})).await?;
     let id = scene.until_ready(label).await?.enrollment_id.context("no enrollment")?;
@@ -149,7 +149,7 @@ async fn argo_cd_and_flux_see_each_state_of_an_account_of_a_namespace(bed: &Test
     Ok(())
 }
 
-/// What Argo CD and Flux have to make of an object.
+/// Checks the verdicts of Argo CD and Flux on an object.
 fn judged(object: &Value, argo_cd: &str, flux: &str) -> Result<()> {
     let said = format!("{}", object["status"]);
     let (status, message) = argo_cd_health(object)?;
@@ -167,7 +167,7 @@ async fn argo_cds_own_kustomization_takes_the_health_scripts(bed: &TestBed) -> R
         "data": {"url": "https://argocd.example.com"}});
     std::fs::write(directory.join("argocd-cm.yaml"), ours.to_string())?;
     let component = std::fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/argocd"))?;
-    // A path has to be relative.
+    // The path has to be relative.
     let up = "../".repeat(std::fs::canonicalize(&directory)?.components().count() - 1);
     let component = format!("{up}{}", component.strip_prefix("/")?.display());
     let kustomization =
@@ -183,13 +183,13 @@ async fn argo_cds_own_kustomization_takes_the_health_scripts(bed: &TestBed) -> R
     Ok(())
 }
 
-/// An object as the API server would take it.
+/// The object as the API server would store it.
 async fn dry_run(bed: &TestBed, object: &Value) -> Result<Value> {
     let file = write(bed, &format!("{}.json", rand::random::<u64>()), object)?;
     get(bed, &["apply", "--dry-run=server", "-f", &file]).await
 }
 
-/// A certificate of the scene `health` as the API server would have it after a change.
+/// A certificate of the scene `health` as the API server would store it after a change.
 async fn patched(bed: &TestBed, name: &str, change: &Value, more: &[&str]) -> Result<Value> {
     let change = change.to_string();
     let patch = ["-n", "health", "patch", "akcert", name, "--type=merge", "--dry-run=server", "-p", &change];
@@ -205,20 +205,20 @@ async fn flux_takes_the_kustomization_with_its_health_checks(bed: &TestBed) -> R
     bed.kubectl(&["create", "namespace", "flux-system"]).await?;
     let mut kustomization = deployed("flux/kustomization.yaml")?;
     taken_by_flux(bed, &kustomization).await?;
-    // What it must refuse it refuses: the test would see a field that Flux does not know.
+    // The check itself works: Flux's CRD rejects a field that Flux does not know.
     let checks = &mut kustomization["spec"]["healthCheckExprs"];
     checks[0]["currently"] = checks[0]["current"].take();
     ensure!(taken_by_flux(bed, &kustomization).await.is_err(), "Flux took a field that it does not know");
     Ok(())
 }
 
-/// Whether the API server takes a Kustomization, by Flux's own CRD.
+/// Checks a Kustomization against Flux's own CRD on the API server.
 async fn taken_by_flux(bed: &TestBed, kustomization: &Value) -> Result<String> {
     let file = write(bed, "flux.json", kustomization)?;
     bed.kubectl(&["apply", "--dry-run=server", "--validate=strict", "-f", &file]).await
 }
 
-/// What kubectl answers, as JSON.
+/// The answer of kubectl, as JSON.
 async fn get(bed: &TestBed, arguments: &[&str]) -> Result<Value> {
     read(&bed.kubectl(&[arguments, &["-o", "json"]].concat()).await?)
 }
@@ -233,7 +233,7 @@ fn deployed(path: &str) -> Result<Value> {
     serde_saphyr::from_str(&std::fs::read_to_string(path)?).context("no YAML")
 }
 
-/// Status and message by the Lua script for the object's kind, as Argo CD runs it.
+/// Status and message from the Lua script for the object's kind, as Argo CD runs it.
 fn argo_cd_health(object: &Value) -> Result<(String, String)> {
     let kind = object["kind"].as_str().context("no kind")?;
     let key = format!("resource.customizations.health.akacert.io_{kind}");
@@ -252,7 +252,7 @@ fn lua_options() -> mlua::serde::SerializeOptions {
     mlua::serde::SerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false)
 }
 
-/// The verdict by the expressions for the object's kind, in the order in which Flux evaluates them.
+/// The verdict of the expressions for the object's kind, in the order in which Flux evaluates them.
 fn flux_health(object: &Value) -> Result<&'static str> {
     let kustomization = deployed("flux/kustomization.yaml")?;
     let all = kustomization["spec"]["healthCheckExprs"].as_array().context("no expressions")?;

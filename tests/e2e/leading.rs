@@ -1,5 +1,4 @@
-//! Two operators, of which one leads: what happens when it is killed, ends, or hangs. Not here: what else a crash may
-//! break (`failpoints`).
+//! Two operators, of which one leads: what happens when it is killed, ends, or hangs.
 
 use std::time::{Duration, Instant};
 
@@ -18,10 +17,10 @@ crate::alone![
     a_leader_that_may_not_renew_sends_nothing_after_its_deadline_and_ends,
 ];
 
-/// What the flag is when nobody sets it.
+/// The default of the flag.
 const DEFAULT: &str = "--lease-duration=12s";
 
-/// The longest that nobody may lead.
+/// The longest time without a leader.
 const FAIL_OVER: Duration = Duration::from_secs(20);
 
 async fn a_leader_that_is_killed_in_mid_issue_is_followed_and_there_is_one_enrollment(
@@ -62,7 +61,7 @@ async fn a_leader_that_ends_lets_the_next_one_lead_at_once(bed: &mut TestBed) ->
 async fn a_leader_that_was_frozen_sends_nothing_when_it_thaws(bed: &mut TestBed) -> Result<()> {
     with_two(bed, "--lease-duration=4s", async |bed, first, second| {
         let scene = Scene::new(bed, "frozen").await?;
-        // The first one has something to do whenever it runs: it asks CPS for the change again and again.
+        // The first operator always has something to do: it polls the change again and again.
         scene.apply_held("www", json!({})).await?;
         first.freeze()?;
         until_leads(bed, "second").await?;
@@ -88,18 +87,18 @@ async fn a_leader_that_may_not_renew_sends_nothing_after_its_deadline_and_ends(
 ) -> Result<()> {
     bed.no_operator_deployment().await?;
     let ended = without_the_right_to_renew(bed).await;
-    // Brings the right back, too.
+    // This also restores the permission.
     bed.deploy().await?;
     ended
 }
 
 async fn without_the_right_to_renew(bed: &TestBed) -> Result<()> {
     const LEASE: Duration = Duration::from_secs(6);
-    // Under a name of its own, since a log belongs to a name.
+    // It has its own name, because each name has one log.
     let first = start(bed, "without-right", 8091, "--lease-duration=6s").await?;
     until_leads(bed, "without-right").await?;
     let scene = Scene::new(bed, "no-right").await?;
-    // It has something to do whenever it runs: it asks CPS for the change again and again.
+    // The operator always has something to do: it polls the change again and again.
     scene.apply_held("www", json!({})).await?;
     bed.kubectl(&["-n", NAMESPACE, "delete", "rolebinding", "akacert-operator"]).await?;
     let began = Instant::now();
@@ -113,7 +112,7 @@ async fn without_the_right_to_renew(bed: &TestBed) -> Result<()> {
     ensure!(log.contains("could not be renewed"), "it does not say why: {log}");
     // Nobody else may lead before that.
     ensure!(took < LEASE, "{took:?}");
-    // Working until the end, and then no more.
+    // It works until it loses leadership, and then no more.
     let (before, _) = log.split_once("leadership is lost").context("no end")?;
     ensure!(before.contains("called Akamai"), "it did nothing: {log}");
     let ended_at = before.len();
@@ -126,7 +125,7 @@ async fn without_the_right_to_renew(bed: &TestBed) -> Result<()> {
     Ok(())
 }
 
-/// Runs two operators in place of the Deployment's; the first one leads.
+/// Runs two operators in place of the Deployment's. The first one leads.
 async fn with_two(
     bed: &mut TestBed,
     lease: &str,
@@ -137,7 +136,7 @@ async fn with_two(
         let first = start(bed, "first", 8091, lease).await?;
         until_leads(bed, "first").await?;
         let second = start(bed, "second", 8092, lease).await?;
-        // Ready although it does not lead: a rollout must not wait for it.
+        // It is ready although it does not lead, because a rollout must not wait for it.
         eventually("the second one is ready", async || {
             let answer = reqwest::get("http://127.0.0.1:8092/readyz").await?;
             Ok(answer.status().is_success().then_some(()))
@@ -152,7 +151,7 @@ async fn with_two(
     tested
 }
 
-/// Starts an operator that logs each call of CPS.
+/// Starts an operator that logs each CPS call.
 async fn start(bed: &TestBed, name: &str, port: u16, lease: &str) -> Result<Process> {
     let listen = format!("127.0.0.1:{port}");
     let admin = format!("--admin-listen={listen}");
@@ -165,7 +164,7 @@ async fn start(bed: &TestBed, name: &str, port: u16, lease: &str) -> Result<Proc
     Ok(process)
 }
 
-/// Waits until the Lease names this one.
+/// Waits until the Lease names this operator.
 async fn until_leads(bed: &TestBed, name: &str) -> Result<()> {
     let leases: Api<Lease> = Api::namespaced(bed.client(), NAMESPACE);
     eventually(&format!("{name} leads"), async || {

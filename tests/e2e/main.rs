@@ -1,11 +1,12 @@
-//! What a user does, on a real control plane, ingress controller and ACME authority. One test bed for all tests; each
-//! test has a namespace and an account of its own, and most run side by side.
+//! What a user does, on a real control plane, ingress controller and ACME authority. One test bed serves all tests.
+//! Each test has its own namespace and account, and most tests run concurrently.
 
 mod accounts;
 mod adopting;
 mod approving;
 mod chart;
 mod counts;
+mod disputes;
 mod ending;
 mod failpoints;
 mod faults;
@@ -39,22 +40,22 @@ use testbed::{Options, TestBed};
 use tokio::runtime::Runtime;
 use tokio::sync::RwLock;
 
-/// A test: a sentence, and what it does with the test bed.
+/// A test: its name is a sentence, and its function uses the test bed.
 struct Test {
     name: &'static str,
     run: Run,
 }
 
-/// How a test has the test bed.
+/// How a test uses the test bed.
 #[derive(Clone, Copy)]
 enum Run {
-    /// Side by side with others: it touches nothing but its own namespaces and its own enrollments.
+    /// Concurrently with others: it touches only its own namespaces and its own enrollments.
     Together(for<'a> fn(&'a TestBed) -> LocalBoxFuture<'a, Result<()>>),
-    /// Alone: it restarts something, counts everything, or lets CPS fail for everybody.
+    /// Alone: it restarts something, counts everything, or makes CPS fail for everybody.
     Alone(for<'a> fn(&'a mut TestBed) -> LocalBoxFuture<'a, Result<()>>),
 }
 
-/// Names tests that run side by side by their functions.
+/// Names concurrent tests after their functions.
 #[macro_export]
 macro_rules! together {
     ($($name:ident),* $(,)?) => {
@@ -65,7 +66,7 @@ macro_rules! together {
     };
 }
 
-/// Names tests that have the test bed for themselves by their functions.
+/// Names tests that run alone after their functions.
 #[macro_export]
 macro_rules! alone {
     ($($name:ident),* $(,)?) => {
@@ -76,61 +77,63 @@ macro_rules! alone {
     };
 }
 
-/// Tests at a time. They mostly wait, for CPS and for the authority.
+/// How many tests run at a time. They mostly wait for CPS and for the authority.
 const SIDE_BY_SIDE: usize = 9;
+
+fn tests() -> impl Iterator<Item = &'static Test> {
+    [
+        // First those that start many operators, because each start checks every existing account.
+        chart::ALONE,
+        gitops::ALONE,
+        failpoints::ALONE,
+        leading::ALONE,
+        outside::ALONE,
+        storm::ALONE,
+        counts::ALONE,
+        monitoring::ALONE,
+        faults::ALONE,
+        publishing::ALONE,
+        accounts::ALONE,
+        ending::ALONE,
+        updating::ALONE,
+        renewing::ALONE,
+        adopting::ALONE,
+        ways::ALONE,
+        standing::ALONE,
+        issue::TOGETHER,
+        refused::TOGETHER,
+        stalled::TOGETHER,
+        accounts::TOGETHER,
+        ending::TOGETHER,
+        publishing::TOGETHER,
+        updating::TOGETHER,
+        renewing::TOGETHER,
+        adopting::TOGETHER,
+        faults::TOGETHER,
+        gitops::TOGETHER,
+        health::TOGETHER,
+        handbook::TOGETHER,
+        chart::TOGETHER,
+        plugin::TOGETHER,
+        approving::TOGETHER,
+        preflight::TOGETHER,
+        preflight_dns::TOGETHER,
+        healing::TOGETHER,
+        disputes::TOGETHER,
+        ways::TOGETHER,
+        standing::TOGETHER,
+    ]
+    .into_iter()
+    .flatten()
+}
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
-    let tests = || {
-        [
-            // First those with many starts of the operator, each of which checks every account that there is.
-            chart::ALONE,
-            gitops::ALONE,
-            failpoints::ALONE,
-            leading::ALONE,
-            outside::ALONE,
-            storm::ALONE,
-            counts::ALONE,
-            monitoring::ALONE,
-            faults::ALONE,
-            publishing::ALONE,
-            accounts::ALONE,
-            ending::ALONE,
-            updating::ALONE,
-            renewing::ALONE,
-            adopting::ALONE,
-            ways::ALONE,
-            standing::ALONE,
-            issue::TOGETHER,
-            refused::TOGETHER,
-            stalled::TOGETHER,
-            accounts::TOGETHER,
-            ending::TOGETHER,
-            publishing::TOGETHER,
-            updating::TOGETHER,
-            renewing::TOGETHER,
-            adopting::TOGETHER,
-            faults::TOGETHER,
-            gitops::TOGETHER,
-            health::TOGETHER,
-            handbook::TOGETHER,
-            chart::TOGETHER,
-            plugin::TOGETHER,
-            approving::TOGETHER,
-            preflight::TOGETHER,
-            preflight_dns::TOGETHER,
-            healing::TOGETHER,
-            ways::TOGETHER,
-            standing::TOGETHER,
-        ]
-        .into_iter()
-        .flatten()
-    };
     if arguments.list {
         let listed = tests().map(|test| Trial::test(test.name, || Ok(()))).collect();
         libtest_mimic::run(&arguments, listed).exit();
     }
-    // Built outside the namespaces, where the network is.
+    // Build outside the namespaces, where there is a network.
     testbed::Programs::find_or_build()?;
     testbed::enter()?;
     arguments.test_threads = Some(SIDE_BY_SIDE);

@@ -1,5 +1,5 @@
-//! A real Prometheus that scrapes the operator and the solvers: the dashboard's queries and the alert rules work on what
-//! it has. Not here: when each alert fires (`deploy/monitoring/rules.test.yaml`).
+//! A real Prometheus scrapes the operator and the solvers. The dashboard's queries and the alert rules work with its
+//! data.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ async fn all_is_seen(bed: &TestBed) -> Result<()> {
     let _prometheus = bed.prometheus(&directory.join("rules.yaml")).await?;
     let scene = Scene::without_account(bed, "monitored").await?;
     scene.account(json!({"requestBudget": {"burst": 20}})).await?;
-    // One that is Ready, and one under validation.
+    // One certificate that is Ready, and one under validation.
     scene.apply("www", json!({})).await?;
     scene.apply_held("held", json!({})).await?;
     scene.until_ready("www").await?;
@@ -42,7 +42,7 @@ async fn all_is_seen(bed: &TestBed) -> Result<()> {
         .filter_map(|target| target["expr"].as_str())
         .collect();
     ensure!(queries.len() > 20, "only {} queries", queries.len());
-    // Beside the dashboard's: what happens to accounts is counted as well.
+    // The dashboard does not show these: writes to accounts count, too.
     let of_accounts = ["status", "finalizer"].map(|part| {
         let verb = if part == "status" { "report" } else { "set" };
         format!("akacert_api_writes_total{{what=\"{verb} an account's {part}\"}}")
@@ -72,7 +72,7 @@ async fn all_is_seen(bed: &TestBed) -> Result<()> {
 
 async fn nobody_changes_the_log_from_outside() -> Result<()> {
     let mut targets = ask("targets", &[]).await?["activeTargets"].as_array().cloned().unwrap_or_default();
-    // Not the operator that has just been replaced.
+    // This excludes the operator that has just been replaced.
     targets.retain(|target| target["health"] == "up");
     ensure!(targets.len() >= 2, "{targets:?}");
     for target in targets {
@@ -107,7 +107,7 @@ async fn the_log_follows_what_is_put(bed: &TestBed) -> Result<()> {
     scene.apply_held("www", json!({})).await?;
     let log = operator.log()?[quiet..].to_owned();
     ensure!(!log.contains("DEBUG"), "{log}");
-    // The certificate is held: the operator goes on looking at it.
+    // The certificate is held, so the operator keeps looking at it.
     let verbose = put("info,akacert=debug").await?;
     eventually("a line of the level debug", async || {
         Ok(operator.log()?[verbose..].contains("DEBUG").then_some(()))

@@ -1,4 +1,4 @@
-//! Certificates at rest, looked at from outside: what the next renewal would find, and what the names are served with.
+//! Checks of certificates at rest from outside: what the next renewal would find, and which certificate visitors get.
 
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -40,7 +40,7 @@ async fn a_renewal_that_would_fail_is_foretold_and_one_at_akamai_never(bed: &mut
     bed.apply(&class).await?;
     says(&message?, "there is no IngressClass `traefik`")?;
     scene.until("www", "RenewalReady", "True", "RenewalReady").await?;
-    // Names that are CNAMEd to Akamai are validated by CPS.
+    // CPS validates names that are CNAMEs to Akamai.
     for label in ["www", "api"] {
         testbed::set_alias(&scene.host(label), "foretold.example.com.edgekey.net").await?;
     }
@@ -55,7 +55,7 @@ async fn what_is_served_is_compared_with_what_is_deployed(bed: &mut TestBed) -> 
     let scene = ready(bed, "served", json!({"probe": {}})).await?;
     scene.until("www", "Served", "True", "Served").await?;
 
-    // Nobody is there; and somebody else.
+    // First nobody answers there, then somebody else does.
     for (edge, sentence) in [
         (format!("{EDGE}:444"), "www.served.example.com: no TLS handshake with 10.77.0.3:444"),
         (

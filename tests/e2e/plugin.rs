@@ -1,4 +1,4 @@
-//! `kubectl akacert`, as a user runs it: found by kubectl, against the real API server.
+//! `kubectl akacert` as a user runs it: kubectl finds it, and it talks to the real API server.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
@@ -82,7 +82,7 @@ async fn it_renews_a_certificate_once(bed: &TestBed) -> Result<()> {
         Some(status.deployments.as_ref()?.production.as_ref()?.serial_number.clone())
     };
     let before = serial(&scene.until_ready("www").await?).context("nothing in production")?;
-    // The annotation has whole seconds: a certificate of this second is not older.
+    // The annotation has whole seconds, so a certificate of this second is not older.
     let issued = jiff::Timestamp::now().as_second();
     crate::scene::eventually("the next second", async || {
         Ok((jiff::Timestamp::now().as_second() > issued).then_some(()))
@@ -122,7 +122,7 @@ async fn on_a_terminal_it_has_colours_and_watches_in_place(bed: &TestBed) -> Res
 
     let mut watching = on_a_terminal(&scene, "status www --watch")?.spawn()?;
     let mut shown = BufReader::new(watching.stdout.take().context("no output")?).lines();
-    // Each time from the upper left corner of an empty screen.
+    // Each time at the upper left corner of an empty screen.
     until_shown(&mut shown, "\x1b[H\x1b[JAkamaiCertificate terminal/www: \x1b[33min progress").await?;
     scene.lead_back("www").await?;
     until_shown(&mut shown, "\x1b[H\x1b[JAkamaiCertificate terminal/www: \x1b[32mReady\x1b[0m").await?;
@@ -130,7 +130,7 @@ async fn on_a_terminal_it_has_colours_and_watches_in_place(bed: &TestBed) -> Res
     Ok(())
 }
 
-/// Reads on until a line holds what is wanted.
+/// Reads lines until one contains the text.
 async fn until_shown(lines: &mut Lines<BufReader<ChildStdout>>, wanted: &str) -> Result<()> {
     let found = async {
         while let Some(line) = lines.next_line().await? {
@@ -191,13 +191,13 @@ async fn kubectl_completes_its_commands_and_the_names_of_certificates(bed: &Test
     ensure!(answered.starts_with("status\tShows certificates") && answered.ends_with("\n:4\n"), "{answered}");
     let answered = complete(&["-n", "completer", "explain", "w"]).await?;
     ensure!(answered == "www\n:4\n", "{answered}");
-    // Names are a help, not a condition.
+    // Names help, but are not required.
     let answered = complete(&["--context", "nonesuch", "explain", ""]).await?;
     ensure!(answered == ":4\n", "{answered}");
     Ok(())
 }
 
-/// Exit code and what was printed, errors included.
+/// Exit code and output, including errors.
 pub async fn run(scene: &Scene<'_>, arguments: &[&str]) -> Result<(i32, String)> {
     let output = command(scene, arguments)?.stdin(Stdio::null()).output().await?;
     let said = [output.stdout, output.stderr].concat();

@@ -1,6 +1,6 @@
-//! What is found out before an authority looks: each mistake for real, with its message, nothing acknowledged meanwhile, and
-//! the certificate Ready once it is mended. Not here: CAA and TXT records (`preflight_dns`), what the API server refuses
-//! (`refused`), faults of CPS (`faults`).
+//! Mistakes that the operator finds before an authority does. Each test makes a real mistake, checks its message,
+//! checks that nothing is acknowledged meanwhile, and waits for Ready after the repair. `preflight_dns` has CAA and
+//! TXT records.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ crate::together![
     without_the_self_check_there_is_no_preflight,
 ];
 
-/// Waits until the preflight has failed with a sentence. Nothing was acknowledged.
+/// Waits until the preflight has failed with a sentence, and checks that nothing was acknowledged.
 pub async fn failed(scene: &Scene<'_>, sentence: &str) -> Result<()> {
     eventually(sentence, async || {
         let message = scene.until("www", "PreflightPassed", "False", "PreflightFailed").await?;
@@ -35,7 +35,8 @@ pub async fn failed(scene: &Scene<'_>, sentence: &str) -> Result<()> {
     unacknowledged(scene).await
 }
 
-/// Waits until the challenges cannot be reached for a reason, with a sentence. Nothing was acknowledged.
+/// Waits until the challenges are unreachable for a reason, with a sentence, and checks that nothing was
+/// acknowledged.
 pub async fn unreachable(scene: &Scene<'_>, reason: &str, sentence: &str) -> Result<()> {
     eventually(sentence, async || {
         let message = scene.until("www", "ChallengesReachable", "False", reason).await?;
@@ -50,7 +51,8 @@ pub async fn unacknowledged(scene: &Scene<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Ready, whether it was acknowledged or CPS saw first that it is mended; and nothing says any more that it is wrong.
+/// Waits for Ready, whether the operator acknowledged or CPS noticed the repair first. `PreflightPassed` must not report
+/// the mistake any more.
 pub async fn mended(scene: &Scene<'_>) -> Result<()> {
     let status = scene.until_ready("www").await?;
     let preflight = status.conditions.iter().find(|condition| condition.type_ == "PreflightPassed");
@@ -127,7 +129,7 @@ async fn an_address_that_the_operator_does_not_connect_to_is_named(bed: &TestBed
 
 async fn a_name_without_addresses_is_named(bed: &TestBed) -> Result<()> {
     let scene = in_the_zone(bed, "no-address").await?;
-    // The zone's wildcard is none for names below a name that exists.
+    // The zone's wildcard does not apply to names below an existing name.
     let name = "no-address.ns1.dyn.test";
     scene.apply("www", json!({"commonName": name})).await?;
     failed(
@@ -139,7 +141,7 @@ async fn a_name_without_addresses_is_named(bed: &TestBed) -> Result<()> {
     mended(&scene).await
 }
 
-/// A route of somebody else's: everything below a host and a path goes to another host.
+/// A route that somebody else owns: everything below a host and a path goes to another host.
 fn redirecting(namespace: &str, from: &str, to: &str) -> Value {
     json!({
         "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
@@ -171,7 +173,7 @@ async fn redirects_in_a_circle_are_named(bed: &TestBed) -> Result<()> {
     mended(&scene).await
 }
 
-/// A server of another ACME client, which has a body of its own for everything; answers its port.
+/// A server of another ACME client that has its own body for everything. Returns its port.
 async fn another_client() -> Result<u16> {
     let listener = TcpListener::bind((HOST, 0)).await?;
     let port = listener.local_addr()?.port();
@@ -198,7 +200,7 @@ async fn another_client_that_answers_for_the_tokens_is_named(bed: &TestBed) -> R
         "metadata": {"name": "theirs", "namespace": "other-client", "labels": {"kubernetes.io/service-name": "theirs"}},
         "addressType": "IPv4", "ports": [{"name": "http", "port": port}],
         "endpoints": [{"addresses": [HOST], "conditions": {"ready": true}}]});
-    // An earlier rule, as its owner sees to it with Traefik.
+    // The owner gives the rule precedence, as one does with Traefik.
     let backend = json!({"service": {"name": "theirs", "port": {"number": port}}});
     let ingress = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
         "metadata": {"name": "theirs", "namespace": "other-client",
@@ -258,7 +260,7 @@ async fn a_standing_redirect_that_a_listener_refuses_is_named(bed: &TestBed) -> 
     .await?;
     scene.apply("www", through(PUBLIC_GATEWAY)).await?;
     mended(&scene).await?;
-    // What it replaces goes, whatever its Gateway said of it.
+    // The old route goes, whatever its Gateway said about it.
     let routes =
         ["-n", "refused-redirect", "get", "httproutes", "-o", "jsonpath={.items[*].spec.parentRefs[*].name}"];
     eventually("one route", async || Ok((bed.kubectl(&routes).await? == "public").then_some(()))).await

@@ -1,5 +1,5 @@
-//! As `preflight`, of CAA and TXT records, their zones and name servers; and the wait after an authority has refused all
-//! the same.
+//! Like `preflight`, for CAA and TXT records, their zones and name servers. Also the wait after an authority has
+//! refused nevertheless.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ crate::together![
     after_a_refusal_the_next_acknowledgement_waits_for_long,
 ];
 
-/// The key of the zone, in a Secret of the scene's namespace.
+/// Puts the key of the zone into a Secret in the scene's namespace.
 async fn put_key(scene: &Scene<'_>, secret: &str) -> Result<()> {
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tsig", "namespace": scene.name},
         "stringData": {"secret": secret}});
@@ -38,7 +38,7 @@ fn rfc2136_at(server: &str) -> Value {
 }
 
 async fn caa_records_for_another_authority_are_named_wherever_they_are(bed: &TestBed) -> Result<()> {
-    // By DNS-01: the test bed's authority does not look at CAA records, and CPS validates what it finds by itself.
+    // By DNS-01: the test bed's authority ignores CAA records, and CPS validates what it finds by itself.
     let scene = in_the_zone(bed, "caa").await?;
     put_key(&scene, DYN_TSIG.secret).await?;
     let name = "www.caa.dyn.test";
@@ -137,7 +137,7 @@ async fn a_tsig_key_has_to_be_there_and_right(bed: &TestBed) -> Result<()> {
 
 async fn after_a_refusal_the_next_acknowledgement_waits_for_long(bed: &TestBed) -> Result<()> {
     let scene = in_the_zone(bed, "refusal").await?;
-    // Acknowledged unchecked, without a record: CPS believes it, and the authority does not find any.
+    // This is acknowledged without a check and without a record. CPS accepts it, and the authority finds no record.
     let name = "*.refusal.dyn.test";
     let validation = json!({"http01": null, "dns01": {"manual": {}}, "selfCheck": "Off"});
     scene.apply("www", json!({"commonName": name, "validation": validation})).await?;
@@ -150,7 +150,7 @@ async fn after_a_refusal_the_next_acknowledgement_waits_for_long(bed: &TestBed) 
     says(&message, "The challenges are acknowledged again not before ")?;
     ensure!(refusals(&scene).await? == 1 && scene.acknowledgements("www").await? == 1);
     eventually("the second refusal", async || Ok((refusals(&scene).await? == 2).then_some(()))).await?;
-    // An hour by the test bed's clock is 18 s, a tenth more or less; most of it was left when it was reported.
+    // In the test bed an hour lasts 18 s, give or take ten per cent. Most of it was left when it was reported.
     ensure!(seen.elapsed() > Duration::from_secs(10), "after {:?} already", seen.elapsed());
     ensure!(scene.acknowledgements("www").await? == 2, "it was acknowledged once more");
 

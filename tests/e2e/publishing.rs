@@ -1,5 +1,6 @@
-//! What is published while a change waits for validation: the ConfigMap for the solver, the Ingress, the Service that the
-//! certificates of a namespace share; what the solver answers; and what never leaves the ConfigMap and the Secret.
+//! What is published while a change waits for validation: the ConfigMap for the solver, the Ingress, and the Service
+//! that the certificates of a namespace share. Also what the solver answers, and what never leaves the ConfigMap and
+//! the Secret.
 
 use akacert_api::names::{CERTIFICATE_UID_LABEL, COMPONENT_LABEL, MANAGED_BY_LABEL, SERVICE_NAME_LABEL};
 use akamai_cps::types::ChallengeType;
@@ -33,7 +34,7 @@ crate::alone![
     no_secret_is_in_status_events_or_logs,
 ];
 
-/// The simulator's challenges of a certificate, as anybody would read them: host, path and body of each token.
+/// The challenges that the simulator shows for a certificate: host, path and body of each token.
 async fn asked_for(scene: &Scene<'_>, label: &str) -> Result<Vec<Value>> {
     let enrollments = scene.enrollments(label).await?;
     let enrollment = enrollments.first().context("no enrollment")?;
@@ -233,7 +234,7 @@ async fn what_is_deleted_by_hand_comes_back(bed: &TestBed) -> Result<()> {
     comes_back::<Ingress>(bed, "by-hand", "akacert-www").await?;
     comes_back::<EndpointSlice>(bed, "by-hand", "akacert-solver-ipv4-8080").await?;
     comes_back::<Service>(bed, "by-hand", "akacert-solver").await?;
-    // The Service took its EndpointSlice along, which comes back as the new one's.
+    // The Service's EndpointSlice went with it, and comes back with the new Service.
     let services: Api<Service> = Api::namespaced(bed.client(), "by-hand");
     let owner = services.get("akacert-solver").await?.uid();
     let slices: Api<EndpointSlice> = Api::namespaced(bed.client(), "by-hand");
@@ -280,7 +281,7 @@ async fn the_first_certificate_to_finish_leaves_the_shared_service_to_the_other(
     scene.until_gone(&services, "akacert-solver").await
 }
 
-/// What the Ingress controller answers for a path of a host: status and body.
+/// The Ingress controller's answer for a path of a host: status and body.
 async fn fetched(host: &str, path: &str) -> Result<(u16, String)> {
     let request = reqwest::Client::new().get(format!("http://{HOST}{path}")).header("Host", host);
     let answer = request.send().await?;
@@ -306,7 +307,7 @@ async fn the_solver_answers_with_exactly_the_body_at_the_path_of_the_host_and_no
         let (status, _) = fetched(host, path).await?;
         ensure!(status == 404, "{status} for {path} of {host}");
     }
-    // Past the Ingress controller, the solver itself tells the hosts apart.
+    // Without the Ingress controller in between, the solver itself distinguishes hosts.
     let replica = endpoints(&scene).await?.remove(0);
     let direct =
         |host: &str| reqwest::Client::new().get(format!("http://{replica}:8080{path}")).header("Host", host);
@@ -315,7 +316,7 @@ async fn the_solver_answers_with_exactly_the_body_at_the_path_of_the_host_and_no
     scene.lead_back("www").await
 }
 
-/// Everything that a user or the person on call can read about a scene's certificates, but for the ConfigMap.
+/// Everything that a user or the person on call can read about a scene's certificates, except the ConfigMap.
 async fn readable(scene: &Scene<'_>) -> Result<String> {
     let arguments = ["-n", &scene.name, "get", "akcert,ingress,services,endpointslices,events", "-o", "yaml"];
     let objects = scene.bed.kubectl(&arguments).await?;
@@ -340,7 +341,7 @@ async fn no_token_is_in_status_events_or_logs(bed: &TestBed) -> Result<()> {
     for token in &tokens {
         let body = text(token, "body");
         ensure!(!body.is_empty() && !held.contains(body) && !done.contains(body), "a token can be read");
-        // The body is the token, a dot and the thumbprint of CPS's account key; the path has the token.
+        // The body is the token, a dot, and the thumbprint of CPS's account key. The path contains the token.
         let thumbprint = body.split('.').next_back().unwrap_or_default();
         ensure!(!thumbprint.is_empty() && !held.contains(thumbprint), "a thumbprint can be read");
     }

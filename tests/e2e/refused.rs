@@ -1,5 +1,5 @@
-//! What is refused at `kubectl apply`, before anything is done: each with a sentence that says what to do.
-//! Not here: what is found out only afterwards (`stalled`).
+//! What the API server refuses at `kubectl apply`, each with a sentence that says what to do. `stalled` has what is
+//! found only afterwards.
 
 use anyhow::Result;
 use serde_json::json;
@@ -232,7 +232,7 @@ async fn kubectl_explain_is_a_manual(bed: &TestBed) -> Result<()> {
     Ok(())
 }
 
-/// A rule on the whole of a certificate's spec refused it, in these words.
+/// Checks that a rule on the whole `spec` refused the certificate, in these words.
 fn refused(refusal: &str, sentence: &str) -> Result<()> {
     says(refusal, &format!("is invalid: spec: Invalid value: {sentence}"))
 }

@@ -1,4 +1,4 @@
-//! What CPS begins by itself while the certificate serves, and what a change waits for beside challenges.
+//! What CPS begins by itself while the certificate serves, and what a change waits for besides challenges.
 
 use akacert_api::condition_set;
 use akacert_api::status::CertificateStatus;
@@ -54,12 +54,12 @@ pub async fn renew(scene: &Scene<'_>) -> Result<()> {
     scene.bed.control("POST", &format!("/enrollments/{id}/renew"), None).await.map(drop)
 }
 
-/// Waits until the next renewal is known: where CPS renews alone, a later one tells that it did.
+/// Waits until the next renewal is known. When CPS renews alone, the operator notices by a later time.
 pub async fn until_forecast(scene: &Scene<'_>) -> Result<()> {
     scene.until_status("www", "the next renewal", |status| status.next_renewal_time.clone().map(drop)).await
 }
 
-/// The version from which [`until_renewed`] looks.
+/// The version at which [`until_renewed`] starts.
 pub async fn version(scene: &Scene<'_>) -> Result<String> {
     let list = scene.certificates().list(&ListParams::default()).await?;
     Ok(list.metadata.resource_version.unwrap_or_default())
@@ -86,7 +86,7 @@ pub async fn until_renewed(scene: &Scene<'_>, before: &str, from: &str) -> Resul
     tokio::time::timeout(DEADLINE, watch).await?
 }
 
-/// Ready all the time, and never Reconciling nor Stalled: kstatus calls that Current.
+/// Checks that the certificate was always Ready, and never Reconciling or Stalled, which kstatus calls Current.
 pub fn stayed_ready(seen: &[CertificateStatus]) -> Result<()> {
     for status in seen {
         let current = condition_set::is_true(&status.conditions, "Ready")
@@ -245,7 +245,7 @@ async fn what_is_on_staging_goes_on_by_itself_where_policy_says_so(bed: &TestBed
     scene.until_ready("www").await.map(drop)
 }
 
-/// The whole of a day, some days from now.
+/// A window of a whole day, `days` from now.
 fn window(days: i64) -> Value {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let day = today.saturating_add(jiff::Span::new().days(days)).strftime("%a").to_string();
@@ -271,7 +271,7 @@ async fn each_change_waits_for_the_deployment_window(bed: &TestBed) -> Result<()
     scene.patch("www", json!({"deployment": always()})).await?;
     let before = serial(&scene.until_ready("www").await?).context("nothing in production")?.to_owned();
 
-    // And so does a renewal, behind a certificate that serves; until nobody wants the window any more.
+    // A renewal waits for the window too, behind a certificate that serves, until the user removes the window.
     scene.patch("www", json!({"deployment": window(3)})).await?;
     scene.until_ready("www").await?;
     let from = version(&scene).await?;

@@ -1,4 +1,5 @@
-//! What each test starts from: a namespace of its own, an account, a certificate; and how it waits for what should come.
+//! What each test starts from: its own namespace, an account and a certificate. Also the functions with which tests
+//! wait.
 
 use std::time::Duration;
 
@@ -13,13 +14,13 @@ use serde_json::{Value, json};
 use testbed::{Call, EDGE, EDGERC, HOST, NAMESPACE, SECRET, TestBed};
 use tokio::time::Instant;
 
-/// Longer than anything takes, short enough to wait for when it fails.
+/// Longer than anything takes, and short enough to wait for when it fails.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How the path ends by which challenges are acknowledged.
+/// The end of the path of an acknowledgement of challenges.
 pub const ACKNOWLEDGE: &str = "/input/update/lets-encrypt-challenges-completed";
 
-/// A namespace, and a ClusterAkamaiAccount of the same name that may be used in it for names below
+/// A namespace, and a ClusterAkamaiAccount of the same name, which the namespace may use for names below
 /// `NAME.example.com`.
 pub struct Scene<'a> {
     pub bed: &'a TestBed,
@@ -27,14 +28,14 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// A namespace with an account whose credentials are the simulator's.
+    /// A namespace with an account that has the simulator's credentials.
     pub async fn new(bed: &'a TestBed, name: &str) -> Result<Self> {
         let scene = Self::without_account(bed, name).await?;
         scene.account(json!({})).await?;
         Ok(scene)
     }
 
-    /// A namespace.
+    /// A namespace without an account.
     pub async fn without_account(bed: &'a TestBed, name: &str) -> Result<Self> {
         let namespaces: Api<Namespace> = Api::all(bed.client());
         let namespace =
@@ -43,7 +44,7 @@ impl<'a> Scene<'a> {
         Ok(Self { bed, name: name.to_owned() })
     }
 
-    /// A namespace with an account whose Secret is its own, so that a test may take it away.
+    /// A namespace with an account that has its own Secret, so that a test may remove it.
     pub async fn with_own_secret(bed: &'a TestBed, name: &str) -> Result<Self> {
         let scene = Self::without_account(bed, name).await?;
         scene.put_secret(EDGERC).await?;
@@ -58,13 +59,13 @@ impl<'a> Scene<'a> {
         self.bed.apply(&secret.to_string()).await.map(drop)
     }
 
-    /// Takes the scene's own Secret away, and waits until the account knows.
+    /// Removes the scene's own Secret, and waits until the account shows it.
     pub async fn take_secret(&self) -> Result<()> {
         self.bed.kubectl(&["-n", NAMESPACE, "delete", "secret", &self.name]).await?;
         self.until_account("False", "SecretNotFound").await.map(drop)
     }
 
-    /// Makes the account, with `changes` to its spec (JSON merge patch).
+    /// Creates the account, with `changes` to its spec (JSON merge patch).
     pub async fn account(&self, changes: Value) -> Result<()> {
         self.bed.apply(&self.account_manifest(&changes).to_string()).await.map(drop)
     }
@@ -114,24 +115,25 @@ impl<'a> Scene<'a> {
         self.bed.apply(&self.manifest(label, changes).to_string()).await.map(drop)
     }
 
-    /// Lets a name lead to where nothing listens on port 80, so that its validation waits.
+    /// Makes a name lead to an address where nothing listens on port 80, so that its validation waits.
     pub async fn lead_away(&self, label: &str) -> Result<()> {
         testbed::set_address(&self.host(label), EDGE).await
     }
 
-    /// Lets a name lead to the Ingress controller again.
+    /// Makes a name lead to the Ingress controller again.
     pub async fn lead_back(&self, label: &str) -> Result<()> {
         testbed::set_address(&self.host(label), HOST).await
     }
 
-    /// Applies a certificate whose name leads elsewhere, and waits until its tokens are published and the name was found not to answer.
+    /// Applies a certificate whose name leads elsewhere, and waits until its tokens are published and the operator
+    /// has found that the name does not answer.
     pub async fn apply_held(&self, label: &str, changes: Value) -> Result<String> {
         self.lead_away(label).await?;
         self.apply(label, changes).await?;
         self.until_unreachable(label).await
     }
 
-    /// Waits until a name, or its token, was looked at in vain; answers what is reported.
+    /// Waits until the operator has failed to reach a name or its token. Returns the message.
     pub async fn until_unreachable(&self, label: &str) -> Result<String> {
         let host = self.host(label);
         self.until_status(label, "a failed preflight or self-check", |status| {
@@ -143,7 +145,7 @@ impl<'a> Scene<'a> {
         .await
     }
 
-    /// What the API server says to a certificate that it must refuse.
+    /// The API server's words about a certificate that it must refuse.
     pub async fn refusal(&self, label: &str, changes: Value) -> Result<String> {
         match self.bed.apply(&self.manifest(label, changes).to_string()).await {
             Ok(answer) => bail!("the API server took it: {answer}"),
@@ -156,7 +158,7 @@ impl<'a> Scene<'a> {
         Api::namespaced(self.bed.client(), &self.name)
     }
 
-    /// Waits until a certificate has a condition with a status and a reason; answers its message.
+    /// Waits until a certificate has a condition with a status and a reason. Returns its message.
     pub async fn until(&self, label: &str, condition: &str, wanted: &str, reason: &str) -> Result<String> {
         let found = self
             .until_status(label, &format!("{condition}={wanted}/{reason}"), |status| {
@@ -175,8 +177,8 @@ impl<'a> Scene<'a> {
         .await
     }
 
-    /// A certificate as it stands, without the API server's record of writes, and without the time of the next renewal,
-    /// which is written at some LIST after Ready.
+    /// A certificate without the API server's record of writes (`managedFields`), and without the time of the next
+    /// renewal. The operator writes that time with some list after Ready.
     pub async fn state(&self, label: &str) -> Result<Value> {
         let mut certificate = self.certificates().get(label).await?;
         (certificate.metadata.resource_version, certificate.metadata.managed_fields) = (None, None);
@@ -228,7 +230,7 @@ impl<'a> Scene<'a> {
             .await
     }
 
-    /// The tokens that are published for a certificate: host, path and body of each.
+    /// The published tokens of a certificate: host, path and body of each.
     pub async fn published(&self, label: &str) -> Result<Vec<Value>> {
         let name = format!("akacert-{}", uid(&self.certificates().get(label).await?));
         let config_maps: Api<ConfigMap> = Api::namespaced(self.bed.client(), NAMESPACE);
@@ -237,7 +239,7 @@ impl<'a> Scene<'a> {
         Ok(serde_json::from_str(data.get("challenges.json").context("no challenges.json")?)?)
     }
 
-    /// Enrollments of the simulator with a common name.
+    /// The simulator's enrollments with the common name.
     pub async fn enrollments(&self, label: &str) -> Result<Vec<akamai_cps::types::Enrollment>> {
         let contract = akamai_cps::types::ContractId::new("1-TESTBED");
         let name = self.host(label);
@@ -245,7 +247,7 @@ impl<'a> Scene<'a> {
         Ok(all.into_iter().filter(|enrollment| enrollment.has_common_name(&name)).collect())
     }
 
-    /// How often the challenges of a certificate were acknowledged.
+    /// How often the operator acknowledged the challenges of a certificate.
     pub async fn acknowledgements(&self, label: &str) -> Result<usize> {
         let id = self.certificates().get(label).await?.status.and_then(|status| status.enrollment_id);
         let Some(id) = id else { return Ok(0) };
@@ -268,7 +270,7 @@ impl<'a> Scene<'a> {
         Api::all(self.bed.client())
     }
 
-    /// Waits until the account has a Ready condition with a status and a reason; answers its message.
+    /// Waits until the account has a Ready condition with a status and a reason. Returns its message.
     pub async fn until_account(&self, wanted: &str, reason: &str) -> Result<String> {
         let api = self.accounts();
         eventually(&format!("account Ready={wanted}/{reason}"), async || {
@@ -282,20 +284,20 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Takes back what an earlier test, failed or not, has the simulator do.
+/// Resets the faults, warnings and quirks that an earlier test, failed or not, has set in the simulator.
 pub async fn restore(bed: &TestBed) -> Result<()> {
     bed.control("DELETE", "/faults", None).await?;
     bed.control("DELETE", "/warnings", None).await?;
     bed.control("PUT", "/quirks", Some(json!({}))).await.map(drop)
 }
 
-/// A text has to hold a sentence.
+/// Checks that a text contains a sentence.
 pub fn says(text: &str, sentence: &str) -> Result<()> {
     ensure!(text.contains(sentence), "expected: {sentence}\nfound: {text}");
     Ok(())
 }
 
-/// One field of the simulator's credentials, as `.edgerc` names it.
+/// One field of the simulator's credentials, by its name in `.edgerc`.
 pub fn credential(field: &str) -> String {
     let lines = EDGERC.lines().filter_map(|line| line.split_once(" = "));
     lines.filter(|(name, _)| *name == field).map(|(_, value)| value.to_owned()).collect()
@@ -306,7 +308,7 @@ pub async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Result<Option<T
     eventually_within(what, DEADLINE, ask).await
 }
 
-/// Asks again and again until there is an answer, within a deadline.
+/// Asks again and again until there is an answer, within a given deadline.
 pub async fn eventually_within<T>(
     what: &str,
     within: Duration,
@@ -324,7 +326,7 @@ pub async fn eventually_within<T>(
     }
 }
 
-/// What a failed test needs to be understood.
+/// The state of the test bed, to understand a failed test.
 pub async fn dump(bed: &TestBed) -> String {
     let objects =
         bed.kubectl(&["get", "akcert,clusterakamaiaccounts,ingress,pods", "-A", "-o", "wide"]).await;

@@ -1,5 +1,5 @@
-//! What is found out only after `kubectl apply`, and needs a human: each with what is wrong and what to do, and each goes
-//! on by itself once it is mended. Not here: what the API server refuses (`refused`).
+//! Problems that only show after `kubectl apply` and need a human. Each message says what is wrong and what to do,
+//! and each certificate continues by itself after the repair. `refused` has what the API server refuses.
 
 use akamai_cps::types::{ContractId, Csr, Enrollment, EnrollmentId, NetworkConfiguration};
 use akamai_cps::{CreateParams, DeleteParams};
@@ -108,7 +108,7 @@ async fn a_foreign_enrollment_with_the_common_name_is_left_alone(bed: &TestBed) 
     Ok(())
 }
 
-/// An enrollment that somebody else made, with a change that waits for its validation.
+/// An enrollment that somebody else created, with a change that waits for its validation.
 async fn foreign_enrollment(scene: &Scene<'_>) -> Result<EnrollmentId> {
     scene.lead_away("www").await?;
     let csr = Csr { cn: scene.host("www"), ..Csr::default() };
@@ -209,7 +209,7 @@ async fn sni_only_of_an_enrollment_cannot_be_changed(bed: &TestBed) -> Result<()
     scene.until_ready("www").await.map(drop)
 }
 
-/// The certificate `www` is not Ready and Stalled, with this reason and exactly this message.
+/// Checks that the certificate `www` is Stalled and not Ready, with this reason and exactly this message.
 async fn stalled(scene: &Scene<'_>, reason: &str, message: &str) -> Result<()> {
     let ready = scene.until("www", "Ready", "False", reason).await?;
     let stalled = scene.until("www", "Stalled", "True", reason).await?;
@@ -218,7 +218,7 @@ async fn stalled(scene: &Scene<'_>, reason: &str, message: &str) -> Result<()> {
     Ok(())
 }
 
-/// How many writes there have been to the enrollment of the certificate `www` since then.
+/// How many writes to the enrollment of the certificate `www` came after the first `since` calls.
 async fn writes(scene: &Scene<'_>, since: usize) -> Result<usize> {
     let ours = scene.enrollments("www").await?[0].enrollment_id().map(|id| id.0);
     let is_write = |call: &&Call| call.method != "GET" && call.enrollment_id == ours;

@@ -1,5 +1,5 @@
-//! Redirects that stand for the life of a certificate: what they need at a renewal, what they leave alone, and how one
-//! takes the place of another.
+//! Redirects that stand for the life of a certificate: what they need at a renewal, what they leave alone, and how
+//! one replaces another.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::redirect::Policy;
@@ -31,7 +31,7 @@ fn by_ingress() -> Value {
     json!({"validation": {"http01": {"ingress": null, "redirect": {"ingress": {"className": "traefik"}}}}})
 }
 
-/// What the ingress controller answers: status, and where to or what.
+/// The Ingress controller's answer: the status, and the target or the body.
 async fn answer(host: &str, path: &str) -> Result<(u16, String)> {
     let client = reqwest::Client::builder().redirect(Policy::none()).build()?;
     let answer = client.get(format!("http://{HOST}{path}")).header("Host", host).send().await?;
@@ -46,7 +46,7 @@ async fn answer(host: &str, path: &str) -> Result<(u16, String)> {
     ))
 }
 
-/// Any other challenge of the host is redirected to the same path at CPS.
+/// Whether any other challenge of the host is redirected to the same path at CPS.
 async fn redirects(host: &str) -> Result<bool> {
     let path = "/.well-known/acme-challenge/any-other";
     Ok(answer(host, path).await? == (302, format!("http://{DCV_HOST}{path}")))
@@ -56,14 +56,14 @@ async fn until_redirected(host: &str) -> Result<()> {
     eventually("it is redirected", async || Ok(redirects(host).await?.then_some(()))).await
 }
 
-/// The objects that stand in a namespace.
+/// The standing objects of a namespace.
 async fn standing(scene: &Scene<'_>, kind: &str) -> Result<Vec<String>> {
     let labels = "akacert.io/component=http01-redirect";
     let names = scene.bed.kubectl(&["-n", &scene.name, "get", kind, "-l", labels, "-o", "name"]).await?;
     Ok(names.lines().map(str::to_owned).collect())
 }
 
-/// Ready by a redirect, which the authority followed; the serial number.
+/// Brings a certificate to Ready with a redirect that the authority followed. Returns the serial number.
 async fn issued(scene: &Scene<'_>, changes: Value) -> Result<String> {
     let evidence = Evidence::from_now(scene.bed)?;
     scene.apply("www", changes).await?;
@@ -87,7 +87,7 @@ async fn scale_solver(bed: &TestBed, replicas: u32) -> Result<()> {
         .map(drop)
 }
 
-/// CPS begins a renewal and completes it by itself.
+/// Makes CPS begin a renewal, and waits until CPS has completed it by itself.
 async fn cps_renews(scene: &Scene<'_>) -> Result<()> {
     let id = enrollment(scene).await?;
     let (before, evidence) =
@@ -133,11 +133,11 @@ async fn the_solver_redirects_at_a_renewal_without_operator(bed: &mut TestBed) -
     stayed_ready(&until_renewed(&scene, &before, &from).await?)
 }
 
-/// As long as the tokens of Let's Encrypt are.
+/// As long as the tokens of Let's Encrypt.
 const THEIR_PATH: &str = "/.well-known/acme-challenge/evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA";
 const THEIR_ANSWER: &str = "the other client's answer";
 
-/// The solver of another ACME client: a Service that nobody selects pods for, and what listens behind it.
+/// The solver of another ACME client: a Service without a selector, and a server behind it.
 async fn other_client(scene: &Scene<'_>) -> Result<tokio::task::JoinHandle<()>> {
     let listener = TcpListener::bind((HOST, 0)).await?;
     let port = listener.local_addr()?.port();
@@ -163,7 +163,8 @@ async fn other_client(scene: &Scene<'_>) -> Result<tokio::task::JoinHandle<()>> 
     }))
 }
 
-/// Before, while and after the redirect comes, and while the certificate is renewed, theirs is answered by themselves.
+/// Checks that the other client answers its own token: before the redirect comes, while it comes, afterwards, and
+/// while the certificate is renewed.
 async fn keeps_winning(scene: &Scene<'_>, rule: Value, changes: Value) -> Result<()> {
     let (host, served) = (scene.host("www"), other_client(scene).await?);
     let theirs = async || anyhow::Ok(answer(&host, THEIR_PATH).await? == (200, THEIR_ANSWER.to_owned()));

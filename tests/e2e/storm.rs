@@ -1,6 +1,6 @@
-//! Random edits by users and by others in CPS, renewals, faults and restarts, all at once and in any order, on the real
-//! parts. Never two enrollments, never a cancelled change, never Ready with a name that is not covered; and once the storm
-//! is over, Ready.
+//! Random edits by users and by others in CPS, renewals, faults and restarts, all at once and in any order, with the
+//! real programs. There are never two enrollments, CPS never cancels a change, and no certificate is Ready without
+//! covering all its names. Once the storm is over, each is Ready.
 
 use akacert_api::AkamaiCertificate;
 use akacert_api::condition_set;
@@ -20,14 +20,14 @@ use crate::scene::{Scene, eventually, eventually_within};
 
 crate::alone![after_any_storm_each_certificate_has_one_enrollment_and_is_ready,];
 
-/// Certificates, each with a sequence of events of its own, unless STORM_SEQUENCES says how many.
+/// How many certificates, each with its own sequence of events. STORM_SEQUENCES sets another number.
 const SEQUENCES: usize = 8;
-/// Events of each.
+/// How many events each certificate gets.
 const EVENTS: usize = 8;
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// The user adds a name, or takes it back.
+    /// The user adds a name, or removes it again.
     Name(&'static str, bool),
     /// The user changes a contact.
     Contact(u32),
@@ -36,9 +36,9 @@ enum Event {
     Renew,
     /// Somebody else changes the contact in CPS.
     EditElsewhere,
-    /// CPS makes new tokens.
+    /// CPS creates new tokens.
     Rotate,
-    /// The cluster is restored from a backup without status.
+    /// Somebody restores the cluster from a backup without status.
     StatusLost,
     /// The answer to the next write of a kind is lost.
     AnswerLost(&'static str),
@@ -94,7 +94,7 @@ async fn storm(
             told.push(format!("{label}: {event:?}"));
             happen(scene, label, event).await?;
         }
-        // Some time for the operator, however little it has to do.
+        // Give the operator some time, however little it has to do.
         let calls = scene.bed.calls().await?.len();
         let more = async || Ok((scene.bed.calls().await?.len() > calls + labels.len()).then_some(()));
         let _ = eventually_within("the operator goes on", std::time::Duration::from_secs(1), more).await;
@@ -169,11 +169,12 @@ async fn happen(scene: &Scene<'_>, label: &str, event: Event) -> Result<()> {
 }
 
 async fn enrollment(scene: &Scene<'_>, label: &str) -> Result<Option<EnrollmentId>> {
-    // Faults meet us too.
+    // Faults hit the test's own calls too.
     Ok(scene.enrollments(label).await.ok().and_then(|found| found.first()?.enrollment_id()))
 }
 
-/// Ready for its present `spec`, with one enrollment, which has all names in production.
+/// Waits until the certificate is Ready for its present `spec`, and checks that it has one enrollment, with all names in
+/// production.
 async fn settled(scene: &Scene<'_>, label: &str) -> Result<()> {
     let api = scene.certificates();
     eventually(&format!("{label} is Ready, whatever was"), async || {
@@ -196,7 +197,7 @@ async fn settled(scene: &Scene<'_>, label: &str) -> Result<()> {
     Ok(())
 }
 
-/// Ends only when a certificate says that it is Ready while what it shows as deployed lacks a name.
+/// Returns only if a certificate is Ready while its deployment lacks a name.
 async fn never_ready_without_its_names(scene: &Scene<'_>) -> Result<()> {
     let api = scene.certificates();
     let mut version = "0".to_owned();
@@ -209,7 +210,7 @@ async fn never_ready_without_its_names(scene: &Scene<'_>) -> Result<()> {
                     version = certificate.resource_version().unwrap_or_default();
                 }
                 WatchEvent::Error(_) => version = "0".to_owned(),
-                _ => {}
+                WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => {}
             }
         }
     }

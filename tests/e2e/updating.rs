@@ -48,7 +48,7 @@ async fn until_applied(scene: &Scene<'_>) -> Result<CertificateStatus> {
         .await
 }
 
-/// The updates that CPS has seen for a certificate, by the status of their answers.
+/// The statuses of the answers to all updates of a certificate.
 async fn updates(scene: &Scene<'_>) -> Result<Vec<u16>> {
     let id = enrollment(scene).await?.0;
     let is_update =
@@ -66,7 +66,7 @@ fn serial(status: &CertificateStatus) -> Result<String> {
     Ok(deployments.context("nothing in production")?.serial_number.clone())
 }
 
-/// Waits for a plan, and answers with it.
+/// Waits for a plan, and returns it.
 async fn until_plan(scene: &Scene<'_>) -> Result<akacert_api::status::PlanStatus> {
     scene.until_status("www", "a plan", |status| status.plan.clone()).await
 }
@@ -102,7 +102,7 @@ async fn a_contact_is_saved_without_a_change(bed: &TestBed) -> Result<()> {
     let (scene, before) = ready(bed, "contact", json!({})).await?;
     let contact =
         json!({"firstName": "New", "lastName": "Tech", "email": "new@akamai.com", "phone": "617-555-0199"});
-    // With approvals asked for: what needs none does not wait.
+    // Approvals are required, but a change that needs none does not wait.
     scene.patch("www", json!({"techContact": contact, "updatePolicy": "RequireApproval"})).await?;
     let after = until_applied(&scene).await?;
     ensure!(serial(&before)? == serial(&after)?, "another certificate was ordered");
@@ -129,7 +129,7 @@ async fn a_plan_waits_for_its_approval_and_an_old_one_does_not_fit(bed: &TestBed
     scene.patch("www", json!({"dnsNames": ["api.approve.example.com"]})).await?;
     scene.until("www", "Stalled", "True", "PlanNeedsApproval").await?;
     let first = until_plan(&scene).await?;
-    // The approval of what was shown comes together with another wish.
+    // The approval comes together with another change of `spec`.
     let both = json!({
         "metadata": {"annotations": {"akacert.io/approve-plan": first.hash}},
         "spec": {"dnsNames": ["cdn.approve.example.com"]},
@@ -189,7 +189,7 @@ async fn an_update_whose_answer_is_lost_is_not_repeated(bed: &mut TestBed) -> Re
     Ok(())
 }
 
-/// Somebody takes a name away in CPS.
+/// Somebody removes a name in CPS.
 async fn edit_elsewhere(scene: &Scene<'_>) -> Result<()> {
     let (id, mut body) = enrollment(scene).await?;
     body.csr.sans = Some(vec![scene.host("www")]);

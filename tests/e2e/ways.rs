@@ -1,5 +1,5 @@
-//! Every way to prove a name, from `kubectl apply` to Ready and once more at a renewal, each proven by what the authority
-//! asked for. Not here: redirects that stand (`standing`).
+//! Every way to prove a name, from `kubectl apply` to Ready and through a renewal. The authority's own requests are
+//! the evidence. `standing` has standing redirects.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ crate::together![
 
 crate::alone![external_dns_makes_the_records, twelve_certificates_share_a_zone_of_edge_dns];
 
-/// What the authority asked for since a moment.
+/// What the authority has requested since a given moment.
 pub struct Evidence<'a> {
     bed: &'a TestBed,
     fetches: usize,
@@ -34,12 +34,13 @@ pub struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    /// From now on.
+    /// Starts at this moment.
     pub fn from_now(bed: &'a TestBed) -> Result<Self> {
         Ok(Self { bed, fetches: bed.access_log()?.len(), queries: bed.dns_queries()?.len() })
     }
 
-    /// It fetched a token of a host through the ingress controller, which answered with this status.
+    /// Checks that the authority fetched a token of a host through the ingress controller, which answered with this
+    /// status.
     pub fn fetched(&self, host: &str, status: u16) -> Result<()> {
         let log = self.bed.access_log()?;
         let found = log.iter().skip(self.fetches).any(|access| {
@@ -51,7 +52,7 @@ impl<'a> Evidence<'a> {
         Ok(())
     }
 
-    /// It asked the name server.
+    /// Checks that the authority queried the name server.
     pub fn asked(&self, name: &str, record_type: &str) -> Result<()> {
         let log = self.bed.dns_queries()?;
         let found = log
@@ -71,7 +72,8 @@ pub async fn scene<'a>(bed: &'a TestBed, name: &str, domains: &[&str]) -> Result
     Ok(scene)
 }
 
-/// A certificate `www` becomes Ready, and is renewed while it stays so; each time the authority asked.
+/// Brings the certificate `www` to Ready and through a renewal while it stays Ready, and checks the authority's
+/// requests each time.
 async fn issued_and_renewed(
     scene: &Scene<'_>,
     changes: Value,
@@ -95,7 +97,7 @@ async fn renewed(scene: &Scene<'_>, before: &str, asked: impl Fn(&Evidence<'_>) 
     nothing_left(scene).await
 }
 
-/// What the operator publishes for a change is gone: objects here and TXT records, but for what stands.
+/// Checks that what the operator published for a change is gone: objects and TXT records, except standing objects.
 async fn nothing_left(scene: &Scene<'_>) -> Result<()> {
     let kinds = "ingresses,httproutes,services,endpointslices,dnsendpoints.externaldns.k8s.io";
     let labels =
@@ -108,12 +110,12 @@ async fn nothing_left(scene: &Scene<'_>) -> Result<()> {
     .await
 }
 
-/// A name has no TXT record any more.
+/// Checks that a name no longer has a TXT record.
 async fn no_record(bed: &TestBed, name: &str) -> Result<()> {
     values_left(bed, name, &[]).await
 }
 
-/// A name has no TXT records any more but somebody else's.
+/// Checks that a name has only the TXT values of others.
 async fn values_left(bed: &TestBed, name: &str, others: &[&str]) -> Result<()> {
     eventually(&format!("{name} has no values but {others:?}"), async || {
         Ok((bed.txt_values(name).await? == others).then_some(()))
@@ -196,7 +198,7 @@ async fn records_by_dns_updates_are_written_and_removed(bed: &TestBed) -> Result
     no_record(bed, record).await
 }
 
-/// Somebody makes the record that `status` shows.
+/// Somebody creates the record that the status shows.
 async fn made_by_hand(scene: &Scene<'_>, record: &str) -> Result<()> {
     let value = scene
         .until_status("www", "a value to publish", |status| {
@@ -245,7 +247,7 @@ async fn external_dns_makes_the_records(bed: &mut TestBed) -> Result<()> {
     external_dns.stop().await
 }
 
-/// What whoever serves the name sets up: a redirect of their own, here by a Gateway.
+/// What the owner of the web server sets up: their own redirect, here by a Gateway.
 fn their_redirect(scene: &Scene<'_>, host: &str) -> Value {
     json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
     "metadata": {"name": "theirs", "namespace": scene.name},
@@ -290,7 +292,7 @@ async fn names_that_are_served_elsewhere_wait_for_their_redirect(bed: &TestBed) 
     config_maps.get(&name).await.context("the snippets stand for the life of the certificate").map(drop)
 }
 
-/// Where the edge answers for CPS is where CPS serves its tokens.
+/// The edge that answers for CPS serves CPS's tokens.
 async fn names_at_the_edge_are_left_to_cps(bed: &TestBed) -> Result<()> {
     let scene = Scene::new(bed, "at-the-edge").await?;
     let host = scene.host("www");
@@ -336,7 +338,7 @@ async fn twenty_names_go_four_ways_in_one_certificate(bed: &TestBed) -> Result<(
     nothing_left(&scene).await
 }
 
-/// Somebody else creates a record between the operator's look and its write.
+/// Somebody else creates a record between the operator's read and its write.
 async fn created_meanwhile(bed: &TestBed, record: &str, value: &str) -> Result<()> {
     let path = format!("/config-dns/v2/zones/edge.test/names/{record}/");
     eventually("the operator looks for the record", async || {
@@ -361,7 +363,7 @@ async fn twelve_certificates_share_a_zone_of_edge_dns(bed: &mut TestBed) -> Resu
     let bed = &*bed;
     let scene = scene(bed, "twelve", &["twelve.edge.test"]).await?;
     let record = |number: usize| format!("_acme-challenge.n{number}.twelve.edge.test");
-    // Somebody else proves two of the names as well: one has a value there before, one gets it in between.
+    // Somebody else proves two of the names as well. One has a value there before, and one gets it in between.
     seed(bed, &record(1), "before").await?;
     bed.control("DELETE", "/calls", None).await?;
     let slow = json!({"kind": "latency", "milliseconds": 1500, "method": "POST", "path": record(2)});
@@ -386,7 +388,7 @@ async fn twelve_certificates_share_a_zone_of_edge_dns(bed: &mut TestBed) -> Resu
         apply(number).await?;
     }
 
-    // The operator alone never meets itself in a zone, so that this is the other kind of refusal.
+    // The operator alone never collides with itself in a zone, so this is the other kind of refusal.
     eventually("the record that came in between is in the way", async || {
         let calls = bed.control("GET", "/calls", None).await?;
         let refused = |call: &&Value| call["method"] == "POST" && call["status"] == 409;
@@ -395,23 +397,7 @@ async fn twelve_certificates_share_a_zone_of_edge_dns(bed: &mut TestBed) -> Resu
     })
     .await?;
 
-    let stranger = bed.edge_dns()?;
     let done = std::cell::Cell::new(false);
-    let writes = async {
-        let value = ["a-strangers-value".to_owned()];
-        while !done.get() {
-            for result in [
-                stranger.add_txt("edge.test", "stranger.edge.test", &value, 60).await.map(drop),
-                stranger.remove_txt("edge.test", "stranger.edge.test", &value).await.map(drop),
-            ] {
-                // The zone may be busy for as long as it tries.
-                if let Err(error) = result {
-                    ensure!(error.is_transient(), "{error}");
-                }
-            }
-        }
-        Ok(())
-    };
     let issued = async {
         for number in 1..=12 {
             scene.until_ready(&format!("n{number}")).await?;
@@ -420,7 +406,7 @@ async fn twelve_certificates_share_a_zone_of_edge_dns(bed: &mut TestBed) -> Resu
         done.set(true);
         anyhow::Ok(())
     };
-    tokio::try_join!(writes, issued)?;
+    tokio::try_join!(a_stranger_writes(bed, &done), issued)?;
 
     for number in 1..=12 {
         let kept: &[&str] = match number {
@@ -430,12 +416,33 @@ async fn twelve_certificates_share_a_zone_of_edge_dns(bed: &mut TestBed) -> Resu
         };
         values_left(bed, &record(number), kept).await?;
     }
+    each_kind_of_write_met_a_busy_zone(bed).await
+}
+
+/// Somebody else writes to the zone all the time, until it is done.
+async fn a_stranger_writes(bed: &TestBed, done: &std::cell::Cell<bool>) -> Result<()> {
+    let stranger = bed.edge_dns()?;
+    let value = ["a-strangers-value".to_owned()];
+    while !done.get() {
+        for result in [
+            stranger.add_txt("edge.test", "stranger.edge.test", &value, 60).await.map(drop),
+            stranger.remove_txt("edge.test", "stranger.edge.test", &value).await.map(drop),
+        ] {
+            // The zone may be busy for as long as it tries.
+            if let Err(error) = result {
+                ensure!(error.is_transient(), "{error}");
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn each_kind_of_write_met_a_busy_zone(bed: &TestBed) -> Result<()> {
     let calls = bed.calls().await?;
-    let of = |method: &str, status: u16| {
+    let refused = ["POST", "PUT", "DELETE"].map(|method| {
         let pattern = "/config-dns/v2/zones/{zone}/names/{name}/types/TXT";
-        calls.iter().filter(|c| c.method == method && c.status == status && c.pattern == pattern).count()
-    };
-    let refused = ["POST", "PUT", "DELETE"].map(|method| of(method, 409));
+        calls.iter().filter(|c| c.method == method && c.status == 409 && c.pattern == pattern).count()
+    });
     println!("12 certificates in one zone: 409 to {refused:?} of POST, PUT, DELETE");
     ensure!(refused.iter().all(|count| *count > 0), "a zone was never busy for one of them: {refused:?}");
     Ok(())

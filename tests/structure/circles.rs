@@ -1,20 +1,20 @@
-//! Circles between the modules of one level, and how they are told.
+//! Finds circles between the modules of one level, and describes them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use crate::modules::{Crate, Naming, Place};
 
-/// Sibling modules each of which depends on each other one.
+/// Sibling modules that all depend on each other.
 #[derive(Debug)]
 pub struct Circle {
     parent: Place,
     members: BTreeSet<String>,
-    /// The shortest way round: who names whom, and where.
+    /// The shortest way round: which module names which, and where.
     shortest: Vec<(String, Naming)>,
 }
 
-/// For each module those of its siblings that it depends on, with one place that shows it.
+/// For each module, the siblings that it depends on, with one place that shows it.
 type Siblings = BTreeMap<String, BTreeMap<String, Naming>>;
 
 /// All circles of a crate, those at the top first.
@@ -22,7 +22,7 @@ pub fn of(tree: &Crate) -> Vec<Circle> {
     let mut levels: BTreeMap<Place, Siblings> = BTreeMap::new();
     for naming in tree.namings() {
         let shared = naming.from.iter().zip(&naming.to).take_while(|(from, to)| from == to).count();
-        // Without a place below the shared one, one of the two is in the other.
+        // Without a module below the shared one, one of the two contains the other.
         if let (Some(from), Some(to)) = (naming.from.get(shared).cloned(), naming.to.get(shared).cloned()) {
             let level = levels.entry(naming.from[..shared].to_vec()).or_default();
             level.entry(from).or_default().entry(to).or_insert(naming);
@@ -48,7 +48,7 @@ fn of_level(parent: &Place, siblings: &Siblings) -> Vec<Circle> {
     circles
 }
 
-/// Everything that a module depends on, directly or not; itself only if it is in a circle.
+/// Everything that a module depends on, directly or not. It includes the module itself only if it is in a circle.
 fn reached(siblings: &Siblings, start: &str) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     let mut next = vec![start.to_owned()];

@@ -1,8 +1,8 @@
 //! The structure of every crate of the workspace: no two sibling modules depend on each other in a circle.
 //!
-//! A module depends on what its `use` lines and its paths name, test code left out. Parent and child may name each
-//! other: a folder and its files are one thing from outside. Everything is read from the source, so that no build is
-//! needed to find a circle.
+//! A module depends on the modules that its `use` lines and its paths name; test code does not count. Parent and
+//! child may name each other, because a directory and its files are one thing from outside. The test reads everything
+//! from the source, so it needs no build to find a circle.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use modules::Crate;
 
-/// Members of the workspace that still have a circle. A crate leaves this list and never comes back: in the end the
+/// Members of the workspace that still have a circle. A crate that leaves this list never comes back. In the end the
 /// list is empty, and no crate is exempt.
 const NOT_YET: &[&str] = &["crates/akamai-cps"];
 

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use crate::source::Contents;
 
-/// Where a module is, from the crate's root, which is empty.
+/// The path of a module from the crate's root, whose own path is empty.
 pub type Place = Vec<String>;
 
-/// How often a name may stand for another name until it is taken for a name from outside the crate.
+/// How often a name may stand for another name. After that it counts as a name from outside the crate.
 const LONGEST_CHAIN: usize = 16;
 
 /// The modules of one library or program.
@@ -24,7 +24,7 @@ pub struct Naming {
 }
 
 impl Crate {
-    /// Follows the `mod` lines from a root file; `read` answers nothing when there is no such file.
+    /// Follows the `mod` lines from a root file. `read` returns `None` if a file does not exist.
     pub fn load(root: &Path, read: &dyn Fn(&Path) -> Option<String>) -> Self {
         let mut found = Self(BTreeMap::new());
         let text = read(root).unwrap_or_else(|| panic!("cannot read {}", root.display()));
@@ -33,7 +33,7 @@ impl Crate {
         found
     }
 
-    /// Adds a module with those in it, whose files are in `directory`.
+    /// Adds a module and its children, whose files are in `directory`.
     fn add(
         &mut self,
         place: Place,
@@ -53,7 +53,7 @@ impl Crate {
         self.0.insert(place, contents);
     }
 
-    /// Every module that a module names, itself left out.
+    /// Every module that a module names, except itself.
     pub fn namings(&self) -> Vec<Naming> {
         let mut namings = Vec::new();
         for (from, contents) in &self.0 {
@@ -61,7 +61,7 @@ impl Crate {
             for (path, glob) in bound.chain(contents.paths.iter().map(|path| (path, false))) {
                 let mut named = self.named(from, path, 0);
                 if glob {
-                    // A glob brings all that the module has by a `use` line of its own.
+                    // A glob brings in everything that the module has by its own `use` lines.
                     let brought: Vec<Place> = named.iter().flat_map(|place| self.brought(place)).collect();
                     named.extend(brought);
                 }
@@ -80,7 +80,7 @@ impl Crate {
         self.0[place].bound.iter().flat_map(|(_, path)| self.named(place, path, 0)).collect()
     }
 
-    /// The modules that a path in `from` leads to: the one that has the name, and those it has it from.
+    /// The modules that a path in `from` leads to: the one that defines the name, and those that re-export it.
     fn named(&self, from: &Place, path: &[String], chain: usize) -> Vec<Place> {
         let Some((first, rest)) = path.split_first().filter(|_| chain < LONGEST_CHAIN) else {
             return Vec::new();
@@ -113,7 +113,7 @@ impl Crate {
         vec![place]
     }
 
-    /// Follows a name that a module has by a `use` line.
+    /// Follows a name that a module gets from a `use` line.
     fn through_use(&self, place: &Place, name: &str, rest: &[String], chain: usize) -> Vec<Place> {
         let bound = self.0[place].bound.iter();
         bound
@@ -131,7 +131,7 @@ fn child(place: &Place, name: &str) -> Place {
 pub mod tests {
     use super::*;
 
-    /// A crate from its files: their names below `src`, and what they hold.
+    /// A crate from its files, as pairs of name below `src` and content.
     pub fn crate_of(files: &[(&str, &str)]) -> Crate {
         let read = |path: &Path| {
             let found = files.iter().find(|(name, _)| Path::new("src").join(name) == path);

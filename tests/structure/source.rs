@@ -1,5 +1,5 @@
-//! What a Rust source file names: the modules it declares, the names its `use` lines bind, and every path in it.
-//! Test code, comments and literals are left out.
+//! The names in a Rust source file: the modules that it declares, the names that its `use` lines bind, and every
+//! path. Test code, comments and literals do not count.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
@@ -9,14 +9,14 @@ enum Token {
     Sign(char),
 }
 
-/// One module as its source has it.
+/// One module, as its source has it.
 #[derive(Debug, Default)]
 pub struct Contents {
     /// `mod x;`
     pub declared: Vec<String>,
     /// `mod x { … }`
     pub inline: Vec<(String, Contents)>,
-    /// A name and the path it stands for, from the `use` lines; `*` is the name of a glob.
+    /// A name and the path that it stands for, from the `use` lines. `*` is the name of a glob.
     pub bound: Vec<(String, Vec<String>)>,
     /// Every path of at least two segments outside the `use` lines.
     pub paths: Vec<Vec<String>>,
@@ -128,7 +128,7 @@ fn end_of_group(tokens: &[Token], start: usize) -> usize {
         match token {
             Token::Sign('{' | '(' | '[') => depth += 1,
             Token::Sign('}' | ')' | ']') => depth -= 1,
-            _ => {}
+            Token::Word(_) | Token::Colons | Token::Sign(_) => {}
         }
         if depth == 0 {
             return at + 1;
@@ -137,7 +137,7 @@ fn end_of_group(tokens: &[Token], start: usize) -> usize {
     tokens.len()
 }
 
-/// The tokens without items that only tests have.
+/// The tokens without items that only tests use.
 fn without_tests(tokens: &[Token]) -> Vec<Token> {
     let mut kept = Vec::new();
     let mut at = 0;
@@ -192,7 +192,7 @@ fn end_of_item(tokens: &[Token], start: usize) -> usize {
             Token::Sign('}' | ')' | ']') => return at,
             Token::Sign(';') => return at + 1,
             Token::Sign(',') if !item => return at + 1,
-            _ => at += 1,
+            Token::Word(_) | Token::Colons | Token::Sign(_) => at += 1,
         }
     }
     at
@@ -238,7 +238,7 @@ fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// What follows a block comment, which may hold others.
+/// The text after a block comment, which may contain others.
 fn after_comment(text: &str) -> &str {
     let (mut depth, mut at) = (0, 0);
     while at < text.len() {
@@ -259,7 +259,7 @@ fn after_comment(text: &str) -> &str {
     ""
 }
 
-/// What follows a raw string whose `r` was read already.
+/// The text after a raw string. The caller has read its `r`.
 fn after_raw_string(text: &str) -> Option<&str> {
     let hashes = text.len() - text.trim_start_matches('#').len();
     let body = text[hashes..].strip_prefix('"')?;
@@ -267,7 +267,7 @@ fn after_raw_string(text: &str) -> Option<&str> {
     Some(body.split_once(&end).map_or("", |(_, after)| after))
 }
 
-/// What follows the closing quote of a literal whose opening quote was read already.
+/// The text after the closing quote of a literal. The caller has read its opening quote.
 fn after_quoted(text: &str, quote: char) -> &str {
     let mut escaped = false;
     for (at, c) in text.char_indices() {
@@ -281,7 +281,7 @@ fn after_quoted(text: &str, quote: char) -> &str {
     ""
 }
 
-/// What follows a character literal or a lifetime whose quote was read already.
+/// The text after a character literal or a lifetime. The caller has read its quote.
 fn after_quote(text: &str) -> &str {
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {

@@ -1,5 +1,4 @@
 //! The kinds `AkamaiAccount` and `ClusterAkamaiAccount`: credentials, defaults and a request budget.
-//! Not here: how the credentials are read and checked (`crate::accounts`).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
@@ -118,7 +117,8 @@ pub struct Credentials {
     pub edgerc: Option<EdgercKey>,
 }
 
-/// A Secret, by name: beside an `AkamaiAccount`, in the operator's namespace for a `ClusterAkamaiAccount`.
+/// A Secret by name. For an `AkamaiAccount` it is in the same namespace, for a `ClusterAkamaiAccount` in the
+/// operator's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecretRef {
     /// Name of the Secret.
@@ -158,7 +158,7 @@ pub struct EdgercKey {
     pub section: Option<String>,
 }
 
-/// Defaults that apply when an enrollment is created, and never later.
+/// Defaults for the creation of an enrollment. They do not affect it later.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Defaults {
@@ -180,8 +180,8 @@ pub struct Defaults {
     pub network: Option<Network>,
 }
 
-/// How many requests may be made. CPS allows 35 a minute and 20 in 2 seconds for the whole Akamai account, whoever
-/// makes them.
+/// How many requests the account may make. CPS allows 35 a minute and 20 in 2 seconds for the whole Akamai account,
+/// from all its users together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RequestBudget {

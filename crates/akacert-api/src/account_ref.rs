@@ -1,4 +1,4 @@
-//! How a certificate names an account. Not here: the accounts (`account`).
+//! The reference from a certificate to its account.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,14 +16,14 @@ pub struct AccountRef {
 /// The kinds of accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum AccountKind {
-    /// In the certificate's namespace, with its Secret beside it.
+    /// An account in the certificate's namespace, where its Secret is too.
     AkamaiAccount,
-    /// For many namespaces, with its Secret in the operator's namespace.
+    /// An account for many namespaces, whose Secret is in the operator's namespace.
     ClusterAkamaiAccount,
 }
 
 impl AccountKind {
-    /// The kind's name.
+    /// The name of the kind.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

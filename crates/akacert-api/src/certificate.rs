@@ -1,4 +1,4 @@
-//! The kind `AkamaiCertificate`: what a platform team applies. Not here: its status, its account.
+//! The kind `AkamaiCertificate`: its `spec`. `status` has its status.
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -170,7 +170,7 @@ pub struct CertificateSpec {
     pub suspend: Option<bool>,
 }
 
-/// Host names, each bounded so that the API server can estimate the cost of the rules on them.
+/// Host names. Each has a length limit, so that the API server can estimate the cost of the rules on them.
 fn dns_names(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "array",
@@ -223,7 +223,7 @@ pub struct Network {
 pub enum SecureNetwork {
     /// For sites without personal data.
     StandardTLS,
-    /// For personal data, PCI compliant.
+    /// For personal data; PCI compliant.
     EnhancedTLS,
 }
 
@@ -231,11 +231,11 @@ pub enum SecureNetwork {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum Geography {
-    /// Everywhere but in China and Russia.
+    /// Everywhere except China and Russia.
     Core,
-    /// As `Core`, and in China.
+    /// As `Core`, plus China.
     ChinaAndCore,
-    /// As `Core`, and in Russia.
+    /// As `Core`, plus Russia.
     RussiaAndCore,
 }
 
@@ -257,9 +257,9 @@ pub enum TlsVersion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum OcspStapling {
-    /// Stapled.
+    /// The edge staples OCSP responses.
     On,
-    /// Not stapled.
+    /// The edge does not staple OCSP responses.
     Off,
     /// CPS decides.
     NotSet,
@@ -389,7 +389,7 @@ pub enum SignatureAlgorithm {
 }
 
 impl SignatureAlgorithm {
-    /// As CPS spells it.
+    /// CPS's spelling.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -399,7 +399,7 @@ impl SignatureAlgorithm {
 }
 
 impl CertificateSpec {
-    /// All names, the common name first, without repetition.
+    /// All names without repetition, the common name first.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
         let mut names = vec![self.common_name.as_str()];
@@ -411,13 +411,13 @@ impl CertificateSpec {
         names
     }
 
-    /// Whether nothing is ever written to CPS.
+    /// Whether the operator never writes to CPS for this certificate.
     #[must_use]
     pub fn observes(&self) -> bool {
         self.management_policy == Some(ManagementPolicy::Observe)
     }
 
-    /// Whether the enrollment is removed together with the resource.
+    /// Whether the operator removes the enrollment together with the resource.
     #[must_use]
     pub fn deletes_enrollment(&self) -> bool {
         self.deletion_policy == Some(DeletionPolicy::Delete) && !self.observes()

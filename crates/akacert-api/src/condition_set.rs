@@ -1,11 +1,10 @@
-//! PURE: merging conditions and comparing statuses, so that status is written when a fact changes and only then.
-//! Not here: what the conditions say (`akacert_core::life`).
+//! PURE: merges conditions and compares statuses, so that the operator writes a status only when a fact changes.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// The wanted conditions, each with the transition time of the current one of its type unless its status flips
-/// (Kubernetes API conventions).
+/// The wanted conditions. Each keeps the transition time of the current condition of its type, unless its status
+/// flips (Kubernetes API conventions).
 #[must_use]
 pub fn merged(current: &[Condition], wanted: Vec<Condition>) -> Vec<Condition> {
     wanted
@@ -19,19 +18,19 @@ pub fn merged(current: &[Condition], wanted: Vec<Condition>) -> Vec<Condition> {
         .collect()
 }
 
-/// The condition of a type.
+/// The condition with this type.
 #[must_use]
 pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 
-/// Whether the condition of a type is True.
+/// Whether the condition with this type is True.
 #[must_use]
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     find(conditions, type_).is_some_and(|condition| condition.status == "True")
 }
 
-/// A condition as of now.
+/// A condition whose transition time is now.
 #[must_use]
 pub fn condition(
     type_: &str,
@@ -51,7 +50,7 @@ pub fn condition(
     }
 }
 
-/// The API server refuses messages above 32,768 bytes; nobody reads more than a screen.
+/// The API server refuses messages above 32,768 bytes, and nobody reads more than a screen.
 fn bounded(message: &str) -> String {
     const LIMIT: usize = 1024;
     match message.char_indices().nth(LIMIT) {

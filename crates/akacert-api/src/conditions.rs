@@ -1,20 +1,19 @@
-//! Every condition of a certificate or an account, with what it means and what to do.
+//! Every condition of a certificate or an account, with its meaning and what to do.
 //!
-//! `docs/conditions.md` is rendered from this table, held to it by a test. Not here: the reasons that stand in them
-//! (`reason`), and when a condition is set (`akacert_core::life`).
+//! `docs/conditions.md` is rendered from this table, and a test compares them.
 
 use super::status::condition;
 
-/// A condition, for who reads it.
+/// A condition, described for users.
 #[derive(Clone, Copy, Debug)]
 pub struct Described {
-    /// Its type.
+    /// The condition's type.
     pub name: &'static str,
-    /// When it is there.
+    /// When the condition is present.
     pub present: &'static str,
-    /// What it means when it is True.
+    /// What it means that the condition is True.
     pub meaning: &'static str,
-    /// What to do when it is not as one wants it.
+    /// What to do when the condition is not as wanted.
     pub action: &'static str,
 }
 
@@ -27,7 +26,7 @@ const fn described(
     Described { name, present, meaning, action }
 }
 
-/// Those of an `AkamaiCertificate`: the summary, the steps in their order, and what stands beside them.
+/// The conditions of an `AkamaiCertificate`: the summary, the steps in order, and those beside the steps.
 #[rustfmt::skip]
 pub const CERTIFICATE: &[Described] = &[
     described(condition::READY, "always", "The certificate that `spec` asks for is in production, and the operator has read it back and verified it.", "False: read the message; `Reconciling` or `Stalled` says who has to act."),
@@ -47,14 +46,14 @@ pub const CERTIFICATE: &[Described] = &[
     described(condition::HANDED_OFF, "with `spec.handoff`", "The ConfigMap for pipelines says what is deployed.", "False: follow the message; usually the ConfigMap of that name belongs to somebody else."),
 ];
 
-/// Those of an account.
+/// The conditions of an account.
 #[rustfmt::skip]
 pub const ACCOUNT: &[Described] = &[
     described(condition::READY, "always", "Akamai accepted the credentials.", "False: follow the message; certificates of the account wait, and continue by themselves afterwards."),
     described(condition::STALLED, "only while True", "The credentials do not work, and only a human can change that.", "Look up the reason in the runbook."),
 ];
 
-/// The page `docs/conditions.md`, rendered.
+/// Renders `docs/conditions.md`.
 #[must_use]
 pub fn handbook_page() -> String {
     let mut page = String::from(

@@ -1,6 +1,6 @@
-//! The API `akacert.io/v1alpha1`: three kinds, their reasons and the names we put on objects.
+//! The API `akacert.io/v1alpha1`: three kinds, their reasons, and the names on objects.
 //!
-//! Here: types, schema, CEL rules, constants. Not here: anything that reads or writes a cluster.
+//! This crate has types, schemas, CEL rules and constants. It does not read or write a cluster.
 
 #![allow(clippy::duplicated_attributes, reason = "each printer column has its own type and path")]
 

@@ -1,5 +1,5 @@
-//! What the operator may do to an enrollment by itself, and for what it waits. Absent policies are the careful ones, and
-//! are never written into `spec`. Not here: how they are followed (`akacert_core::life`).
+//! What the operator may do to an enrollment without asking, and what it waits for. Absent policies are the careful
+//! ones, and the operator never writes them into `spec`.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -11,31 +11,31 @@ use super::schema::without_description;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum DeletionPolicy {
-    /// It stays in CPS.
+    /// The enrollment stays in CPS.
     Retain,
-    /// It is removed from CPS.
+    /// The operator removes the enrollment from CPS.
     Delete,
 }
 
-/// Whether the operator manages the enrollment or only looks at it.
+/// Whether the operator manages the enrollment or only observes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum ManagementPolicy {
-    /// It is made and kept as `spec` says.
+    /// The operator creates the enrollment, and keeps it as `spec` says.
     Manage,
-    /// Nothing is ever written to CPS, and nothing is published.
+    /// The operator writes nothing to CPS, and publishes nothing.
     Observe,
 }
 
-/// What an enrollment means that has our common name and was made by somebody else.
+/// What to do with an existing enrollment of the same common name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum AdoptionPolicy {
-    /// The common name is taken.
+    /// Report that the common name is taken.
     CreateOnly,
-    /// It becomes ours; without one nothing is done.
+    /// Adopt it. If there is none, do nothing.
     AdoptOnly,
-    /// It becomes ours; without one another is created.
+    /// Adopt it. If there is none, create one.
     AdoptOrCreate,
 }
 
@@ -43,9 +43,9 @@ pub enum AdoptionPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum UpdatePolicy {
-    /// It is carried out at once.
+    /// The operator carries it out at once.
     Auto,
-    /// It waits for the annotation `akacert.io/approve-plan`, unless it only concerns contacts and the like.
+    /// It waits for the annotation `akacert.io/approve-plan`, unless it concerns only contacts and the like.
     RequireApproval,
 }
 
@@ -53,39 +53,39 @@ pub enum UpdatePolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum PendingChangePolicy {
-    /// It is waited for.
+    /// The operator waits for its end.
     Wait,
-    /// It is cancelled; names are validated anew.
+    /// The operator cancels it, and CPS validates the names again.
     Replace,
 }
 
-/// Whether a new certificate is ordered while CPS is about to renew.
+/// Whether to order a new certificate while CPS is about to renew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum RenewalWindowPolicy {
-    /// The renewal is waited for.
+    /// Wait for the renewal.
     Wait,
-    /// It is ordered all the same (`renewal-date-check-override`).
+    /// Order it nevertheless (`renewal-date-check-override`).
     Override,
 }
 
-/// What becomes of a difference that somebody else made in CPS.
+/// What to do when somebody else has changed the enrollment in CPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum DriftPolicy {
-    /// It is undone.
+    /// Undo the change.
     Correct,
-    /// It is reported, and stays.
+    /// Report the change, and leave it in place.
     Report,
 }
 
-/// What happens when somebody else has removed the enrollment from CPS.
+/// What to do when somebody else has removed the enrollment from CPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum RecreatePolicy {
-    /// A human has to decide.
+    /// Wait until a human decides.
     Never,
-    /// Another enrollment is created.
+    /// Create another enrollment.
     Recreate,
 }
 
@@ -108,7 +108,7 @@ pub struct Handoff {
     pub config_map_name: String,
 }
 
-/// A comparison of what the names are served with and what is deployed.
+/// Enables the check of which certificate the names are served with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServedProbe {}
 
@@ -165,6 +165,6 @@ pub enum Day {
 pub enum Approve {
     /// A human.
     Manual,
-    /// The operator, once the certificate on staging was verified.
+    /// The operator, once it has verified the certificate on staging.
     Auto,
 }

@@ -1,17 +1,17 @@
-//! Every reason that a condition or an event of ours can carry, with what it means and what to do.
+//! Every reason of a condition or an event, with its meaning and what to do.
 //!
-//! `docs/reasons.md` is rendered from this table, held to it by a test. Not here: when a reason is given.
+//! `docs/reasons.md` is rendered from this table, and a test compares them.
 
 use std::fmt;
 
-/// Who has to act when a condition gives a reason.
+/// Who has to act when a condition has this reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Nobody: it is as it should be, or goes on by itself.
+    /// Nobody: the state is as wanted, or continues by itself.
     Progress,
-    /// The operator, which tries again; a Warning event tells of it.
+    /// The operator, which tries again. A Warning event reports it.
     Trouble,
-    /// A human: `Stalled` is True until then.
+    /// A human. `Stalled` is True until then.
     Stalled,
 }
 
@@ -24,10 +24,10 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            /// All reasons, in the order in which the handbook shows them.
+            /// All reasons, in the order of the handbook.
             pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
 
-            /// The word that stands in the condition.
+            /// The word in the condition.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Reason::$name => stringify!($name),)* }
@@ -55,7 +55,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    // The good way, in its order.
+    // The good case, in order.
     AccountReady: Progress, "Akamai accepted the account's credentials.", "Nothing.";
     Creating: Progress, "The operator is about to create the enrollment in CPS.", "Nothing; seconds.";
     EnrollmentCreated: Progress, "CPS holds the enrollment of this certificate.", "Nothing.";
@@ -81,7 +81,7 @@ reasons! {
     Suspended: Progress, "`spec.suspend` is true: the operator neither reads nor writes CPS.", "Set `spec.suspend` to false to continue.";
     Waiting: Progress, "An earlier step is not done yet.", "Look at the conditions before this one.";
 
-    // Waiting for somebody.
+    // Somebody is expected to act or to answer.
     AccountNotFound: Trouble, "The account that `spec.accountRef` names does not exist.", "Create the account; the certificate then continues by itself.";
     AccountNotReady: Trouble, "The account exists, but it is not Ready.", "Look at the account's own Ready condition.";
     SelfCheckFailed: Trouble, "The operator could not fetch a token as the certificate authority would. It acknowledges nothing until it can.", "Follow the message: name resolution, the Ingress controller, a redirect or a firewall. `validation.selfCheck: Off` skips the check.";
@@ -95,6 +95,7 @@ reasons! {
     Throttled: Progress, "Akamai's request limits are used up for now. Calls continue later.", "Nothing; lower `requestBudget` if it lasts.";
     CpsUnavailable: Trouble, "CPS could not be reached, or answered with a server error. The operator tries again.", "Look at Akamai's status page and the operator's network if it lasts.";
     ClusterError: Trouble, "The Kubernetes API rejected or failed a request of the operator. The operator tries again.", "Follow the message; usually the operator's RBAC or an admission webhook.";
+    Overruled: Trouble, "Somebody changes back what the operator publishes: an admission webhook or policy, or another controller. The operator tries again, more rarely each time.", "Follow the message: it names the object. Exempt the objects with the label `app.kubernetes.io/managed-by: akacert`.";
     UncertainCreate: Trouble, "The answer to the create was lost. The operator looks for the enrollment before it does anything else.", "Nothing; minutes.";
     DeletionPending: Progress, "CPS is removing the enrollment.", "Nothing.";
     CertificateInvalid: Trouble, "The certificate that CPS reports as deployed does not chain, lacks a name or has expired.", "Follow the message; look at the enrollment in Akamai Control Center.";
@@ -145,7 +146,7 @@ reasons! {
 }
 
 impl Reason {
-    /// Whether `Stalled` is True with it: a human has to change something. The runbook has a section for each.
+    /// Whether `Stalled` is True with this reason. The runbook has a section for each of these.
     #[must_use]
     pub fn is_stalled(self) -> bool {
         self.severity() == Severity::Stalled
@@ -158,7 +159,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The page `docs/reasons.md`, rendered.
+/// Renders `docs/reasons.md`.
 #[must_use]
 pub fn handbook_page() -> String {
     let mut page = String::from(

@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions, as they stand in `crds/`. Not here: the types they are derived from.
+//! The CustomResourceDefinitions in `crds/`.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -18,8 +18,8 @@ pub fn crds() -> Vec<(&'static str, CustomResourceDefinition)> {
     ]
 }
 
-/// What the derive does not do. kstatus takes a resource without conditions for reconciled unless `observedGeneration` says otherwise, and a
-/// default inside `status` does not create `status`: so `status` itself gets one.
+/// Adds what the derive lacks. kstatus takes a resource without conditions for reconciled unless `observedGeneration`
+/// says otherwise. A default inside `status` does not create `status`, so `status` itself gets a default.
 fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut())
@@ -34,7 +34,7 @@ fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
-/// An optional field is absent, never null: CEL's `has()` would take a null for a value.
+/// Makes optional fields absent and never null, because CEL's `has()` takes null for a value.
 fn without_nullable(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(without_nullable);

@@ -1,6 +1,6 @@
-//! What the derived schemas need beside the derive. Not here: the CRDs (`render`).
+//! Corrections to the derived schemas.
 
-/// An optional field would show the description of its enum instead of its own.
+/// Removes an enum's own description, so that the field's description shows.
 pub(super) fn without_description(schema: &mut schemars::Schema) {
     schema.remove("description");
 }

@@ -1,41 +1,43 @@
-//! What the operator reports. Not here: how it is merged (`crate::condition_set`) or decided (`akacert_core::life`).
+//! What the operator reports.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Types of the conditions of an `AkamaiCertificate`.
+/// The types of the conditions of an `AkamaiCertificate`.
 pub mod condition {
-    /// Summary, by kstatus rules.
+    /// The summary, by the rules of kstatus.
     pub const READY: &str = "Ready";
-    /// Present only while True: the operator is working towards `spec`.
+    /// Present only while True: the operator or CPS is working towards `spec`.
     pub const RECONCILING: &str = "Reconciling";
     /// Present only while True: a human has to change something.
     pub const STALLED: &str = "Stalled";
     /// Step: the account exists, allows this certificate, and its credentials work.
     pub const ACCOUNT_READY: &str = "AccountReady";
-    /// Step: CPS holds our enrollment.
+    /// Step: CPS has our enrollment.
     pub const ENROLLMENT_CREATED: &str = "EnrollmentCreated";
     /// Step: everything that CPS asks for is published.
     pub const CHALLENGES_PUBLISHED: &str = "ChallengesPublished";
-    /// Whether every name was found as its way of validation needs it, when it was last looked at for a change.
+    /// Whether every name met the requirements of its way of validation when the operator last checked the names for
+    /// a change.
     pub const PREFLIGHT_PASSED: &str = "PreflightPassed";
-    /// Step: every token was fetched, and every TXT record found, as the authority would.
+    /// Step: the operator has fetched every token and found every TXT record, as the authority would.
     pub const CHALLENGES_REACHABLE: &str = "ChallengesReachable";
-    /// Step: the authority validated every name. Never taken for deployed.
+    /// Step: the authority has validated every name. This does not mean that the certificate is deployed.
     pub const DOMAINS_VALIDATED: &str = "DomainsValidated";
-    /// Step: the certificate is deployed in production and was read back and verified.
+    /// Step: the certificate is in production, and the operator has read it back and verified it.
     pub const DEPLOYED: &str = "Deployed";
-    /// Present only while True: CPS works on a change that `spec` did not ask for, such as a renewal. `Ready` stays.
+    /// Present only while True: CPS works on a change that `spec` did not ask for, such as a renewal. `Ready` stays
+    /// True.
     pub const RENEWING: &str = "Renewing";
     /// Present only while True: somebody else has changed the enrollment in CPS.
     pub const DRIFTED: &str = "Drifted";
-    /// Whether the next renewal would find the names as it needs them; absent until it was first looked at.
+    /// Whether every name is ready for the next renewal; absent until the first check.
     pub const RENEWAL_READY: &str = "RenewalReady";
-    /// Whether the names are served with the deployed certificate; only with `spec.probe`.
+    /// Whether visitors get the deployed certificate; only with `spec.probe`.
     pub const SERVED: &str = "Served";
-    /// Whether the ConfigMap for pipelines says what is deployed; only with `spec.handoff`.
+    /// Whether the ConfigMap for pipelines is current; only with `spec.handoff`.
     pub const HANDED_OFF: &str = "HandedOff";
 }
 
@@ -102,7 +104,7 @@ pub struct AccountStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// A version of a Secret. It tells nothing about the Secret's content.
+/// A version of a Secret. It reveals nothing about the Secret's content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretVersion {
@@ -146,7 +148,7 @@ pub struct ChangeStatus {
     pub warnings_hash: Option<String>,
 }
 
-/// Authorizations that the authority refused. What is acknowledged next waits ever longer.
+/// Authorizations that the authority refused. After each, the next acknowledgement waits longer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailuresStatus {
@@ -184,20 +186,20 @@ pub struct PlanStatus {
 /// What a write does to the enrollment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PlanAction {
-    /// It is given what `spec` says.
+    /// Makes the enrollment match `spec`.
     Update,
-    /// A new certificate of the same content is ordered.
+    /// Orders a new certificate with the same content.
     Renew,
 }
 
-/// What a write entails, the least first.
+/// What a write entails, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Risk {
-    /// Saved, without a change: contacts, organization.
+    /// CPS saves it without a change: contacts, organization.
     MetadataOnly,
-    /// The same certificate is deployed anew, with other network settings.
+    /// CPS deploys the same certificate again, with other network settings.
     Redeploy,
-    /// A new certificate is ordered, and every name validated again.
+    /// CPS orders a new certificate, and validates every name again.
     Reissue,
     /// CPS cannot change it.
     Refused,
@@ -231,9 +233,9 @@ pub struct DomainStatus {
 /// What a look at a name before its validation found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Preflight {
-    /// The name is as its way needs it.
+    /// The name meets the requirements of its way.
     Passed,
-    /// It is not: `error` says why.
+    /// It does not; `error` says why.
     Failed,
 }
 
@@ -266,7 +268,7 @@ pub struct DeploymentsStatus {
     pub production: Option<DeploymentStatus>,
 }
 
-/// A deployed certificate, as read from its PEM.
+/// A deployed certificate, as parsed from its PEM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentStatus {

@@ -1,5 +1,4 @@
-//! How the names of a certificate are proven to the certificate authority. Not here: the rest of its `spec`, which way a
-//! name goes (`super::way`).
+//! The ways in which the names of a certificate are proven to the certificate authority.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +57,7 @@ pub struct DomainGroup {
     pub dns01: Option<Dns01>,
 }
 
-/// Host names, each bounded so that the API server can estimate the cost of the rules on them.
+/// Host names. Each has a length limit, so that the API server can estimate the cost of the rules on them.
 fn names(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "array",
@@ -92,7 +91,7 @@ pub struct Http01 {
     pub external: Option<External>,
 }
 
-/// What the Ingress looks like.
+/// Settings of an Ingress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IngressRoute {
@@ -115,16 +114,16 @@ pub struct IngressRoute {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum PathType {
-    /// Matches the path and nothing else.
+    /// Matches only this path.
     Exact,
-    /// Matches the path and what is below it.
+    /// Matches this path and everything below it.
     Prefix,
     /// The Ingress controller decides.
     ImplementationSpecific,
 }
 
 impl PathType {
-    /// As an Ingress spells it.
+    /// The spelling in an Ingress.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -135,7 +134,7 @@ impl PathType {
     }
 }
 
-/// What the HTTPRoute looks like.
+/// Settings of an HTTPRoute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayRoute {
@@ -189,7 +188,7 @@ pub struct Redirect {
 pub const DCV_HOST: &str = "dcv.akamai.com";
 
 impl Redirect {
-    /// Where CPS serves the tokens.
+    /// The host at which CPS serves the tokens.
     #[must_use]
     pub fn host(&self) -> &str {
         self.host.as_deref().unwrap_or(DCV_HOST)
@@ -229,7 +228,7 @@ pub struct EdgeDns {
     pub account_ref: Option<AccountRef>,
 }
 
-/// A DNSEndpoint of external-dns.
+/// Settings of a DNSEndpoint for external-dns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DnsEndpoint {
@@ -281,12 +280,12 @@ pub struct KeySecretRef {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Manual {}
 
-/// The check before an acknowledgement.
+/// Where to check from before an acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = without_description)]
 pub enum SelfCheck {
     /// From the operator.
     InCluster,
-    /// None: the challenges are acknowledged once they are published.
+    /// No check: the operator acknowledges the challenges once they are published.
     Off,
 }

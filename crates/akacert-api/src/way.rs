@@ -1,34 +1,34 @@
-//! Which way each name of a certificate is proven. Pure. Not here: what the ways look like (`super::validation`).
+//! PURE: which way each name of a certificate goes.
 
 use super::certificate::CertificateSpec;
 use super::validation::{Dns01, Edge, SelfCheck};
 use super::validation::{DnsEndpoint, EdgeDns, GatewayRoute, Http01, IngressRoute, Redirect, Rfc2136};
 
-/// How one name is proven.
+/// How one name is proven to the authority.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Way<'a> {
-    /// CPS validates it by itself.
+    /// CPS validates the name by itself.
     Edge,
-    /// Tokens routed by an Ingress.
+    /// The solver serves the tokens, through an Ingress.
     Ingress(&'a IngressRoute),
-    /// Tokens routed by an HTTPRoute.
+    /// The solver serves the tokens, through an HTTPRoute.
     Gateway(&'a GatewayRoute),
-    /// A standing redirect.
+    /// A standing redirect leads to CPS, which serves the tokens.
     Redirect(&'a Redirect),
-    /// Served elsewhere.
+    /// Something outside the cluster serves the name.
     External,
-    /// A TXT record in Akamai Edge DNS.
+    /// The operator writes a TXT record to Akamai Edge DNS.
     EdgeDns(&'a EdgeDns),
-    /// A TXT record by external-dns.
+    /// external-dns writes a TXT record.
     DnsEndpoint(&'a DnsEndpoint),
-    /// A TXT record by DNS updates.
+    /// The operator writes a TXT record by DNS updates.
     Rfc2136(&'a Rfc2136),
-    /// A TXT record that somebody else makes.
+    /// Somebody else creates a TXT record.
     Manual,
 }
 
 impl<'a> Way<'a> {
-    /// As `status.domains` and the documentation name it: the path below `spec.validation`.
+    /// The name in `status.domains` and in the documentation: the path below `spec.validation`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -50,25 +50,47 @@ impl<'a> Way<'a> {
         matches!(self, Way::EdgeDns(_) | Way::DnsEndpoint(_) | Way::Rfc2136(_) | Way::Manual)
     }
 
-    /// Whether the solver answers with the tokens.
+    /// Whether the solver serves the tokens.
     #[must_use]
     pub fn is_served(&self) -> bool {
         matches!(self, Way::Ingress(_) | Way::Gateway(_))
     }
 
-    /// Whether HTTPRoutes are needed.
+    /// Whether the way needs HTTPRoutes.
     #[must_use]
     pub fn needs_gateway_api(&self) -> bool {
         self.gateway().is_some()
     }
 
-    /// What its HTTPRoutes look like, if it needs some.
+    /// The settings of the HTTPRoutes, if the way needs some.
     #[must_use]
     pub fn gateway(&self) -> Option<&'a GatewayRoute> {
         match self {
             Way::Gateway(route) => Some(route),
             Way::Redirect(redirect) => redirect.gateway.as_ref(),
-            _ => None,
+            Way::Edge
+            | Way::Ingress(_)
+            | Way::External
+            | Way::EdgeDns(_)
+            | Way::DnsEndpoint(_)
+            | Way::Rfc2136(_)
+            | Way::Manual => None,
+        }
+    }
+
+    /// What its Ingress looks like, if it needs one.
+    #[must_use]
+    pub fn ingress(&self) -> Option<&'a IngressRoute> {
+        match self {
+            Way::Ingress(route) => Some(route),
+            Way::Redirect(redirect) => redirect.ingress.as_ref(),
+            Way::Edge
+            | Way::Gateway(_)
+            | Way::External
+            | Way::EdgeDns(_)
+            | Way::DnsEndpoint(_)
+            | Way::Rfc2136(_)
+            | Way::Manual => None,
         }
     }
 
@@ -100,7 +122,7 @@ impl<'a> Way<'a> {
 }
 
 impl CertificateSpec {
-    /// The way of a name: that of the first group that lists it, else that of the certificate.
+    /// The way of a name: that of the first group that lists the name, otherwise that of the certificate.
     #[must_use]
     pub fn way(&self, name: &str) -> Way<'_> {
         let Some(validation) = &self.validation else { return Way::Edge };
@@ -118,7 +140,7 @@ impl CertificateSpec {
         self.names().into_iter().map(|name| (name, self.way(name)))
     }
 
-    /// Whether the operator looks itself before it acknowledges.
+    /// Whether the operator checks everything itself before it acknowledges.
     #[must_use]
     pub fn self_check(&self) -> bool {
         self.validation.as_ref().and_then(|validation| validation.self_check) != Some(SelfCheck::Off)

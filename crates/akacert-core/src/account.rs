@@ -1,5 +1,5 @@
-//! What a decision knows of an account: its defaults and what it allows, as data. Not here: its credentials, and the client
-//! that holds them.
+//! What a decision knows of an account, as plain data: its defaults, and what it allows. The caller has the
+//! credentials and the client.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,14 +13,14 @@ use kube::ResourceExt;
 
 use crate::allowed;
 
-/// Names an account.
+/// Identifies an account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountKey {
-    /// Its kind.
+    /// `AkamaiAccount` or `ClusterAkamaiAccount`.
     pub kind: AccountKind,
-    /// Its namespace; none for a ClusterAkamaiAccount.
+    /// The namespace; `None` for a ClusterAkamaiAccount.
     pub namespace: Option<String>,
-    /// Its name.
+    /// `metadata.name`.
     pub name: String,
 }
 
@@ -31,7 +31,7 @@ impl AccountKey {
         Self::referred_to(&certificate.spec.account_ref, certificate)
     }
 
-    /// The account that a reference in a certificate means.
+    /// The account that an `accountRef` of a certificate means.
     #[must_use]
     pub fn referred_to(reference: &AccountRef, certificate: &AkamaiCertificate) -> Self {
         let namespace = match reference.kind {
@@ -43,7 +43,7 @@ impl AccountKey {
 }
 
 impl AccountKey {
-    /// `namespace/name`, or the name alone of a ClusterAkamaiAccount.
+    /// `namespace/name`, or only the name for a ClusterAkamaiAccount.
     #[must_use]
     pub fn path(&self) -> String {
         match &self.namespace {
@@ -59,64 +59,62 @@ impl fmt::Display for AccountKey {
     }
 }
 
-/// An account whose credentials were accepted.
+/// An account whose credentials Akamai has accepted.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Its name.
+    /// Which account it is.
     pub key: AccountKey,
-    /// The contracts that the credentials see.
+    /// The contracts that the credentials can see.
     pub contracts: Vec<String>,
     /// Defaults for new enrollments.
     pub defaults: Defaults,
-    /// The namespaces that may use it; none: its own.
+    /// The namespaces that may use the account; `None`: only its own.
     pub allowed_namespaces: Option<LabelSelector>,
-    /// The names that it may be used for; none: all.
+    /// The names that the account may be used for; `None`: all.
     pub allowed_domains: Option<Vec<String>>,
-    /// The request budget that it shares.
+    /// The request budget that the account shares.
     pub budget_group: String,
 }
 
 /// An account as one certificate sees it.
 #[derive(Clone, Debug)]
 pub enum View {
-    /// It may be used.
+    /// The certificate may use it.
     Ready(Arc<Account>),
-    /// It does not exist.
+    /// The account does not exist.
     Missing {
-        /// For the certificate's conditions.
+        /// The text for the certificate's conditions.
         message: String,
     },
-    /// Its credentials were not accepted, or were not checked yet.
+    /// Akamai has rejected the credentials, or the operator has not checked them yet.
     NotReady {
-        /// For the certificate's conditions.
+        /// The text for the certificate's conditions.
         message: String,
-        /// It passes by itself: CPS cannot be reached, say.
+        /// Whether the cause passes without anybody's action, such as an outage of CPS.
         transient: bool,
     },
-    /// It may not be used in this namespace.
+    /// The account does not select the certificate's namespace.
     NamespaceNotAllowed {
-        /// For the certificate's conditions.
+        /// The text for the certificate's conditions.
         message: String,
     },
-    /// It may not be used for a name.
+    /// The account does not allow a name of the certificate.
     DomainNotAllowed {
-        /// For the certificate's conditions.
+        /// The text for the certificate's conditions.
         message: String,
     },
 }
 
 impl View {
-    /// The account, if it may be used.
+    /// The account, if the certificate may use it.
     #[must_use]
     pub fn ready(&self) -> Option<&Arc<Account>> {
-        match self {
-            View::Ready(account) => Some(account),
-            _ => None,
-        }
+        let View::Ready(account) = self else { return None };
+        Some(account)
     }
 }
 
-/// An account as a certificate sees it in a namespace with these labels.
+/// The account as a certificate sees it whose namespace has these labels.
 #[must_use]
 pub fn permitted(
     account: Arc<Account>,

@@ -1,11 +1,11 @@
-//! PURE: which names and which namespaces an account allows. Not here: what happens to those that it does not.
+//! PURE: which names and which namespaces an account allows.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt};
 use std::collections::BTreeMap;
 
-/// The names that no pattern allows. `*` is every name, `*.example.com` one or more labels below `example.com`, and
-/// anything else itself; names do not differ by case.
+/// The names that no pattern allows. `*` matches every name, `*.example.com` one or more labels below `example.com`,
+/// and anything else only itself. Case does not matter.
 #[must_use]
 pub fn disallowed<'a>(patterns: &[String], names: &[&'a str]) -> Vec<&'a str> {
     names.iter().copied().filter(|name| !patterns.iter().any(|pattern| allows(pattern, name))).collect()
@@ -22,8 +22,8 @@ fn allows(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Whether a selector selects a namespace by its labels. An empty selector selects every namespace; one that cannot be
-/// understood selects none.
+/// Whether a selector matches a namespace with these labels. An empty selector matches every namespace. A malformed
+/// one matches none.
 #[must_use]
 pub fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
     Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(labels))

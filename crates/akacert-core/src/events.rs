@@ -1,4 +1,4 @@
-//! PURE: which events a change of status is worth. Not here: sending them (`crate::controller`).
+//! PURE: which events a change of the status causes.
 
 use akacert_api::condition_set;
 use akacert_api::reason::{self, Reason};
@@ -10,15 +10,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 pub struct Event {
     /// Whether somebody should look.
     pub severity: Severity,
-    /// The reason, as the condition has it.
+    /// The condition's reason.
     pub reason: String,
-    /// What was being done.
+    /// What the operator was doing.
     pub action: &'static str,
-    /// What happened, within the API server's bounds.
+    /// What happened, cut to the API server's limit.
     pub note: String,
 }
 
-/// How an event shows in `kubectl describe`.
+/// The type of an event, as `kubectl describe` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// Good news.
@@ -27,7 +27,7 @@ pub enum Severity {
     Warning,
 }
 
-/// Steps whose completion is news, with the reason of the event.
+/// The steps whose completion is worth an event, with the event's reason.
 const NEWS: [(&str, Reason, &str); 4] = [
     (condition::ENROLLMENT_CREATED, Reason::EnrollmentCreated, "Create"),
     (condition::CHALLENGES_PUBLISHED, Reason::ChallengesPublished, "Publish"),
@@ -35,7 +35,7 @@ const NEWS: [(&str, Reason, &str); 4] = [
     (condition::READY, Reason::Deployed, "Deploy"),
 ];
 
-/// Conditions that are trouble in a status: told each time that their reason changes.
+/// The conditions that mean trouble in this status. Each change of their reason causes an event.
 const TROUBLE: [(&str, &str, &str); 6] = [
     (condition::READY, "False", "Reconcile"),
     (condition::RENEWING, "True", "Renew"),
@@ -45,7 +45,7 @@ const TROUBLE: [(&str, &str, &str); 6] = [
     (condition::HANDED_OFF, "False", "HandOff"),
 ];
 
-/// The events that lead from one status to another: each step once, each new trouble once.
+/// The events between two statuses: one for each completed step, and one for each new trouble.
 #[must_use]
 pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
     let mut events = Vec::new();
@@ -72,7 +72,7 @@ pub fn between(old: &CertificateStatus, new: &CertificateStatus) -> Vec<Event> {
     events
 }
 
-/// A renewal begins, and ends with another certificate.
+/// The event for the beginning of a renewal, or for its end with another certificate.
 fn renewal(old: &CertificateStatus, new: &CertificateStatus) -> Option<Event> {
     let normal = |reason: Reason, note: &str| Some(event(Severity::Normal, reason.as_str(), "Renew", note));
     if let Some(renewing) = turned_true(old, new, condition::RENEWING) {
@@ -96,7 +96,7 @@ fn turned_true<'a>(
     condition_set::find(&new.conditions, type_).filter(|condition| !was && condition.status == "True")
 }
 
-/// An event, its note within the API server's bounds.
+/// An event, with its note cut to the API server's limit.
 #[must_use]
 pub fn event(severity: Severity, reason: &str, action: &'static str, note: &str) -> Event {
     // events.k8s.io limits a note to 1 kB.
@@ -104,7 +104,7 @@ pub fn event(severity: Severity, reason: &str, action: &'static str, note: &str)
     Event { severity, reason: reason.to_owned(), action, note }
 }
 
-/// Every reason that an event about a certificate can have.
+/// Every reason that an event of a certificate can have.
 #[cfg(test)]
 pub(crate) fn reasons() -> impl Iterator<Item = Reason> {
     let news = NEWS.iter().map(|(_, reason, _)| *reason).chain([Reason::RenewalStarted, Reason::Renewed]);
@@ -112,7 +112,7 @@ pub(crate) fn reasons() -> impl Iterator<Item = Reason> {
     news.chain(Reason::ALL.iter().copied().filter(trouble))
 }
 
-/// The page `docs/events.md`, rendered.
+/// Renders `docs/events.md`.
 #[must_use]
 pub fn handbook_page() -> String {
     let mut page = String::from(

@@ -1,6 +1,6 @@
-//! The operator's mind, without hands: what to do next for a certificate, and what to remember of the answers.
+//! The pure core of the operator: decides what to do next for a certificate, and what to remember of the answers.
 //!
-//! Everything here is a pure function of its arguments. The dependencies of this crate make I/O impossible, and its lints
+//! Everything here is a pure function of its arguments. The dependencies of this crate make I/O impossible. Its lints
 //! refuse the clock, randomness, files, threads and the environment. Start reading at [`life`].
 
 pub mod account;

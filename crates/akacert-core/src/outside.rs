@@ -1,4 +1,4 @@
-//! What is looked at from outside, and what it showed, as data. Not here: the looking.
+//! What to check from outside, and the result, as plain data.
 
 use akacert_api::certificate::CertificateSpec;
 use akacert_api::way::Way;
@@ -6,25 +6,25 @@ use akacert_api::way::Way;
 /// A name, and what its way of validation needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The name, lower case; a wildcard begins with `*.`.
+    /// The name in lower case. A wildcard begins with `*.`.
     pub name: String,
-    /// What is needed.
+    /// The requirement of its way.
     pub need: Need,
 }
 
-/// What a way of validation needs of a name.
+/// What a way of validation needs from a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// It answers on port 80.
+    /// The name answers on port 80.
     Http,
-    /// It redirects what authorities ask for to the same path at a host.
+    /// The name redirects challenge paths to the same path at another host.
     Redirect {
         /// The host, such as `dcv.akamai.com`.
         host: String,
     },
-    /// Its zone can take a TXT record.
+    /// The name's zone can have a TXT record.
     Dns,
-    /// It leads to Akamai.
+    /// The name leads to Akamai.
     Edge,
 }
 
@@ -37,21 +37,21 @@ impl Target {
                 let need = match way {
                     Way::Edge => Need::Edge,
                     Way::Redirect(redirect) => Need::Redirect { host: redirect.host().to_owned() },
-                    way if way.is_dns() => Need::Dns,
-                    _ => Need::Http,
+                    Way::EdgeDns(_) | Way::DnsEndpoint(_) | Way::Rfc2136(_) | Way::Manual => Need::Dns,
+                    Way::Ingress(_) | Way::Gateway(_) | Way::External => Need::Http,
                 };
                 Self { name: name.to_owned(), need }
             })
             .collect()
     }
 
-    /// Whether it stands for every name one label below.
+    /// Whether the name is a wildcard, which covers every name one label below.
     #[must_use]
     pub fn is_wildcard(&self) -> bool {
         self.name.starts_with("*.")
     }
 
-    /// As CAA records call it (RFC 8657).
+    /// The method's name in CAA records (RFC 8657).
     #[must_use]
     pub fn method(&self) -> &'static str {
         match self.need {
@@ -61,14 +61,14 @@ impl Target {
     }
 }
 
-/// What a name shows.
+/// The result of a check from outside for one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outlook {
-    /// It is CNAMEd to Akamai: CPS validates it by itself.
+    /// The name is a CNAME to Akamai, so CPS validates it by itself.
     pub automatic: bool,
-    /// Why the authority could not prove it, or would not issue for it.
+    /// Why the authority could not validate the name, or would not issue for it.
     pub failure: Option<String>,
-    /// How it is served, if that was asked.
+    /// How the name is served, if that was checked.
     pub served: Option<Served>,
 }
 
@@ -77,6 +77,6 @@ pub struct Outlook {
 pub struct Served {
     /// Why it is not served with the deployed certificate.
     pub failure: Option<String>,
-    /// Plain HTTP answers with something else than a redirect to HTTPS.
+    /// Plain HTTP answers with something other than a redirect to HTTPS.
     pub plain_http: bool,
 }

@@ -1,5 +1,5 @@
-//! PURE: two resources for one enrollment: to which it belongs. Whoever has recorded it keeps it; age decides between two
-//! that have. Not here: what happens to the other (`crate::life`).
+//! PURE: decides which of two resources an enrollment belongs to. A resource that has recorded it wins. If both have,
+//! the older one does.
 
 use akamai_cps_types::EnrollmentId;
 use kube::ResourceExt;
@@ -7,13 +7,13 @@ use kube::ResourceExt;
 use akacert_api::AkamaiCertificate;
 use akacert_api::names::ENROLLMENT_ID_ANNOTATION;
 
-/// The resource among `others` that an enrollment rather belongs to than to `certificate`, as `namespace/name`.
+/// The resource among `others` with a better claim to the enrollment than `certificate`, as `namespace/name`.
 pub fn rival<'a>(
     certificate: &AkamaiCertificate,
     id: EnrollmentId,
     others: impl Iterator<Item = &'a AkamaiCertificate>,
 ) -> Option<String> {
-    // An enrollment has one common name: a resource with another one can only have copied the ID.
+    // An enrollment has one common name, so a resource with another one can only have copied the ID.
     let same_name = |other: &&AkamaiCertificate| {
         other.spec.common_name.eq_ignore_ascii_case(&certificate.spec.common_name)
     };
@@ -25,7 +25,7 @@ pub fn rival<'a>(
     Some(format!("{}/{}", other.namespace().unwrap_or_default(), other.name_any()))
 }
 
-/// Recorded before named, old before young; the UID decides between equals.
+/// Recorded comes before named, old before young. The UID decides between equals.
 fn strength(certificate: &AkamaiCertificate, id: EnrollmentId) -> Option<impl Ord + use<>> {
     let recorded =
         certificate.annotations().get(ENROLLMENT_ID_ANNOTATION).is_some_and(|known| *known == id.to_string());

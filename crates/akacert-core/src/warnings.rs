@@ -1,6 +1,5 @@
-//! PURE: CPS's warnings, which come as one text, told apart and given the IDs by which `spec.warnings.acknowledge` allows
-//! them. CPS itself sends no IDs: they are those that Akamai's Terraform provider uses for the same texts.
-//! Not here: when a warning is acknowledged (`crate::life`).
+//! PURE: splits CPS's warnings, which come as one text, and gives them the IDs that `spec.warnings.acknowledge` uses.
+//! CPS itself sends no IDs. These are the IDs of Akamai's Terraform provider for the same texts.
 
 use akamai_cps_types::Warnings;
 use data_encoding::HEXLOWER;
@@ -9,7 +8,7 @@ use sha2::{Digest, Sha256};
 use akacert_api::policy::WarningsPolicy;
 use akacert_api::status::WarningStatus;
 
-/// Texts that are known: the ID, how the text begins, and how its first line ends.
+/// The known texts: the ID, how the text begins, and how its first line ends.
 const KNOWN: [(&str, &str, &str); 4] = [
     ("SANS_REMOVED_REQUIRE_ACKNOWLEDGEMENT", "The SANs [", ""),
     ("OVERLAPPING_TRAFFIC_CLASS", "The following domain(s) overlap domains on another certificate: ", "."),
@@ -17,7 +16,7 @@ const KNOWN: [(&str, &str, &str); 4] = [
     ("DNS_NAME_NOT_CNAMED", "DNS name ", " not CNAMEd for auto validation."),
 ];
 
-/// The warnings in a text, in their order. Lines that no known text explains are warnings without an ID.
+/// The warnings in a text, in order. A line that no known text explains becomes a warning without an ID.
 #[must_use]
 pub fn told_apart(warnings: &Warnings) -> Vec<WarningStatus> {
     let mut found: Vec<WarningStatus> = Vec::new();
@@ -39,7 +38,7 @@ fn id(line: &str) -> Option<&'static str> {
     KNOWN.iter().find(|(_, begin, end)| matches(begin, end)).map(|(id, _, _)| *id)
 }
 
-/// Whether a policy allows every one of them.
+/// Whether a policy allows all of the warnings.
 #[must_use]
 pub fn allowed(policy: Option<&WarningsPolicy>, warnings: &[WarningStatus]) -> bool {
     let listed =
@@ -47,7 +46,7 @@ pub fn allowed(policy: Option<&WarningsPolicy>, warnings: &[WarningStatus]) -> b
     listed("All") || warnings.iter().all(|warning| warning.id.as_deref().is_some_and(listed))
 }
 
-/// Stands for these very warnings of this change: an approval of it fits nothing else.
+/// Hashes exactly these warnings of this change, so that an approval matches nothing else.
 #[must_use]
 pub fn hash(change: i64, warnings: &[WarningStatus]) -> String {
     let mut digest = Sha256::new();

@@ -1,4 +1,4 @@
-//! PURE: when a deployment window opens. Not here: making it the schedule of a change (`crate::life`).
+//! PURE: when a deployment window opens.
 
 use akamai_cps_types::DeploymentSchedule;
 use jiff::Timestamp;
@@ -10,18 +10,17 @@ use akacert_api::policy::{Day, DeploymentWindow};
 /// Why a window never opens.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
-    /// Nobody knows the time zone.
+    /// The time zone is unknown.
     #[error(
         "there is no time zone `{0}`: set spec.deployment.window.timeZone to an IANA name such as Europe/Zurich"
     )]
     TimeZone(String),
-    /// The schema lets nothing through that is none.
+    /// A time is malformed. The schema lets no such value through.
     #[error("`{0}` is no time of the day: set it as HH:MM")]
     Time(String),
 }
 
-/// The schedule that lets a change go to production in the window that is open now or opens next; none when that would
-/// be later than a time.
+/// The schedule for the window that is open now or opens next. `None` if that is later than `latest`.
 ///
 /// # Errors
 /// The window never opens.
@@ -34,7 +33,7 @@ pub fn schedule(
         TimeZone::get(&window.time_zone).map_err(|_| WindowError::TimeZone(window.time_zone.clone()))?;
     let (from, to) = (time(&window.from)?, time(&window.to)?);
     let today = now.to_zoned(zone.clone()).date();
-    // One more than a week: of the only day, today's may have closed.
+    // One day more than a week: if the window has only one weekday, today's may already have closed.
     let days = today.series(jiff::ToSpan::day(1)).take(8);
     for day in days.filter(|day| window.days.iter().any(|wanted| weekday(*wanted) == day.weekday())) {
         let at = |day: Date, time: Time| zone.to_timestamp(day.to_datetime(time)).ok();
@@ -71,7 +70,7 @@ fn weekday(day: Day) -> Weekday {
 mod tests {
     use super::*;
 
-    /// Tuesdays and Wednesdays, nine to four in Zurich.
+    /// Tuesdays and Wednesdays, nine to four, in Zurich.
     fn window() -> DeploymentWindow {
         DeploymentWindow {
             days: vec![Day::Tue, Day::Wed],
@@ -89,7 +88,7 @@ mod tests {
 
     #[test]
     fn it_is_the_window_that_is_open_or_opens_next() {
-        // The 23rd of November 2026 is a Monday; Zurich is an hour ahead.
+        // 23 November 2026 is a Monday. Zurich is an hour ahead.
         let tuesday = Some("2026-11-24T08:00:00Z 2026-11-24T15:00:00Z".to_owned());
         let wednesday = Some("2026-11-25T08:00:00Z 2026-11-25T15:00:00Z".to_owned());
         let next_week = Some("2026-12-01T08:00:00Z 2026-12-01T15:00:00Z".to_owned());
@@ -116,7 +115,7 @@ mod tests {
     fn a_window_that_opens_too_late_is_not_waited_for_and_none_closes_later() {
         let monday = "2026-11-23T12:00:00Z";
         assert_eq!(at(monday, Some("2026-11-24T08:00:00Z")), None);
-        // It is open, and too late.
+        // The window is open, but too late.
         assert_eq!(at("2026-11-24T12:00:00Z", Some("2026-11-24T10:00:00Z")), None);
         assert_eq!(
             at(monday, Some("2026-11-24T10:00:00Z")).as_deref(),

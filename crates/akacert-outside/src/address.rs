@@ -1,27 +1,28 @@
-//! Which addresses the self-check connects to. Pure.
+//! PURE: which addresses the self-check may connect to.
 //!
-//! Tenants choose the hosts and where they redirect to; without this, they could reach whatever the operator can reach.
+//! Tenants choose the hosts and where they redirect to. Without these limits, tenants could reach whatever the
+//! operator can reach.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// Why an address is not connected to.
+/// Why the self-check does not connect to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The operator's own host.
+    /// It is the operator's own host.
     #[error("a loopback address")]
     Loopback,
-    /// The link only, and most clouds' metadata service.
+    /// It is link-local, as most clouds' metadata services are.
     #[error("a link-local address")]
     LinkLocal,
-    /// A cloud's metadata service.
+    /// It is a cloud's metadata service.
     #[error("the address of a metadata service")]
     Metadata,
-    /// Not an address of a host.
+    /// It is not the address of a host.
     #[error("not the address of a host")]
     NotAHost,
-    /// Not reachable from the Internet.
+    /// The Internet cannot reach it.
     #[error("a private or reserved address")]
     Private,
 }
@@ -34,7 +35,7 @@ impl Refusal {
     }
 }
 
-/// Metadata services that lie outside of link-local ranges: AWS (IPv6), Alibaba, Azure, Oracle.
+/// Metadata services outside the link-local ranges: AWS (IPv6), Alibaba, Azure, Oracle.
 const METADATA: [IpAddr; 4] = [
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
@@ -42,20 +43,20 @@ const METADATA: [IpAddr; 4] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
 ];
 
-/// Why an address is not connected to; None when it may be.
+/// Why the self-check does not connect to an address; `None` if it may.
 pub(crate) fn refusal(address: IpAddr, allowed: &[IpNet]) -> Option<Refusal> {
     let address = embedded(address);
     let why = classify(address)?;
     let permits = |net: &IpNet| match why {
         Refusal::Private => net.contains(&address),
-        // `0.0.0.0/0` must not open the operator's own host: loopback has to be meant.
+        // `0.0.0.0/0` must not open the operator's own host: only a loopback range does.
         Refusal::Loopback => net.contains(&address) && net.network().is_loopback(),
         Refusal::LinkLocal | Refusal::Metadata | Refusal::NotAHost => false,
     };
     (!allowed.iter().any(permits)).then_some(why)
 }
 
-/// The IPv4 address that an IPv6 one stands for: mapped (RFC 4291), NAT64 (RFC 6052), 6to4 (RFC 3056).
+/// The IPv4 address inside an IPv6 address: mapped (RFC 4291), NAT64 (RFC 6052), 6to4 (RFC 3056).
 fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     if let Some(v4) = v6.to_ipv4_mapped() {
@@ -95,7 +96,7 @@ fn classify_v4(address: Ipv4Addr) -> Option<Refusal> {
     }
 }
 
-/// Only what IANA has given out as global unicast (2000::/3) is public, without its reserved parts.
+/// Only what IANA has assigned as global unicast (2000::/3) is public, except its reserved parts.
 fn classify_v6(address: Ipv6Addr) -> Option<Refusal> {
     if address.is_loopback() {
         return Some(Refusal::Loopback);
@@ -103,7 +104,7 @@ fn classify_v6(address: Ipv6Addr) -> Option<Refusal> {
     match address.segments() {
         [0xfe80..=0xfebf, ..] => Some(Refusal::LinkLocal),
         [0, 0, 0, 0, 0, 0, ..] | [0xff00..=0xffff, ..] => Some(Refusal::NotAHost),
-        // Teredo and other protocol assignments, documentation.
+        // Teredo, other protocol assignments, and documentation.
         [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, ..] => Some(Refusal::Private),
         [0x2000..=0x3fff, ..] => None,
         _ => Some(Refusal::Private),

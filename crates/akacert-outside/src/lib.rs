@@ -1,5 +1,5 @@
-//! Looks at names as a certificate authority and a browser do: DNS, CAA, HTTP-01, the certificate that is served; and
-//! sends DNS updates. Not here: when to look, and what follows from it.
+//! Checks names as a certificate authority and a browser do: DNS, CAA, HTTP-01, and the served certificate. Also
+//! sends DNS updates. The caller decides when to check, and what the result means.
 
 pub mod address;
 pub mod dns;

@@ -1,4 +1,4 @@
-//! Finding the addresses of a host, A and AAAA, by resolvers that only operator flags choose.
+//! Looks up the addresses of a host, A and AAAA. Only operator flags choose the resolvers.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -14,10 +14,10 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
 
-/// The self-check cannot be set up.
+/// Why the self-check cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeSetupError {
-    /// The system's resolver configuration cannot be read, or none can be used.
+    /// The system's resolver configuration cannot be read, or has no usable resolver.
     #[error(
         "no resolver for the self-check: {0}; mend /etc/resolv.conf, or name resolvers with --probe-resolver"
     )]
@@ -27,21 +27,21 @@ pub enum ProbeSetupError {
     Client(#[from] reqwest::Error),
 }
 
-/// A name could not be resolved.
+/// Why a name could not be resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookupFailure {
-    /// There is no such name, or it has no address.
+    /// The name does not exist, or has no address.
     NoSuchName,
-    /// The resolvers did not answer, or with an error.
+    /// The resolvers did not answer, or answered with an error.
     Failed,
 }
 
 /// A kind of address record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// IPv4.
+    /// An IPv4 address.
     A,
-    /// IPv6.
+    /// An IPv6 address.
     Aaaa,
 }
 
@@ -62,27 +62,27 @@ impl fmt::Display for Family {
     }
 }
 
-/// Finds the addresses of a host.
+/// Looks up the addresses of a host.
 pub trait Resolve: Send + Sync {
     /// All addresses, A and AAAA.
     fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupFailure>>;
 
-    /// The addresses of one kind; none when the name or the record does not exist.
+    /// The addresses of one kind. Empty if the name or the record does not exist.
     fn records<'a>(
         &'a self,
         host: &'a str,
         family: Family,
     ) -> BoxFuture<'a, Result<Vec<IpAddr>, LookupFailure>>;
 
-    /// What the host is an alias of (CNAME), in lower case and without the last dot; none when it is no alias.
+    /// The target of the host's CNAME, in lower case and without the trailing dot. `None` if it has no CNAME.
     fn alias<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Option<String>, LookupFailure>>;
 }
 
-/// Asks DNS.
+/// Looks up addresses in DNS.
 pub struct DnsResolver(TokioResolver);
 
 impl DnsResolver {
-    /// Asks these resolvers, or the system's when there are none.
+    /// Uses these resolvers, or the system's if there are none.
     ///
     /// # Errors
     /// The system's configuration cannot be read.
@@ -91,7 +91,7 @@ impl DnsResolver {
     }
 }
 
-/// Asks these resolvers, or the system's when there are none.
+/// Uses these resolvers, or the system's if there are none.
 pub(crate) fn resolver(resolvers: &[SocketAddr]) -> Result<TokioResolver, ProbeSetupError> {
     let failed = |error: hickory_resolver::net::NetError| ProbeSetupError::Resolver(error.to_string());
     let servers = if resolvers.is_empty() {
@@ -99,8 +99,8 @@ pub(crate) fn resolver(resolvers: &[SocketAddr]) -> Result<TokioResolver, ProbeS
     } else {
         resolvers.iter().map(name_server).collect()
     };
-    // Only the servers of the system's configuration are taken over: search domains would let a name of the cluster
-    // answer for a host.
+    // Use only the servers of the system's configuration. A search domain would let a name of the cluster answer for
+    // a host.
     let config = ResolverConfig::from_parts(None, Vec::new(), servers);
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     let options = builder.options_mut();
@@ -108,7 +108,7 @@ pub(crate) fn resolver(resolvers: &[SocketAddr]) -> Result<TokioResolver, ProbeS
     options.use_hosts_file = ResolveHosts::Never;
     options.timeout = Duration::from_secs(2);
     options.attempts = 2;
-    // The authority asks afresh; a record that was just corrected must count at once.
+    // The authority does not use old answers either. A corrected record must count at once.
     options.cache_size = 0;
     builder.build().map_err(failed)
 }
@@ -150,12 +150,7 @@ impl Resolve for DnsResolver {
                 Err(error) if error.is_no_records_found() => return Ok(Vec::new()),
                 Err(_) => return Err(LookupFailure::Failed),
             };
-            let address = |data: &RData| match data {
-                RData::A(v4) => Some(IpAddr::V4(v4.0)),
-                RData::AAAA(v6) => Some(IpAddr::V6(v6.0)),
-                _ => None,
-            };
-            Ok(found.answers().iter().filter_map(|record| address(&record.data)).collect())
+            Ok(found.answers().iter().filter_map(|record| record.data.ip_addr()).collect())
         }
         .boxed()
     }
@@ -168,9 +163,9 @@ impl Resolve for DnsResolver {
                 Err(error) if error.is_no_records_found() => return Ok(None),
                 Err(_) => return Err(LookupFailure::Failed),
             };
-            let target = found.answers().iter().find_map(|record| match &record.data {
-                RData::CNAME(alias) => Some(alias.0.to_ascii().trim_end_matches('.').to_ascii_lowercase()),
-                _ => None,
+            let target = found.answers().iter().find_map(|record| {
+                let RData::CNAME(alias) = &record.data else { return None };
+                Some(alias.0.to_ascii().trim_end_matches('.').to_ascii_lowercase())
             });
             Ok(target)
         }

@@ -1,4 +1,4 @@
-//! Domain validation challenges: what has to be published where so that the authority believes a name is ours.
+//! Domain validation challenges: what to publish, and where, to prove to the authority that a name is ours.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +15,10 @@ text_enum! {
     }
 }
 
-/// The challenges of a change (`dv-challenges.v2`), one entry a name.
+/// The challenges of a change (`dv-challenges.v2`), one entry per name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DvChallenges {
-    /// One entry a name, the common name included. Names already validated may be missing.
+    /// One entry per name, the common name included. Names that are already validated may be missing.
     #[serde(default, deserialize_with = "null_as_default")]
     pub dv: Vec<DomainValidation>,
     /// Fields this client does not know.
@@ -33,26 +33,26 @@ pub struct DomainValidation {
     /// The name.
     #[serde(default, deserialize_with = "null_as_default")]
     pub domain: String,
-    /// In words, such as `Awaiting user`; for display only.
+    /// The state in words, such as `Awaiting user`; only for display.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// `DATA_NOT_READY`, `IN_PROGRESS`, `RESPONSE_ERROR`, `VALIDATED` or `EXPIRED`. `RESPONSE_ERROR` is normal until
     /// the challenge is published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_status: Option<String>,
-    /// What the last look found, in words.
+    /// What the last check found, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// When the challenges were made.
+    /// When CPS requested the challenges.
     #[serde(default, deserialize_with = "loose_time", skip_serializing_if = "Option::is_none")]
     pub request_timestamp: Option<jiff::Timestamp>,
-    /// When CPS looked last.
+    /// When CPS last checked.
     #[serde(default, deserialize_with = "loose_time", skip_serializing_if = "Option::is_none")]
     pub validated_timestamp: Option<jiff::Timestamp>,
-    /// When the challenges end; CPS makes new ones soon after.
+    /// When the challenges expire. CPS makes new ones soon after.
     #[serde(default, deserialize_with = "loose_time", skip_serializing_if = "Option::is_none")]
     pub expires: Option<jiff::Timestamp>,
-    /// The challenges; any one of them is enough. A type may be there twice.
+    /// The challenges; any one of them is enough. A type can appear twice.
     #[serde(default, deserialize_with = "null_as_default")]
     pub challenges: Vec<Challenge>,
     /// Fields this client does not know.
@@ -61,17 +61,17 @@ pub struct DomainValidation {
 }
 
 impl DomainValidation {
-    /// The authority has accepted the name. It says nothing about a certificate.
+    /// Whether the authority has accepted the name. This says nothing about a certificate.
     pub fn is_validated(&self) -> bool {
         self.validation_status.as_deref() == Some("VALIDATED")
     }
 
-    /// The challenges have ended; new ones come by themselves.
+    /// Whether the challenges have expired. New ones come by themselves.
     pub fn is_expired(&self) -> bool {
         self.validation_status.as_deref() == Some("EXPIRED")
     }
 
-    /// The challenges of a type that have to be published: open ones with a place and a body, of a name that is
+    /// The challenges of a type that have to be published: open ones with a location and a body, for a name that is
     /// not validated yet.
     pub fn to_publish(&self, challenge_type: ChallengeType) -> impl Iterator<Item = &Challenge> {
         let over = self.is_validated() || self.is_expired();
@@ -88,25 +88,25 @@ pub struct Challenge {
     /// The ACME challenge type.
     #[serde(rename = "type")]
     pub challenge_type: ChallengeType,
-    /// `pending` as a rule while it has to be published; for display otherwise.
+    /// Usually `pending` while it has to be published; otherwise only for display.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// What went wrong, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The token of the authority. Not what a TXT record has to hold.
+    /// The authority's token. This is not the content of a TXT record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// http-01: the URL to serve the body at. dns-01: the name of the TXT record, with a trailing dot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full_path: Option<String>,
-    /// http-01: where Akamai itself serves the body, for a redirect.
+    /// http-01: where Akamai itself serves the body, as the target of a redirect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect_full_path: Option<String>,
-    /// http-01: the body to serve, without a line end. dns-01: the content of the TXT record.
+    /// http-01: the body to serve, without a line ending. dns-01: the content of the TXT record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_body: Option<String>,
-    /// What the authority looked at.
+    /// What the authority requested.
     #[serde(default, deserialize_with = "null_as_default")]
     pub validation_records: Vec<ValidationRecord>,
     /// Fields this client does not know.
@@ -115,7 +115,7 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// Whether it is open (an unknown status is) and has everything that publishing needs.
+    /// Whether it is open and has everything that publishing needs. An unknown status counts as open.
     pub fn is_publishable(&self) -> bool {
         let filled = |field: &Option<String>| field.as_deref().is_some_and(|text| !text.is_empty());
         let closed = ["valid", "invalid", "error", "preparing"];
@@ -123,8 +123,8 @@ impl Challenge {
         !closed.contains(&status.as_str()) && filled(&self.full_path) && filled(&self.response_body)
     }
 
-    /// Host and path of an http-01 challenge: where the body has to be served. None for other types and for what is
-    /// no plain HTTP URL on the default port.
+    /// http-01: the host and path at which to serve the body. `None` for other types, and for anything but a plain
+    /// HTTP URL on the default port.
     pub fn http_location(&self) -> Option<(&str, &str)> {
         if self.challenge_type != ChallengeType::Http01 {
             return None;
@@ -136,29 +136,29 @@ impl Challenge {
     }
 }
 
-/// What the authority looked at (`validationRecords[]`).
+/// What the authority requested (`validationRecords[]`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidationRecord {
-    /// The name that was asked.
+    /// The name that it requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
     /// The port, as text.
     #[serde(default, deserialize_with = "loose_text", skip_serializing_if = "Option::is_none")]
     pub port: Option<String>,
-    /// The addresses the name had.
+    /// The addresses that the name resolved to.
     #[serde(default, deserialize_with = "null_as_default")]
     pub resolved_ip: Vec<String>,
-    /// The address tried first.
+    /// The address that it tried first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tried_ip: Option<String>,
-    /// The address used in the end.
+    /// The address that it used in the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_ip: Option<String>,
-    /// The URL that was fetched.
+    /// The URL that it fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The name servers that were asked.
+    /// The name servers that it queried.
     #[serde(default, deserialize_with = "null_as_default")]
     pub authorities: Vec<String>,
     /// Fields this client does not know.

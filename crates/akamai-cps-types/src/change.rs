@@ -1,6 +1,6 @@
-//! Changes: how far CPS is with what was asked of it, and what it waits for.
+//! Changes: how far CPS is with a request, and what it waits for.
 //!
-//! Logic goes by `allowedInput` and `status`, not by `state`; a status that is not known means "still working".
+//! Rely on `allowedInput` and `status`, not on `state`. An unknown status means that CPS is still working.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,9 +8,10 @@ use super::Extra;
 use super::tolerant::{loose_text, loose_time, null_as_default, text_enum};
 
 text_enum! {
-    /// The rough state of a change. Not to be relied on: waiting for domain validation has been seen as three of them.
+    /// The rough state of a change. Do not rely on it: three of these values have been seen while CPS waited for
+    /// domain validation.
     ChangeState {
-        /// Not begun.
+        /// CPS has not begun.
         New = "new",
         /// CPS is working.
         Running = "running",
@@ -20,7 +21,7 @@ text_enum! {
         Suspended = "suspended",
         /// The change was cancelled.
         Cancelled = "cancelled",
-        /// The change is done.
+        /// The change is complete.
         Completed = "completed",
         /// The change failed.
         Error = "error",
@@ -47,9 +48,9 @@ text_enum! {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
-    /// How far it is.
+    /// How far the change is.
     pub status_info: StatusInfo,
-    /// What it can take now. May still be empty although the status already asks for an input.
+    /// The inputs that it takes now. This may still be empty although the status already asks for an input.
     #[serde(default, deserialize_with = "null_as_default")]
     pub allowed_input: Vec<AllowedInput>,
     /// Fields this client does not know.
@@ -58,8 +59,8 @@ pub struct Change {
 }
 
 impl Change {
-    /// The input to handle now: the first that CPS requires in order to proceed, else the first of a kind that the
-    /// caller handles.
+    /// The input to handle now: the first that CPS requires in order to proceed, otherwise the first of a kind that
+    /// the caller handles.
     pub fn input_to_handle(&self, handled: &[AllowedInputType]) -> Option<&AllowedInput> {
         let required = self.allowed_input.iter().find(|input| input.required_to_proceed);
         required.or_else(|| self.allowed_input.iter().find(|input| handled.contains(&input.input_type)))
@@ -75,7 +76,7 @@ impl Change {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusInfo {
-    /// The step, such as `coodinate-domain-validation`. The list of values is open.
+    /// The step, such as `coodinate-domain-validation`. CPS may add values.
     #[serde(default, deserialize_with = "null_as_default")]
     pub status: String,
     /// The rough state.
@@ -95,43 +96,44 @@ pub struct StatusInfo {
 }
 
 impl StatusInfo {
-    /// CPS waits for the domains to be validated. It really writes `coodinate-domain-validation`; its documentation
-    /// writes `coordinate-…`.
+    /// Whether CPS waits for domain validation. CPS really writes `coodinate-domain-validation`; its documentation
+    /// has `coordinate-…`.
     pub fn is_domain_validation(&self) -> bool {
         matches!(self.status.as_str(), "coodinate-domain-validation" | "coordinate-domain-validation")
     }
 
-    /// CPS waits for its warnings before the order to be acknowledged.
+    /// Whether CPS waits for an acknowledgement of its warnings before the order.
     pub fn is_pre_verification_review(&self) -> bool {
         self.status == "wait-review-pre-verification-safety-checks"
     }
 
-    /// CPS waits for its warnings about the issued certificate to be acknowledged.
+    /// Whether CPS waits for an acknowledgement of its warnings about the issued certificate.
     pub fn is_post_verification_review(&self) -> bool {
         matches!(self.status.as_str(), "wait-review-cert-warning" | "wait-review-third-party-cert")
     }
 
-    /// The certificate is on staging and CPS waits for the acknowledgement of change management.
+    /// Whether the certificate is on staging, and CPS waits for the acknowledgement of change management.
     pub fn is_change_management_review(&self) -> bool {
         self.status == "wait-ack-change-management"
     }
 
-    /// The change is done. May be visible only briefly, or never: an enrollment without pending changes is done too.
+    /// Whether the change is complete. CPS may show this only briefly or never: an enrollment without pending changes
+    /// is complete too.
     pub fn is_complete(&self) -> bool {
         self.status == "complete" || self.state == ChangeState::Completed
     }
 
-    /// The change was cancelled.
+    /// Whether the change was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.state == ChangeState::Cancelled
     }
 
-    /// The change failed and does not go on by itself.
+    /// Whether the change failed and does not continue by itself.
     pub fn is_failed(&self) -> bool {
         self.state == ChangeState::Error
     }
 
-    /// The order is in error at the certificate authority; CPS goes on asking it.
+    /// Whether the order has failed at the certificate authority. CPS keeps polling it.
     pub fn is_order_error(&self) -> bool {
         self.status == "check-for-cert-error"
     }
@@ -141,7 +143,7 @@ impl StatusInfo {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeError {
-    /// A code.
+    /// CPS's code for the error.
     #[serde(default, deserialize_with = "loose_text", skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The reason in words.
@@ -155,20 +157,20 @@ pub struct ChangeError {
     pub extra: Extra,
 }
 
-/// An input a change can take (`allowedInput[]`).
+/// An input that a change can take (`allowedInput[]`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AllowedInput {
     /// The kind of input.
     #[serde(rename = "type")]
     pub input_type: AllowedInputType,
-    /// Whether the change stands still without it.
+    /// Whether the change stops until it gets the input.
     #[serde(default, deserialize_with = "null_as_default")]
     pub required_to_proceed: bool,
-    /// A link to what has to be known for it.
+    /// A link to the information that the input is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub info: Option<String>,
-    /// A link to where it is given.
+    /// A link to send the input to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update: Option<String>,
     /// Fields this client does not know.
@@ -176,8 +178,8 @@ pub struct AllowedInput {
     pub extra: Extra,
 }
 
-/// When the result of a change may be deployed (`deployment-schedule.v1`). Both ends are written, null when open:
-/// that is how a time is taken away again.
+/// When the result of a change may be deployed (`deployment-schedule.v1`). Both ends are always sent, and null
+/// removes a time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentSchedule {

@@ -1,24 +1,25 @@
-//! Change management: what waits on staging for the acknowledgement that lets it go to production.
+//! Change management: the certificate on staging, whose acknowledgement lets it go to production.
 
 use serde::{Deserialize, Serialize};
 
 use super::tolerant::{loose_bool, loose_time, null_as_default};
 use super::{DnsNameSettings, Extra, OcspStapling};
 
-/// What an acknowledgement would let through (`change-management-info.v5`).
+/// What an acknowledgement lets go to production (`change-management-info.v5`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeManagementInfo {
-    /// When CPS goes on without an acknowledgement; set only when a certificate is live already.
+    /// When CPS continues without an acknowledgement; set only if a certificate is already live.
     #[serde(default, deserialize_with = "loose_time", skip_serializing_if = "Option::is_none")]
     pub acknowledgement_deadline: Option<jiff::Timestamp>,
-    /// Stands for what was looked at; the acknowledgement carries it so that nothing unseen is acknowledged.
+    /// A hash of this information. The acknowledgement repeats it, so that nobody acknowledges what they have not
+    /// seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_result_hash: Option<String>,
-    /// What is about to go to production.
+    /// What will go to production.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_state: Option<PendingState>,
-    /// What CPS has to say about it.
+    /// CPS's messages about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_result: Option<ValidationResult>,
     /// Fields this client does not know.
@@ -26,14 +27,14 @@ pub struct ChangeManagementInfo {
     pub extra: Extra,
 }
 
-/// What is about to go to production (`pendingState`).
+/// What will go to production (`pendingState`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingState {
     /// The certificates.
     #[serde(default, deserialize_with = "null_as_default")]
     pub pending_certificates: Vec<PendingCertificate>,
-    /// How they will be served.
+    /// How the edge will serve them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_network_configuration: Option<PendingNetworkConfiguration>,
     /// Fields this client does not know.
@@ -54,10 +55,10 @@ pub struct PendingCertificate {
     /// `RSA` or `ECDSA`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_algorithm: Option<String>,
-    /// `SHA-256` or `SHA-1`.
+    /// The hash, `SHA-256` or `SHA-1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature_algorithm: Option<String>,
-    /// Whether OCSP answers are stapled.
+    /// Whether the edge staples OCSP responses.
     #[serde(default, deserialize_with = "loose_bool", skip_serializing_if = "Option::is_none")]
     pub ocsp_stapled: Option<bool>,
     /// The OCSP responders of the certificate.
@@ -68,32 +69,32 @@ pub struct PendingCertificate {
     pub extra: Extra,
 }
 
-/// How the certificates will be served (`pendingNetworkConfiguration`).
+/// How the edge will serve the certificates (`pendingNetworkConfiguration`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingNetworkConfiguration {
     /// The server names that select the certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns_name_settings: Option<DnsNameSettings>,
-    /// The cipher profile that must be offered.
+    /// The cipher profile that the edge must offer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub must_have_ciphers: Option<String>,
-    /// The cipher profile that is preferred.
+    /// The cipher profile that the edge prefers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preferred_ciphers: Option<String>,
-    /// The network, in an older naming.
+    /// The network, by an older name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_type: Option<String>,
-    /// Whether OCSP answers are stapled.
+    /// Whether the edge staples OCSP responses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ocsp_stapling: Option<OcspStapling>,
-    /// Whether QUIC is offered.
+    /// Whether the edge offers QUIC.
     #[serde(default, deserialize_with = "loose_bool", skip_serializing_if = "Option::is_none")]
     pub quic_enabled: Option<bool>,
-    /// Served by server name only.
+    /// Whether the certificate is served only by server name indication.
     #[serde(default, deserialize_with = "loose_bool", skip_serializing_if = "Option::is_none")]
     pub sni_only: Option<bool>,
-    /// TLS versions that are refused.
+    /// The TLS versions that the edge refuses.
     #[serde(default, deserialize_with = "null_as_default")]
     pub disallowed_tls_versions: Vec<String>,
     /// Fields this client does not know.
@@ -101,13 +102,13 @@ pub struct PendingNetworkConfiguration {
     pub extra: Extra,
 }
 
-/// What CPS has to say about the pending state (`validationResult`).
+/// CPS's messages about the pending state (`validationResult`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ValidationResult {
-    /// What is wrong.
+    /// Messages about what is wrong.
     #[serde(default, deserialize_with = "null_as_default")]
     pub errors: Vec<ValidationMessage>,
-    /// What may be wrong.
+    /// Messages about what may be wrong.
     #[serde(default, deserialize_with = "null_as_default")]
     pub warnings: Vec<ValidationMessage>,
     /// Fields this client does not know.
@@ -115,11 +116,11 @@ pub struct ValidationResult {
     pub extra: Extra,
 }
 
-/// One error or warning; its text may hold several, in brackets.
+/// One error or warning. Its text can contain several, in brackets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ValidationMessage {
-    /// The text.
+    /// The text of the message.
     #[serde(default, deserialize_with = "null_as_default")]
     pub message: String,
     /// A code, often `no-code`.

@@ -1,10 +1,10 @@
-//! The people and the organization named in an enrollment.
+//! The people and the organization of an enrollment.
 
 use serde::{Deserialize, Serialize};
 
 use super::Extra;
 
-/// A person CPS or the certificate authority may turn to (`adminContact`, `techContact`).
+/// A person whom CPS or the certificate authority may contact (`adminContact`, `techContact`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)] // the fields of an address book entry say what they are
@@ -37,7 +37,7 @@ pub struct Contact {
     pub extra: Extra,
 }
 
-/// The organization the certificate is for (`org`).
+/// The organization that the certificate is for (`org`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)] // the fields of an address book entry say what they are

@@ -1,4 +1,4 @@
-//! Deployments: what the edge serves now, on staging and on production.
+//! Deployments: what the edge serves now, on staging and in production.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,9 +8,9 @@ use super::{Extra, Geography, OcspStapling, SecureNetwork};
 /// What is deployed on both networks (`deployments.v7`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deployments {
-    /// On production; none before the first deployment.
+    /// Production; `None` before the first deployment.
     pub production: Option<Deployment>,
-    /// On staging; none before the first deployment.
+    /// Staging; `None` before the first deployment.
     pub staging: Option<Deployment>,
     /// Fields this client does not know.
     #[serde(flatten)]
@@ -27,10 +27,10 @@ pub struct Deployment {
     /// The second certificate of a dual-key enrollment.
     #[serde(default, deserialize_with = "null_as_default")]
     pub multi_stacked_certificates: Vec<DeployedCertificate>,
-    /// How it is served.
+    /// How the edge serves it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_configuration: Option<DeployedNetworkConfiguration>,
-    /// Whether OCSP answers are stapled.
+    /// Whether the edge staples OCSP responses.
     #[serde(default, deserialize_with = "loose_bool", skip_serializing_if = "Option::is_none")]
     pub ocsp_stapled: Option<bool>,
     /// The OCSP responders of the certificate.
@@ -41,17 +41,17 @@ pub struct Deployment {
     pub extra: Extra,
 }
 
-/// A certificate on the edge. CPS never gives the private key away.
+/// A certificate on the edge. CPS never reveals the private key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeployedCertificate {
-    /// The certificate, PEM.
+    /// The certificate, as PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
-    /// The certificates that lead to the root, PEM.
+    /// The certificates from its issuer to the root, as PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_chain: Option<String>,
-    /// When it ends. The certificate itself is the better source.
+    /// When it expires. The certificate itself is the better source.
     #[serde(default, deserialize_with = "loose_time", skip_serializing_if = "Option::is_none")]
     pub expiry: Option<jiff::Timestamp>,
     /// `RSA` or `ECDSA`.
@@ -65,7 +65,7 @@ pub struct DeployedCertificate {
     pub extra: Extra,
 }
 
-/// How a deployed certificate is served. Unlike in an enrollment the server names are right here.
+/// How the edge serves a deployed certificate. Unlike in an enrollment, the server names are directly here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeployedNetworkConfiguration {
@@ -75,22 +75,22 @@ pub struct DeployedNetworkConfiguration {
     /// The network that serves it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secure_network: Option<SecureNetwork>,
-    /// Served by server name only.
+    /// Whether it is served only by server name indication.
     #[serde(default, deserialize_with = "loose_bool", skip_serializing_if = "Option::is_none")]
     pub sni_only: Option<bool>,
-    /// Whether QUIC is offered.
+    /// Whether the edge offers QUIC.
     #[serde(default, deserialize_with = "loose_bool", skip_serializing_if = "Option::is_none")]
     pub quic_enabled: Option<bool>,
-    /// The cipher profile that must be offered.
+    /// The cipher profile that the edge must offer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub must_have_ciphers: Option<String>,
-    /// The cipher profile that is preferred.
+    /// The cipher profile that the edge prefers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preferred_ciphers: Option<String>,
-    /// Whether OCSP answers are stapled.
+    /// Whether the edge staples OCSP responses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ocsp_stapling: Option<OcspStapling>,
-    /// TLS versions that are refused.
+    /// The TLS versions that the edge refuses.
     #[serde(default, deserialize_with = "null_as_default")]
     pub disallowed_tls_versions: Vec<String>,
     /// The server names that select the certificate.

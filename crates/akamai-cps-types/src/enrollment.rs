@@ -1,4 +1,4 @@
-//! Enrollments: what a certificate is to be, and the answers of the calls that create, change and remove them.
+//! Enrollments: the description of a certificate, and the answers of the calls that create, change and remove it.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -14,23 +14,23 @@ text_enum! {
         Single = "single",
         /// One wildcard name.
         Wildcard = "wildcard",
-        /// Several names, wildcards among them.
+        /// Several names, including wildcards.
         WildcardSan = "wildcard-san",
-        /// Issued elsewhere and uploaded.
+        /// Issued elsewhere, and uploaded.
         ThirdParty = "third-party",
     }
 }
 
 text_enum! {
-    /// How the right to the names is validated.
+    /// How the authority validates the right to the names.
     ValidationType {
-        /// By domain.
+        /// Domain validation.
         Dv = "dv",
-        /// By organization.
+        /// Organization validation.
         Ov = "ov",
-        /// Extended.
+        /// Extended validation.
         Ev = "ev",
-        /// By whoever issues the certificate that is uploaded.
+        /// Done by the issuer of the uploaded certificate.
         ThirdParty = "third-party",
     }
 }
@@ -42,7 +42,7 @@ text_enum! {
         LetsEncrypt = "lets-encrypt",
         /// DigiCert, under its former name.
         Symantec = "symantec",
-        /// Somebody else; the certificate is uploaded.
+        /// Another authority; the certificate is uploaded.
         ThirdParty = "third-party",
     }
 }
@@ -52,35 +52,35 @@ text_enum! {
     ChangeType {
         /// The first certificate of the enrollment.
         NewCertificate = "new-certificate",
-        /// Another certificate or another configuration.
+        /// A new certificate, or a new configuration.
         ModifyCertificate = "modify-certificate",
-        /// Other names.
+        /// A change of the names.
         ModifySan = "modify-san",
-        /// The certificate nears its end.
+        /// A renewal before the certificate expires.
         Renewal = "renewal",
     }
 }
 
-/// An enrollment (`enrollment.v11`). Only what is set is sent.
+/// An enrollment (`enrollment.v11`). Only fields that are set are sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Enrollment {
-    /// Read-only. Prefer [`Enrollment::enrollment_id`], which also knows the link.
+    /// Read-only. Prefer [`Enrollment::enrollment_id`], which also uses the link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<EnrollmentId>,
-    /// Read-only: a link that ends in the identifier. Never to be requested.
+    /// Read-only: a link that ends in the identifier. Do not request it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     /// The kind of certificate.
     pub certificate_type: CertificateType,
-    /// How the names are validated.
+    /// How the authority validates the names.
     pub validation_type: ValidationType,
     /// Who issues the certificate.
     pub ra: RegistrationAuthority,
     /// Whether a change stops after staging until it is acknowledged.
     #[serde(default, deserialize_with = "null_as_default")]
     pub change_management: bool,
-    /// Whether an RSA and an ECDSA certificate are issued together; not for domain validation.
+    /// Whether to issue an RSA and an ECDSA certificate together; not with domain validation.
     #[serde(default, deserialize_with = "null_as_default")]
     pub enable_multi_stacked_certificates: bool,
     /// `default` or `symantec1kroot`.
@@ -91,9 +91,9 @@ pub struct Enrollment {
     pub signature_algorithm: Option<String>,
     /// The names and the subject.
     pub csr: Csr,
-    /// How the certificate is served.
+    /// How the edge serves the certificate.
     pub network_configuration: NetworkConfiguration,
-    /// The organization the certificate is for.
+    /// The organization that the certificate is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub org: Option<Organization>,
     /// An organization known to DigiCert, in place of `org` and the contacts.
@@ -108,10 +108,10 @@ pub struct Enrollment {
     /// Settings of uploaded certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub third_party: Option<ThirdParty>,
-    /// Read-only: the changes under way, the most recent last.
+    /// Read-only: the pending changes, the most recent last.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub pending_changes: Vec<PendingChange>,
-    /// Read-only: the slots that serve the certificate; empty until there is one.
+    /// Read-only: the slots that serve the certificate. Empty until it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assigned_slots: Option<Vec<u64>>,
     /// Read-only: slots on the staging network.
@@ -126,7 +126,7 @@ pub struct Enrollment {
     /// Read-only: how many wildcard names the certificate may have.
     #[serde(default, deserialize_with = "loose_number", skip_serializing_if = "Option::is_none")]
     pub max_allowed_wildcard_san_names: Option<u64>,
-    /// Read-only: when CPS starts to renew by itself.
+    /// Read-only: when CPS begins the renewal by itself.
     #[serde(default, deserialize_with = "loose_time", skip_serializing_if = "Option::is_none")]
     pub auto_renewal_start_time: Option<jiff::Timestamp>,
     /// Fields this client does not know.
@@ -135,7 +135,7 @@ pub struct Enrollment {
 }
 
 impl Enrollment {
-    /// A domain-validated enrollment with Let's Encrypt, with what CPS requires and nothing else.
+    /// A domain-validated enrollment with Let's Encrypt that has only what CPS requires.
     pub fn domain_validated(csr: Csr, network_configuration: NetworkConfiguration) -> Self {
         Self {
             id: None,
@@ -165,23 +165,23 @@ impl Enrollment {
         }
     }
 
-    /// The identifier, from `id` or else from `location`.
+    /// The identifier, from `id` or otherwise from `location`.
     pub fn enrollment_id(&self) -> Option<EnrollmentId> {
         self.id.or_else(|| self.location.as_deref()?.parse().ok())
     }
 
-    /// The change that is under way: the most recent one.
+    /// The most recent pending change.
     pub fn pending_change(&self) -> Option<&PendingChange> {
         self.pending_changes.last()
     }
 
-    /// Whether the common name is `name`; names do not differ by case.
+    /// Whether the common name is `name`, in any case.
     pub fn has_common_name(&self, name: &str) -> bool {
         self.csr.cn.eq_ignore_ascii_case(name)
     }
 
-    /// The body of an update: the enrollment without what CPS alone may write. Everything else that was read,
-    /// unknown fields included, is sent back, since an update replaces the whole.
+    /// The body of an update: the enrollment without the fields that only CPS may write. Everything else that was
+    /// read goes back, unknown fields included, because an update replaces the whole enrollment.
     #[must_use]
     pub fn for_update(&self) -> Self {
         let mut body = self.clone();
@@ -194,7 +194,7 @@ impl Enrollment {
         body.max_allowed_san_names = None;
         body.max_allowed_wildcard_san_names = None;
         body.auto_renewal_start_time = None;
-        // Some answers carry the slots under this name.
+        // Some answers have the slots under this name.
         body.extra.remove("slots");
         body
     }
@@ -206,7 +206,7 @@ impl Enrollment {
 pub struct Csr {
     /// Common name.
     pub cn: String,
-    /// Subject alternative names. CPS adds the common name, at any place: compare with [`Csr::names`].
+    /// Subject alternative names. CPS adds the common name at any position, so compare with [`Csr::names`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sans: Option<Vec<String>>,
     /// Country, two letters.
@@ -224,7 +224,7 @@ pub struct Csr {
     /// Organizational unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ou: Option<String>,
-    /// The trust chain wished for; only with domain validation.
+    /// The preferred trust chain; only with domain validation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preferred_trust_chain: Option<String>,
     /// Fields this client does not know.
@@ -233,7 +233,7 @@ pub struct Csr {
 }
 
 impl Csr {
-    /// All names of the certificate, the common name among them, in lower case.
+    /// All names of the certificate in lower case, including the common name.
     pub fn names(&self) -> std::collections::BTreeSet<String> {
         let sans = self.sans.iter().flatten();
         sans.chain([&self.cn]).map(|name| name.to_ascii_lowercase()).collect()
@@ -244,20 +244,20 @@ impl Csr {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ThirdParty {
-    /// Whether the CSR leaves out the SANs.
+    /// Whether to omit the SANs from the CSR.
     pub exclude_sans: bool,
     /// Fields this client does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// A change under way (`pendingChanges[]`).
+/// A pending change (`pendingChanges[]`).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingChange {
-    /// A link that ends in the identifier. Never to be requested.
+    /// A link that ends in the identifier. Do not request it.
     pub location: String,
-    /// Why the change is under way; absent in answers of version 9 and older.
+    /// Why the change is pending; absent in answers of version 9 and older.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change_type: Option<ChangeType>,
     /// Fields this client does not know.
@@ -273,7 +273,7 @@ impl PendingChange {
 }
 
 impl<'de> Deserialize<'de> for PendingChange {
-    /// Reads the object of version 10 and newer, and the bare link of older ones.
+    /// Reads the object of version 10 and later, and the bare link of older versions.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -299,17 +299,17 @@ impl<'de> Deserialize<'de> for PendingChange {
 /// The enrollments of a contract (`enrollments.v11`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EnrollmentList {
-    /// Complete enrollments; CPS does not page.
+    /// Complete enrollments. CPS does not page.
     #[serde(default, deserialize_with = "null_as_default")]
     pub enrollments: Vec<Enrollment>,
 }
 
-/// What creating, updating or removing an enrollment answers (`enrollment-status.v1`).
+/// The answer to creating, updating or removing an enrollment (`enrollment-status.v1`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnrollmentStatus {
-    /// The enrollment.
+    /// The enrollment that the call was about.
     pub enrollment: EnrollmentId,
-    /// The changes that were started; none when the update is saved without one.
+    /// The changes that the call started. Empty if CPS saved an update without one.
     #[serde(default, deserialize_with = "null_as_default")]
     pub changes: Vec<ChangeId>,
 }

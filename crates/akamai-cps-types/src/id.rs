@@ -1,4 +1,5 @@
-//! Identifiers of CPS: they come as a number, as text, or as the last segment of a link, and are written as numbers.
+//! Identifiers of CPS. CPS sends them as a number, as text, or as the last segment of a link. We send them as
+//! numbers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,13 +7,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// Text that is no CPS identifier and no link that ends in one.
+/// The text is neither a CPS identifier nor a link that ends in one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no CPS identifier: a whole number, or a link that ends in one, is expected")]
 pub struct IdError(String);
 
-/// The last segment of a link, without its query: CPS writes the same thing as `/cps/v2/…`, `/cps-api/…` and as a
-/// bare identifier.
+/// The last segment of a link, without its query. CPS refers to the same object by `/cps/v2/…`, by `/cps-api/…`, and
+/// by a bare identifier.
 #[must_use]
 pub fn last_segment(link: &str) -> &str {
     let path = link.split(['?', '#']).next().unwrap_or_default();
@@ -66,20 +67,20 @@ numeric_id! {
     ChangeId
 }
 
-/// Identifies a contract, such as `1-1TJZH5`. Never carries the `ctr_` prefix that other Akamai APIs use: CPS takes
-/// a prefixed one for somebody else's contract.
+/// Identifies a contract, such as `1-1TJZH5`. It never has the prefix `ctr_` of other Akamai APIs: CPS takes a
+/// contract with the prefix for one of another customer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ContractId(String);
 
 impl ContractId {
-    /// A contract, given with or without the `ctr_` prefix.
+    /// A contract, given with or without the prefix `ctr_`.
     pub fn new(id: impl AsRef<str>) -> Self {
         let id = id.as_ref().trim();
         Self(id.strip_prefix("ctr_").unwrap_or(id).to_owned())
     }
 
-    /// The contract without prefix, as CPS wants it.
+    /// The contract without the prefix, as CPS wants it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

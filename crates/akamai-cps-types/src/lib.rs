@@ -1,5 +1,5 @@
-//! What CPS sends and takes, tolerant of what it may add: unknown enum values are kept as text, unknown fields in
-//! `extra`, absent and null are the same. No calls are made here.
+//! The data that CPS sends and accepts. The types tolerate additions: an unknown enum value is kept as text, unknown
+//! fields are kept in `extra`, and null counts as absent. This crate makes no calls.
 
 mod challenge;
 mod change;
@@ -33,5 +33,5 @@ pub use network::{
 };
 pub use warnings::Warnings;
 
-/// Fields that this version of the client does not know. They are kept so that a read-modify-write loses nothing.
+/// Fields that this client does not know. They are kept so that a read-modify-write loses nothing.
 pub type Extra = serde_json::Map<String, serde_json::Value>;

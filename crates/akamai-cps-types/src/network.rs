@@ -1,4 +1,4 @@
-//! How a certificate is to be served: the network configuration of an enrollment.
+//! The network configuration of an enrollment: how the edge serves the certificate.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,15 +10,15 @@ text_enum! {
     Geography {
         /// Everywhere except China and Russia.
         Core = "core",
-        /// Everywhere, China included.
+        /// Everywhere, including China.
         ChinaCore = "china+core",
-        /// Everywhere, Russia included.
+        /// Everywhere, including Russia.
         RussiaCore = "russia+core",
     }
 }
 
 text_enum! {
-    /// The network that serves the certificate. Cannot be changed once the enrollment exists.
+    /// The network that serves the certificate. It cannot change once the enrollment exists.
     SecureNetwork {
         /// The network for sites that handle payment data.
         EnhancedTls = "enhanced-tls",
@@ -28,13 +28,13 @@ text_enum! {
 }
 
 text_enum! {
-    /// Whether the edge staples OCSP answers.
+    /// Whether the edge staples OCSP responses.
     OcspStapling {
-        /// It does.
+        /// The edge staples them.
         On = "on",
-        /// It does not.
+        /// The edge does not staple them.
         Off = "off",
-        /// Left to CPS.
+        /// CPS decides.
         NotSet = "not-set",
     }
 }
@@ -45,29 +45,29 @@ text_enum! {
 pub struct NetworkConfiguration {
     /// Where the certificate is deployed.
     pub geography: Geography,
-    /// The network that serves it; immutable.
+    /// The network that serves the certificate; immutable.
     pub secure_network: SecureNetwork,
-    /// Served by server name only, without an address of its own; immutable.
+    /// Whether the certificate is served only by server name indication, without its own IP address; immutable.
     pub sni_only: bool,
-    /// Whether QUIC is offered.
+    /// Whether the edge offers QUIC.
     #[serde(default, deserialize_with = "null_as_default")]
     pub quic_enabled: bool,
-    /// The cipher profile that must be offered.
+    /// The cipher profile that the edge must offer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub must_have_ciphers: Option<String>,
-    /// The cipher profile that is preferred.
+    /// The cipher profile that the edge prefers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preferred_ciphers: Option<String>,
-    /// Whether OCSP answers are stapled.
+    /// Whether the edge staples OCSP responses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ocsp_stapling: Option<OcspStapling>,
-    /// TLS versions that are refused, such as `TLSv1` and `TLSv1_1`.
+    /// The TLS versions that the edge refuses, such as `TLSv1` and `TLSv1_1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disallowed_tls_versions: Option<Vec<String>>,
     /// The server names that select the certificate; only with `sni_only`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns_name_settings: Option<DnsNameSettings>,
-    /// Client certificates the edge asks for. CPS refuses this on create; it has to be set by an update.
+    /// Which client certificates the edge asks for. CPS refuses this in a create, so set it in an update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_mutual_authentication: Option<ClientMutualAuthentication>,
     /// Fields this client does not know.
@@ -76,7 +76,7 @@ pub struct NetworkConfiguration {
 }
 
 impl NetworkConfiguration {
-    /// A configuration with what CPS requires and nothing else.
+    /// A configuration that has only what CPS requires.
     pub fn new(geography: impl Into<Geography>, network: impl Into<SecureNetwork>, sni_only: bool) -> Self {
         Self {
             geography: geography.into(),
@@ -98,9 +98,9 @@ impl NetworkConfiguration {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DnsNameSettings {
-    /// True: CPS takes the SANs of the certificate. False: `dns_names` has to be given.
+    /// True: CPS uses the SANs of the certificate. False: `dns_names` is required.
     pub clone_dns_names: bool,
-    /// The names; filled by CPS when it clones them.
+    /// The names. CPS fills them in when it clones them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns_names: Option<Vec<String>>,
     /// Fields this client does not know.
@@ -108,14 +108,14 @@ pub struct DnsNameSettings {
     pub extra: Extra,
 }
 
-/// Client certificates the edge asks for (`clientMutualAuthentication`).
+/// Which client certificates the edge asks for (`clientMutualAuthentication`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientMutualAuthentication {
     /// The set of certificate authorities whose client certificates are accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_id: Option<String>,
-    /// How client certificates are checked.
+    /// How the edge checks client certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication_options: Option<AuthenticationOptions>,
     /// Fields this client does not know.
@@ -123,14 +123,14 @@ pub struct ClientMutualAuthentication {
     pub extra: Extra,
 }
 
-/// How client certificates are checked (`authenticationOptions`).
+/// How the edge checks client certificates (`authenticationOptions`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthenticationOptions {
     /// Whether the edge tells clients which authorities it accepts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub send_ca_list_to_client: Option<bool>,
-    /// Whether client certificates are checked by OCSP.
+    /// Whether the edge checks client certificates by OCSP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ocsp: Option<OcspOption>,
     /// Fields this client does not know.
@@ -138,11 +138,11 @@ pub struct AuthenticationOptions {
     pub extra: Extra,
 }
 
-/// Whether client certificates are checked by OCSP (`ocsp`).
+/// Whether the edge checks client certificates by OCSP (`ocsp`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OcspOption {
-    /// Whether they are.
+    /// True to check them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// Fields this client does not know.

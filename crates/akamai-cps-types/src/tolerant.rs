@@ -1,10 +1,10 @@
-//! How loosely typed JSON is read: null for absent, numbers and booleans as text, more than one timestamp form;
-//! and enums that keep values they do not know. The types that use this live beside it.
+//! Reads loosely typed JSON: null as absent, numbers and booleans as text, several forms of times, and enums with
+//! unknown values.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// Defines an enum over text values that keeps a value it does not know in `Other`.
+/// Defines an enum over text values that keeps an unknown value in `Other`.
 #[macro_export]
 macro_rules! text_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -63,7 +63,7 @@ macro_rules! text_enum {
 #[doc(inline)]
 pub use text_enum;
 
-/// Reads null as the type's default; with `#[serde(default)]` an absent field does the same.
+/// Reads null as the type's default. With `#[serde(default)]`, an absent field gets it too.
 pub fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -72,27 +72,23 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Reads `true`, `"true"` and null: change management info writes its booleans as text.
+/// Reads `true`, `"true"` and null, because change management info sends booleans as text.
 pub fn loose_bool<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(None),
-        Value::Bool(value) => Ok(Some(value)),
-        Value::String(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
-        Value::String(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        other => Err(serde::de::Error::custom(format!("expected a boolean, found {other}"))),
+    let Some(found) = Option::<Value>::deserialize(deserializer)? else { return Ok(None) };
+    let written = || found.as_str()?.to_ascii_lowercase().parse().ok();
+    match found.as_bool().or_else(written) {
+        Some(value) => Ok(Some(value)),
+        None => Err(serde::de::Error::custom(format!("expected a boolean, found {found}"))),
     }
 }
 
 /// Reads text or a number as text: `orgId`, ports and error codes come in both forms.
 pub fn loose_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text)),
-        other => Ok(Some(other.to_string())),
-    }
+    let found = Option::<Value>::deserialize(deserializer)?;
+    Ok(found.map(|found| found.as_str().map_or_else(|| found.to_string(), str::to_owned)))
 }
 
-/// Reads a number that may be written as text; an empty text is none.
+/// Reads a number that may be sent as text. An empty text is `None`.
 pub fn loose_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     match loose_text(deserializer)? {
         None => Ok(None),
@@ -101,8 +97,8 @@ pub fn loose_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     }
 }
 
-/// Reads an RFC 3339 time (also with a small `z`) or a date, which means its first moment in UTC. What cannot be
-/// read is none: a time is never worth losing the rest of an answer for.
+/// Reads an RFC 3339 time (also with a lower-case `z`), or a date as its first moment in UTC. Anything else is
+/// `None`, because no time is worth losing the rest of an answer.
 pub fn loose_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<jiff::Timestamp>, D::Error> {
     let Some(text) = loose_text(deserializer)? else { return Ok(None) };
     let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();

@@ -1,13 +1,13 @@
-//! What a call can end with other than an answer, and what follows from it.
+//! How a call can fail, and what that means for the caller.
 
 use std::time::Duration;
 
 use crate::problem::Problem;
 
-/// What Edge DNS calls a write that met another one in the same zone: the slug of a conflict.
+/// With this slug, Edge DNS refuses a write while another write to the zone is in progress.
 pub(crate) const ZONE_BUSY: &str = "concurrentZoneModification";
 
-/// How a call failed. The texts are bounded, the same for the same cause, and never hold a secret.
+/// Why a call failed. The texts are bounded, the same for the same cause, and never contain a secret.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,19 +18,19 @@ pub enum Error {
         operation: &'static str,
         /// The HTTP status.
         status: u16,
-        /// What the answer said.
+        /// The parsed body of the answer.
         problem: Box<Problem>,
     },
-    /// The request was not carried out because the account's request limit is used up, or CPS wants a pause. The
-    /// budget of the account is paused already.
+    /// Akamai did not carry out the request because the account's request limit is used up, or because CPS wants a
+    /// pause. The account's budget is already paused.
     #[error("{operation}: the request limit of the Akamai account is used up; nothing to do but wait")]
     Throttled {
         /// The operation that was called.
         operation: &'static str,
-        /// When to try again.
+        /// How long to wait before the next try.
         retry_after: Duration,
     },
-    /// A write was sent and its answer was lost: it may or may not have been carried out. Look before acting again.
+    /// A write was sent, and its answer was lost. It may or may not have been carried out. Check before acting again.
     #[error("{operation}: the outcome is unknown ({reason}); look at what Akamai has before trying again")]
     OutcomeUnknown {
         /// The operation that was called.
@@ -50,7 +50,7 @@ pub enum Error {
         /// What failed.
         reason: String,
     },
-    /// The answer was a success but could not be understood.
+    /// The answer was a success, but could not be parsed.
     #[error(
         "{operation}: the answer cannot be understood ({reason}); check that the host is an Akamai API host"
     )]
@@ -62,13 +62,13 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The client may not send, or may no longer; nothing was sent.
+    /// The permit does not let the client send; nothing was sent.
     #[error("{operation}: not sent, since this process may not call Akamai now; another one does")]
     NotPermitted {
         /// The operation that was called.
         operation: &'static str,
     },
-    /// The request could not be made; nothing was sent.
+    /// The request is invalid; nothing was sent.
     #[error("{operation}: the request cannot be made ({reason})")]
     InvalidRequest {
         /// The operation that was called.
@@ -97,42 +97,44 @@ impl Error {
         match self {
             Self::Api { status, .. } | Self::UnexpectedAnswer { status, .. } => Some(*status),
             Self::OutcomeUnknown { status, .. } => *status,
-            _ => None,
+            Self::Throttled { .. }
+            | Self::Unreachable { .. }
+            | Self::NotPermitted { .. }
+            | Self::InvalidRequest { .. } => None,
         }
     }
 
-    /// What the answer said, if it was an error answer.
+    /// The parsed body of an error answer.
     pub fn problem(&self) -> Option<&Problem> {
-        match self {
-            Self::Api { problem, .. } => Some(problem),
-            _ => None,
-        }
+        let Self::Api { problem, .. } = self else { return None };
+        Some(problem)
     }
 
-    /// CPS itself says that there is no such thing. A 404 that does not come from CPS (a proxy's page, say) is not
-    /// taken for it, since "the enrollment is gone" has consequences; see [`Error::status`] for any 404.
+    /// Whether CPS itself says that the object does not exist. A 404 from elsewhere, such as a proxy's page, does not
+    /// count, because "the enrollment is gone" has consequences. [`Error::status`] has any 404.
     pub fn is_not_found(&self) -> bool {
         let Self::Api { status: 404 | 410, problem, .. } = self else { return false };
         problem.slug() == Some("not-found")
             || problem.title.as_deref().is_some_and(|title| title.eq_ignore_ascii_case("not found"))
     }
 
-    /// A conflict (409) of this kind, such as `certificate-live-on-network` or `invalid-enrollment-state`.
+    /// Whether it is a conflict (409) of this kind, such as `certificate-live-on-network` or
+    /// `invalid-enrollment-state`.
     pub fn is_conflict(&self, slug: &str) -> bool {
         matches!(self, Self::Api { status: 409, problem, .. } if problem.slug() == Some(slug))
     }
 
-    /// The credentials were refused (401), or this machine's clock is wrong.
+    /// Whether Akamai rejected the credentials (401). The clock of this machine may be wrong, too.
     pub fn is_unauthorized(&self) -> bool {
         self.status() == Some(401)
     }
 
-    /// The credentials are good but may not do this (403).
+    /// Whether the credentials are valid but lack the permission (403).
     pub fn is_forbidden(&self) -> bool {
         self.status() == Some(403)
     }
 
-    /// The same call may well succeed later although nobody changed anything. After a write, ask
+    /// Whether the same call may succeed later although nobody changes anything. After a write, check
     /// [`Error::is_outcome_unknown`] first.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -150,21 +152,19 @@ impl Error {
         }
     }
 
-    /// How long to wait before any further call, when Akamai said so.
+    /// How long to wait before any further call, if Akamai said so.
     pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Throttled { retry_after, .. } => Some(*retry_after),
-            _ => None,
-        }
+        let Self::Throttled { retry_after, .. } = self else { return None };
+        Some(*retry_after)
     }
 
-    /// A write may or may not have been carried out.
+    /// Whether a write may or may not have been carried out.
     pub fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::OutcomeUnknown { .. })
     }
 }
 
-/// The status, what the answer said, and what the user can do about it.
+/// The status, the problem, and what the user can do about it.
 fn describe(status: u16, problem: &Problem) -> String {
     let said = problem.summary().unwrap_or_else(|| "no explanation".to_owned());
     let advice = match status {

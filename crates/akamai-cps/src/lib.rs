@@ -1,14 +1,14 @@
-//! A client for the Akamai Certificate Provisioning System (CPS) API v2, and for the TXT records of Edge DNS that prove
-//! domains to it.
+//! A client for the Akamai Certificate Provisioning System (CPS) API v2, and for the TXT records in Edge DNS that prove
+//! domains to the certificate authority.
 //!
-//! Nothing in this crate knows about Kubernetes. It has four layers, each usable without those above it:
+//! This crate does not depend on Kubernetes. It has four layers. Each can be used without those above it:
 //!
 //! - [`edgegrid`]: credentials (`.edgerc`, environment) and EG1-HMAC-SHA256 signatures, for any HTTP client.
 //! - [`budget`]: the request budget that all users of one Akamai account share, with priorities and fairness.
-//! - [`types`]: what CPS sends and takes. Unknown fields and values are kept, not refused.
-//! - [`Client`]: the operations. [`Client::with`] gives a [`Cps`] handle that carries the priority and the flow
-//!   (which certificate the call is for) under which its calls queue in the budget. [`Client::edge_dns`] gives an
-//!   [`EdgeDns`] handle in the same way; see [`edge_dns`].
+//! - [`types`]: the data that CPS sends and accepts. Unknown fields and values are kept.
+//! - [`Client`]: the operations. [`Client::with`] returns a [`Cps`] handle with a priority and a flow (the certificate
+//!   that the calls are for). Its calls wait in the budget under these. [`Client::edge_dns`] returns an [`EdgeDns`]
+//!   handle in the same way; see [`edge_dns`].
 //!
 //! ```no_run
 //! use akamai_cps::{Budget, Client, Credentials, Error, Priority};
@@ -30,9 +30,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Only reads (GET) are repeated, a few times within seconds. A write is sent once: when its answer is lost the
-//! result is [`Error::OutcomeUnknown`], and the caller has to look before it acts again. Waits longer than a couple
-//! of seconds are never slept inside a call; they come back as [`Error::Throttled`].
+//! The client repeats only reads (GET), a few times within seconds. It sends a write once. If the answer to a write is
+//! lost, the result is [`Error::OutcomeUnknown`], and the caller has to check before it acts again. A call never sleeps
+//! for more than a couple of seconds. A longer wait comes back as [`Error::Throttled`].
 
 pub mod budget;
 pub mod client;

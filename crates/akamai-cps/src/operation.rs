@@ -1,16 +1,16 @@
-//! The table of operations: method, path template and media types of every call, one row each. A further operation of
-//! Akamai's OpenAPI documents is one more row and one more method in `cps` or `edge_dns`.
+//! The table of operations: method, path template and media types of every call, one row each. To add an operation of
+//! Akamai's OpenAPI documents, add a row here and a method in `cps` or `edge_dns`.
 
 use http::Method;
 
 /// One operation of an Akamai API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// The name used in errors and metrics.
+    /// The name in errors and metrics.
     pub name: &'static str,
     /// The HTTP method.
     pub method: Method,
-    /// The path; `{…}` are filled in order.
+    /// The path. Each `{…}` is filled in, in order.
     pub path: &'static str,
     /// The media type of the answer.
     pub accept: &'static str,
@@ -34,7 +34,7 @@ macro_rules! operations {
             content_type: operations!(@optional $($content_type)?),
         };)+
 
-        /// Every operation this client can call.
+        /// Every operation that this client can call.
         pub fn operations() -> &'static [Operation] {
             const ALL: &[Operation] = &[$($name),+];
             ALL
@@ -102,8 +102,8 @@ operations! {
 }
 
 impl Operation {
-    /// The path with its `{}` filled in order. Identifiers are numbers and names are checked, so nothing has to be
-    /// escaped.
+    /// The path with its `{}` filled in, in order. Identifiers are numbers and names are checked, so nothing needs
+    /// escaping.
     pub(crate) fn fill<T: std::fmt::Display>(&self, ids: &[T]) -> String {
         let mut ids = ids.iter();
         let mut path = String::with_capacity(self.path.len() + 20);

@@ -1,24 +1,24 @@
-//! Error answers of Akamai, in whatever form they come (problem+json, JSON with the error packed into the title,
-//! HTML, text, nothing), as one clear, bounded and stable text. What follows from an error is decided in `error`.
+//! Turns Akamai's error answers of any form (problem+json, JSON with the error packed into the title, HTML, text,
+//! nothing) into one clear, bounded and stable text. `error` decides what follows from an error.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::types::Extra;
 
-/// Longest text taken from an answer, in characters.
+/// The longest text to take from an answer, in characters.
 const LONGEST: usize = 400;
 
-/// A problem document (RFC 9457), with the fields Akamai adds. Everything is optional.
+/// A problem document (RFC 9457) with Akamai's additional fields. All fields are optional.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Problem {
-    /// The type, a URL whose host varies: compare [`Problem::slug`].
+    /// The type: a URL whose host varies, so compare [`Problem::slug`].
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub problem_type: Option<String>,
     /// The summary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What happened this time.
+    /// What happened in this case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Further errors, in any form.
@@ -30,13 +30,13 @@ pub struct Problem {
     /// The rest of the document.
     #[serde(flatten)]
     pub extra: Extra,
-    /// The text of an answer that is no problem document.
+    /// The text of an answer that is not a problem document.
     #[serde(skip)]
     text: Option<String>,
 }
 
 impl Problem {
-    /// Reads an error answer. Never fails: what is no problem document is kept as text.
+    /// Reads an error answer. It never fails: anything but a problem document is kept as text.
     pub fn parse(body: &[u8]) -> Self {
         if let Ok(Value::Object(object)) = serde_json::from_slice(body) {
             return Self::from_object(object);
@@ -70,19 +70,19 @@ impl Problem {
         problem
     }
 
-    /// The last segment of the type, such as `not-found`: the part that does not vary by host.
+    /// The last segment of the type, such as `not-found`. It does not vary with the host.
     pub fn slug(&self) -> Option<&str> {
         let slug = akamai_cps_types::last_segment(self.problem_type.as_deref()?);
         (!slug.is_empty()).then_some(slug)
     }
 
-    /// Whether the answer was a page or a text of something that stands between, not a problem document.
+    /// Whether something in between, such as a proxy, sent a page or a text in place of a problem document.
     pub(crate) fn is_foreign(&self) -> bool {
         self.text.is_some()
     }
 
-    /// The problem in one line, bounded, without what differs from request to request, so that it can be compared.
-    /// None when the answer said nothing.
+    /// The problem in one bounded line, without what differs between requests, so that it can be compared. `None` if
+    /// the answer said nothing.
     pub fn summary(&self) -> Option<String> {
         let mut parts: Vec<String> = Vec::new();
         parts.extend(self.title.clone());
@@ -98,16 +98,14 @@ impl Problem {
     }
 }
 
-/// The errors inside a problem: each one's detail or title, or the text itself.
+/// The errors inside a problem: the detail or title of each, or the text itself.
 fn nested(errors: Option<&Value>) -> Option<String> {
     let texts: Vec<&str> = errors?
         .as_array()?
         .iter()
-        .filter_map(|error| match error {
-            Value::String(text) => Some(text.as_str()),
-            other => {
-                other.get("detail").or_else(|| other.get("message")).or_else(|| other.get("title"))?.as_str()
-            }
+        .filter_map(|error| {
+            let inside = || ["detail", "message", "title"].iter().find_map(|field| error.get(field));
+            error.as_str().or_else(|| inside()?.as_str())
         })
         .take(5)
         .collect();
@@ -128,7 +126,7 @@ fn unpack_title(title: &str) -> Option<(String, Option<String>)> {
     Some((field("title=")?, field("detail=")))
 }
 
-/// The title or heading of an HTML page; the page itself has nothing else to say.
+/// The title or heading of an HTML page. The rest of the page says nothing else.
 fn html_summary(page: &str) -> Option<String> {
     let lower = page.to_ascii_lowercase();
     ["title", "h1"]
@@ -143,13 +141,14 @@ fn html_summary(page: &str) -> Option<String> {
         .or_else(|| Some("an HTML page".to_owned()))
 }
 
-/// One line without control characters, and without words that are identifiers of a single request.
+/// One line without control characters, and without words that identify a single request.
 fn tidy(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     words.map(|word| if is_request_id(word) { "…" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
-/// Long runs of hexadecimal digits (UUIDs among them) and Akamai's `#18.5c0a1602.1700000000.1a2b3c` references.
+/// Matches long runs of hexadecimal digits (including UUIDs), and Akamai's references such as
+/// `#18.5c0a1602.1700000000.1a2b3c`.
 fn is_request_id(word: &str) -> bool {
     let mut run = 0;
     let long_run = word.chars().any(|c| {

@@ -1,5 +1,5 @@
-//! The request budget: rate, burst, priorities, fairness, pauses and cancelled waits, on a clock that only moves when
-//! everybody waits.
+//! The request budget: rate, burst, priorities, fairness, pauses and cancelled waits, on a clock that moves only
+//! while every task waits.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// Starts a call that notes its name and time when it may go.
+/// Starts a call that notes its name and the time when it may go.
 async fn call(
     calls: &mut JoinSet<()>,
     budget: &Arc<Budget>,
@@ -112,7 +112,7 @@ async fn a_dropped_wait_gives_its_place_up() {
 async fn a_pause_holds_everybody_back_and_ends_with_a_little_jitter_and_without_a_burst() {
     let budget = Budget::new(60, 10);
     budget.pause_until(Instant::now() + Duration::from_secs(20));
-    // A shorter one does not end it earlier.
+    // A shorter pause does not end the longer one early.
     budget.pause_until(Instant::now() + Duration::from_secs(1));
     assert_eq!(budget.remaining(), Some(0));
     let times = times(&budget, 3).await;

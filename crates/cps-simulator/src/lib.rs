@@ -3,7 +3,7 @@
 //!
 //! [`Simulator::start`] runs it in this process; the program `cps-simulator` is a command line around it.
 //!
-//! One command starts a CPS to try clients against. It fetches the tokens and signs with a root of its own:
+//! One command starts a CPS to try clients with. It fetches the tokens, and signs with its own root:
 //!
 //! ```text
 //! cps-simulator --listen 127.0.0.1:8700 --credentials ~/.edgerc --contract C-1 --speed 100 \
@@ -14,20 +14,20 @@
 //!
 //! Each of its modules uses only modules above it:
 //!
-//! | Module | What lives there |
+//! | Module | What it contains |
 //! |---|---|
-//! | `config` | what a simulator is started with |
-//! | `model` | what CPS remembers, and the rules over it |
+//! | `config` | the settings of a simulator |
+//! | `model` | the state of CPS, and the rules for it |
 //! | `on_demand` | faults, warnings and quirks that tests ask for |
-//! | `authority` | who issues: an ACME authority, or a root of the simulator's own |
+//! | `authority` | the issuer: an ACME authority, or the simulator's own root |
 //! | `edge_dns` | zones, TXT records, and the name server that serves them |
 //! | `lifecycle` | the tasks that move changes from step to step |
 //! | `api` | the HTTP APIs: CPS, the contract list, Edge DNS |
 //! | `listeners` | how a port is served, and the ports that stand for the edge and `dcv.akamai.com` |
-//! | `gateway` | what stands before the API: signatures, limits, faults, the log of calls |
+//! | `gateway` | what comes before the API: signatures, limits, faults, the log of calls |
 //! | `control` | the control endpoint |
 //!
-//! This file puts them together, starts them and stops them.
+//! This file connects, starts and stops them.
 
 #![allow(
     missing_docs,

@@ -1,4 +1,4 @@
-//! PURE: what an approval means, and the annotation that gives it, bound to what was shown. Not here: setting it.
+//! PURE: what an approval means, and the annotation that gives it. The annotation matches only what was shown.
 
 use akacert_api::AkamaiCertificate;
 use akacert_api::names::{
@@ -13,7 +13,7 @@ use kube::ResourceExt;
 
 use crate::show;
 
-/// What can be approved.
+/// What a user can approve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Subject {
     /// What the next write to CPS would do.
@@ -24,21 +24,19 @@ pub enum Subject {
     Deployment,
 }
 
-/// An approval that can be given.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Approval {
-    /// What happens when it is given.
+    /// What happens after the approval.
     pub meaning: String,
-    /// The annotation.
     pub annotation: &'static str,
-    /// Its value; it fits nothing but what was shown.
+    /// The annotation's value. It matches only what was shown.
     pub value: String,
 }
 
-/// What approving this means for a certificate.
+/// The meaning of this approval for a certificate.
 ///
 /// # Errors
-/// It waits for no such approval.
+/// The certificate waits for no such approval.
 pub fn approval(certificate: &AkamaiCertificate, subject: Subject) -> Result<Approval> {
     let status = certificate.status.as_ref();
     let change = status.and_then(|status| status.change.as_ref());
@@ -83,10 +81,10 @@ fn warnings(change: &ChangeStatus) -> String {
     format!("CPS goes on with change {} in spite of:\n{}", change.id, list.join("\n"))
 }
 
-/// What renewing a certificate now means.
+/// The meaning of a renewal now.
 ///
 /// # Errors
-/// Nothing is in production that could be renewed.
+/// No certificate is in production that could be renewed.
 pub fn renewal(certificate: &AkamaiCertificate, now: Timestamp) -> Result<Approval> {
     let status = certificate.status.as_ref();
     let production = status.and_then(|status| status.deployments.as_ref()?.production.as_ref());

@@ -1,22 +1,22 @@
-//! PURE: what may stand next on the command line, for kubectl, which asks `kubectl_complete-akacert` by Cobra's protocol.
-//! Not here: reading certificates; the scripts of shells, which clap makes.
+//! PURE: completes the command line for kubectl, which calls `kubectl_complete-akacert` by Cobra's protocol. clap
+//! generates the scripts for shells.
 
 use clap::{Arg, Command};
 
-/// What may stand in the place of the last word.
+/// The candidates for the last word.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Next {
-    /// Words, and what each means.
+    /// Words, and the meaning of each.
     pub words: Vec<(String, String)>,
-    /// Whether names of certificates may stand there as well.
+    /// Whether names of certificates are candidates too.
     pub certificates: bool,
-    /// The namespace that was named before.
+    /// The namespace given earlier on the command line.
     pub namespace: Option<String>,
-    /// The context that was named before.
+    /// The context given earlier on the command line.
     pub context: Option<String>,
 }
 
-/// What may stand in the place of the last of the words that follow `kubectl akacert`.
+/// The candidates for the last of the words after `kubectl akacert`.
 pub fn next(root: &Command, words: &[String]) -> Next {
     let (last, before) = words.split_last().map_or(("", [].as_slice()), |(last, before)| (last, before));
     let mut next = Next { words: Vec::new(), certificates: false, namespace: None, context: None };
@@ -58,7 +58,7 @@ pub fn next(root: &Command, words: &[String]) -> Next {
     begins_with(next, last)
 }
 
-/// By Cobra's protocol: a word a line, then what the shell does with them (4: it offers no files instead).
+/// The output in Cobra's protocol: one word per line, then a directive for the shell (4: offer no files).
 pub fn lines(words: &[(String, String)]) -> String {
     let lines = words.iter().map(|(word, meaning)| match meaning.as_str() {
         "" => format!("{word}\n"),

@@ -1,6 +1,7 @@
-//! `kubectl akacert`: what a certificate waits for and why, and the approvals that it asks for.
+//! `kubectl akacert` shows what a certificate waits for and why, and gives the approvals that it asks for.
 //!
-//! The command line and what each command ends with. What is shown is in `show`, what an approval means in `approval`.
+//! This file has the command line and the exit codes. `show` renders the output, and `approval` has the meaning of
+//! approvals.
 
 mod approval;
 mod complete;
@@ -122,7 +123,7 @@ struct Status {
     watch: bool,
 }
 
-/// Longest wait for names of certificates while somebody is writing a command.
+/// The longest wait for names of certificates while somebody types a command.
 const COMPLETION_PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
@@ -133,7 +134,7 @@ struct Form {
 }
 
 impl Form {
-    /// Prints a value for programs, or what `text` makes of it.
+    /// Prints a value as JSON or YAML, or as the text that `text` makes of it.
     fn print(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         match self.output {
             Some(Output::Json) => println!("{}", serde_json::to_string_pretty(value)?),
@@ -163,16 +164,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<ExitCode> {
-    match &cli.command {
-        Command::Completion { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "kubectl-akacert", &mut std::io::stdout());
-            return Ok(ExitCode::SUCCESS);
-        }
-        Command::Complete { words } => {
-            print!("{}", completed(words).await);
-            return Ok(ExitCode::SUCCESS);
-        }
-        _ => {}
+    if let Command::Completion { shell } = &cli.command {
+        clap_complete::generate(*shell, &mut Cli::command(), "kubectl-akacert", &mut std::io::stdout());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Command::Complete { words } = &cli.command {
+        print!("{}", completed(words).await);
+        return Ok(ExitCode::SUCCESS);
     }
     let (client, namespace) = connect(cli.context.as_deref(), cli.namespace.as_deref()).await?;
     let api: Api<AkamaiCertificate> = Api::namespaced(client.clone(), &namespace);
@@ -215,7 +213,7 @@ async fn run(cli: &Cli) -> Result<ExitCode> {
     }
 }
 
-/// A client, and the namespace that is meant.
+/// A client, and the namespace to use.
 async fn connect(context: Option<&str>, namespace: Option<&str>) -> Result<(Client, String)> {
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
     let config = match context {
@@ -226,7 +224,7 @@ async fn connect(context: Option<&str>, namespace: Option<&str>) -> Result<(Clie
     Ok((Client::try_from(config)?, namespace))
 }
 
-/// What may stand next. Without an answer of the API server there are no names of certificates.
+/// The candidates for completion. If the API server does not answer, they contain no names of certificates.
 async fn completed(words: &[String]) -> String {
     let mut next = complete::next(&Cli::command(), words);
     if next.certificates {
@@ -260,7 +258,7 @@ async fn all(api: &Api<AkamaiCertificate>, status: &Status) -> Result<ExitCode> 
     Ok(Verdict::worst(&found.items).exit_code())
 }
 
-/// Shows what there is after each change: in place on a terminal, one below the other elsewhere.
+/// Prints the state after each change: in place on a terminal, otherwise below the previous one.
 async fn watch(api: Api<AkamaiCertificate>, status: &Status) -> Result<ExitCode> {
     let config = match &status.name {
         Some(name) => watcher::Config::default().fields(&format!("metadata.name={name}")),
@@ -299,7 +297,7 @@ fn shown(store: &Store<AkamaiCertificate>, status: &Status) -> String {
     }
 }
 
-/// Says what is approved, asks, and sets the annotation.
+/// Shows the meaning, asks, and sets the annotation.
 async fn annotate(
     api: &Api<AkamaiCertificate>,
     certificate: &AkamaiCertificate,

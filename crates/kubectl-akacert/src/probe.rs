@@ -1,5 +1,5 @@
-//! What a certificate's names show from where the user sits: each challenge path that CPS waits for, port 80, and the
-//! certificate that is served. Not here: what the operator itself sees of them (`akacert_outside::probe`).
+//! Checks a certificate's names from the user's machine: each challenge path that CPS waits for, port 80, and the
+//! served certificate.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,37 +11,34 @@ use anyhow::{Context, Result};
 use futures::future::join_all;
 use serde::Serialize;
 
-/// Longest wait for the answer to one request, redirects included.
+/// The longest wait for an answer, redirects included.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What was found out about a name.
+/// What the checks of one name found.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The name.
     pub name: String,
-    /// What was looked at.
     pub looks: Vec<Look>,
 }
 
-/// One look at a name.
+/// One check of a name.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Look {
-    /// At what.
+    /// What was checked.
     pub what: &'static str,
-    /// What was seen.
     pub seen: String,
-    /// Whether it is as it should be.
+    /// Whether the result is as it should be.
     pub fine: bool,
 }
 
 impl Look {
-    /// A look.
     pub fn new(what: &'static str, seen: impl Into<String>, fine: bool) -> Self {
         Self { what, seen: seen.into(), fine }
     }
 }
 
-/// Looks at all names of a certificate. `edge` is where served certificates are looked at, instead of where names lead.
+/// Checks all names of a certificate. If `edge` is set, served certificates are read from there and not from where
+/// the names lead.
 ///
 /// # Errors
 /// The system's resolver configuration cannot be read.
@@ -79,7 +76,7 @@ pub async fn probe(certificate: &AkamaiCertificate, edge: Option<SocketAddr>) ->
     Ok(join_all(looked).await)
 }
 
-/// Whether a token is served: a key authorization begins with it (RFC 8555, section 8.1).
+/// Whether the token is served. The body is a key authorization, which begins with the token (RFC 8555, section 8.1).
 async fn challenge(http: &reqwest::Client, path: &str) -> (String, bool) {
     let token = path.rsplit('/').next().unwrap_or_default();
     let answer = async {

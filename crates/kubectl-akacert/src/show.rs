@@ -1,5 +1,5 @@
-//! PURE: certificates as text: a table, one as a tree, its plan, and why it is not Ready. Colours are ANSI codes, which
-//! the output drops where there is no terminal. Not here: reading them.
+//! PURE: renders certificates as text: a table, a tree, a plan, and why a certificate is not Ready. Colours are ANSI
+//! codes, which the output drops if it is not a terminal.
 
 use akacert_api::AkamaiCertificate;
 use akacert_api::condition_set;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::probe::Finding;
 use crate::verdict::{Verdict, awaited, conditions};
 
-/// A line of a tree, and what hangs on it.
+/// A line of a tree, with its children.
 struct Node {
     text: String,
     children: Vec<Node>,
@@ -31,7 +31,7 @@ impl Node {
     }
 }
 
-/// All certificates, a line each.
+/// All certificates, one line each.
 pub fn table(certificates: &[AkamaiCertificate], with_namespace: bool, now: Timestamp) -> String {
     let mut rows = vec![
         ["NAMESPACE", "NAME", "READY", "REASON", "COMMON NAME", "EXPIRES", "SINCE", "AWAITED"]
@@ -72,7 +72,7 @@ pub fn table(certificates: &[AkamaiCertificate], with_namespace: bool, now: Time
     text
 }
 
-/// One certificate: what its enrollment, the change of that and the change's names are, and what is awaited since when.
+/// One certificate: its enrollment, the pending change with its names, and what it waits for and since when.
 pub fn tree(certificate: &AkamaiCertificate, now: Timestamp) -> String {
     let verdict = Verdict::of(certificate);
     let style = verdict.style();
@@ -125,7 +125,7 @@ fn branches(certificate: &AkamaiCertificate, now: Timestamp) -> Vec<Node> {
     nodes
 }
 
-/// What CPS works on, with the names that it validates and what it warns about.
+/// What CPS works on, with the names under validation and the warnings.
 fn pending(change: &ChangeStatus, domains: &[DomainStatus], now: Timestamp) -> Node {
     let kind = change.change_type.as_deref().map(|kind| format!("{kind}, ")).unwrap_or_default();
     let since = change.since.as_ref().map(|since| format!(" for {}", age(since.0, now))).unwrap_or_default();
@@ -136,7 +136,7 @@ fn pending(change: &ChangeStatus, domains: &[DomainStatus], now: Timestamp) -> N
     node
 }
 
-/// A name: what CPS says of it, its way, what was found, and what somebody else has to publish for it.
+/// A name: its state in CPS, its way, what the checks found, and what somebody else has to publish for it.
 fn validated(domain: &DomainStatus) -> Node {
     let way = domain.way.as_deref().map(|way| format!(" by {way}")).unwrap_or_default();
     let preflight = match domain.preflight {
@@ -150,7 +150,7 @@ fn validated(domain: &DomainStatus) -> Node {
     node
 }
 
-/// What somebody else has to publish; the status shows no other values.
+/// What somebody else has to publish. The status shows no other values.
 fn to_publish(challenge: &ChallengeStatus) -> Option<Node> {
     let path = &challenge.path;
     let value = challenge.value.as_ref().map(|value| format!("create {path} TXT \"{value}\""));
@@ -194,13 +194,12 @@ fn risk(risk: Risk) -> &'static str {
     }
 }
 
-/// Why a certificate is not Ready, and what to do.
 #[derive(Serialize)]
 pub struct Explanation<'a> {
     namespace: String,
     name: String,
     verdict: Verdict,
-    /// Of the condition that says what is awaited.
+    /// The reason of the condition that says what the certificate waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,7 +211,6 @@ pub struct Explanation<'a> {
     action: Option<&'static str>,
 }
 
-/// Why a certificate is not Ready, and what to do.
 pub fn explain(certificate: &AkamaiCertificate) -> Explanation<'_> {
     let condition = awaited(certificate);
     let known =
@@ -232,7 +230,6 @@ pub fn explain(certificate: &AkamaiCertificate) -> Explanation<'_> {
     }
 }
 
-/// An explanation as text.
 pub fn explanation(explained: &Explanation<'_>, now: Timestamp) -> String {
     let style = explained.verdict.style();
     let mut text = format!("{}/{}: ", explained.namespace, explained.name);
@@ -248,7 +245,7 @@ pub fn explanation(explained: &Explanation<'_>, now: Timestamp) -> String {
     text
 }
 
-/// What each name shows from here.
+/// What each name shows from the user's machine.
 pub fn findings(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
@@ -274,7 +271,7 @@ fn deployed(deployment: &DeploymentStatus) -> String {
     format!("{} by {}, valid until {}", deployment.serial_number, deployment.issuer, deployment.not_after.0)
 }
 
-/// As kubectl writes ages: `45s`, `12m`, `3h`, `8d`.
+/// An age as kubectl writes it: `45s`, `12m`, `3h`, `8d`.
 fn age(since: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(since).as_secs().max(0);
     match seconds {

@@ -1,4 +1,4 @@
-//! How a certificate is, in one word, by the rules of kstatus. Not here: how that is shown.
+//! The state of a certificate in one word, by the rules of kstatus.
 
 use std::process::ExitCode;
 
@@ -9,19 +9,19 @@ use anstyle::{AnsiColor, Style};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 
-/// How a certificate is, the best first.
+/// Ordered from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Verdict {
-    /// It serves, as `spec` says.
+    /// The certificate serves, as `spec` says.
     Ready,
-    /// The operator or CPS is at work.
+    /// The operator or CPS is working.
     InProgress,
-    /// Only a human can go on.
+    /// Only a human can continue.
     Stalled,
 }
 
 impl Verdict {
-    /// Of a certificate.
+    /// The verdict on one certificate.
     pub fn of(certificate: &AkamaiCertificate) -> Self {
         let conditions = conditions(certificate);
         let observed = certificate.status.as_ref().map(|status| status.observed_generation);
@@ -37,12 +37,12 @@ impl Verdict {
         }
     }
 
-    /// Of several certificates: the worst of them. Of none: nothing is amiss.
+    /// The worst verdict of several certificates. If there are none, nothing is wrong.
     pub fn worst(certificates: &[AkamaiCertificate]) -> Self {
         certificates.iter().map(Self::of).max().unwrap_or(Self::Ready)
     }
 
-    /// What a command about it ends with.
+    /// The exit code of a command about it.
     pub fn exit_code(self) -> ExitCode {
         match self {
             Self::Ready => ExitCode::SUCCESS,
@@ -51,7 +51,6 @@ impl Verdict {
         }
     }
 
-    /// Its colour on a terminal.
     pub fn style(self) -> Style {
         let color = match self {
             Self::Ready => AnsiColor::Green,
@@ -62,12 +61,12 @@ impl Verdict {
     }
 }
 
-/// The conditions of a certificate.
 pub fn conditions(certificate: &AkamaiCertificate) -> &[Condition] {
     certificate.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
 }
 
-/// The condition that says what is awaited: what needs a human first, then what is under way.
+/// The condition that says what the certificate waits for. One that needs a human comes first, then one that is in
+/// progress.
 pub fn awaited(certificate: &AkamaiCertificate) -> Option<&Condition> {
     let conditions = conditions(certificate);
     [condition::STALLED, condition::RECONCILING, condition::RENEWING]

@@ -1,4 +1,4 @@
-//! What a check of an account says, as a specification.
+//! What a check of an account shows, as a specification.
 
 use super::*;
 use crate::accounts::tests::client;
@@ -162,7 +162,7 @@ fn what_can_be_mended_here_only_is_not_checked_again_by_the_clock() {
     for reason in [Reason::SecretNotFound, Reason::SecretInvalid, Reason::EndpointNotAllowed] {
         assert_eq!(repeated(Outcome::refused(reason, String::new())), None, "{reason:?}");
     }
-    // These can be mended in Akamai Control Center.
+    // Somebody can repair these in Akamai Control Center.
     for status in [401, 403] {
         let wait = repeated(outcome(Err(answered(status, "no")))).unwrap();
         assert!(wait > Duration::from_secs(600), "{status}");
@@ -225,7 +225,7 @@ fn an_account_that_is_being_deleted_names_five_of_its_users_at_most() {
     );
     assert!(matches!(reported.event().severity, Severity::Warning));
     assert_eq!(ready.while_in_use(&[]).reason, Reason::CredentialsAccepted);
-    // Why it cannot be used is the more important news.
+    // The reason why the account cannot be used matters more.
     let rejected = outcome(Err(answered(401, "no"))).while_in_use(&users);
     assert_eq!(rejected.reason, Reason::CredentialsRejected);
 }
@@ -297,7 +297,7 @@ fn an_outage_does_not_take_away_what_akamai_has_accepted() {
     assert!(outage.wait(noon()).unwrap() <= Duration::from_secs(6));
     let rejected = made(Some(&outage), 1, outcome(Err(answered(401, "no"))));
     assert!(!rejected.outcome.ready && !rejected.is_no_news(Some(&outage)));
-    // Credentials that have changed since were never accepted.
+    // Akamai never accepted credentials that are newer than the status.
     assert!(!made(Some(&vouched), 2, outcome(Err(unreachable()))).outcome.ready);
 }
 
@@ -306,7 +306,7 @@ fn a_check_that_confirms_the_one_before_is_no_news() {
     let before = Check::vouched(subject(1), outcome(Ok(&["1-A"])), SCHEDULE, noon());
     assert!(made(Some(&before), 1, outcome(Ok(&["1-A"]))).is_no_news(Some(&before)));
     assert!(!made(Some(&before), 1, outcome(Ok(&["1-A", "1-B"]))).is_no_news(Some(&before)));
-    // Who may use it may have changed with the generation.
+    // A new generation may change who may use the account.
     assert!(!made(Some(&before), 2, outcome(Ok(&["1-A"]))).is_no_news(Some(&before)));
     assert!(!before.is_no_news(None));
 }

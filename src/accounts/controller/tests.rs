@@ -1,5 +1,5 @@
-//! How accounts are looked after, as a specification: from their resources and Secrets to what certificates see and what
-//! the status says.
+//! How the controller handles accounts, as a specification: from their resources and Secrets to what certificates see
+//! and what the status says.
 
 mod cluster;
 mod cps;
@@ -21,7 +21,7 @@ async fn a_new_account_costs_one_read_one_call_and_two_writes() {
     assert_eq!(world.cluster.ready("a"), accepted());
     assert_eq!(world.seen("a"), "ready 1-A");
     until("the event is sent", || world.cluster.count("/events") == 1).await;
-    // Everything that the writes themselves set in motion comes before this.
+    // Everything that the operator's own writes trigger comes before this.
     world.put_secret("unrelated");
     world.cluster.put_account("b", "unrelated");
     until("b is Ready", || world.cluster.is_ready("b")).await;

@@ -23,7 +23,7 @@ fn request(method: http::Method) -> http::Request<Body> {
 #[test]
 fn a_lease_is_taken_when_it_is_free_ours_or_unchanged_for_its_whole_duration() {
     let seconds = Duration::from_secs;
-    // Its renewTime is weeks old: no clock but the candidate's own counts.
+    // Its renewTime is weeks old: only the candidate's own clock counts.
     let table = [
         ("no Lease", None, 0, true),
         ("released", Some(lease(serde_json::json!({"leaseDurationSeconds": 12}))), 0, true),
@@ -42,7 +42,7 @@ fn a_lease_is_taken_when_it_is_free_ours_or_unchanged_for_its_whole_duration() {
 fn a_claim_is_based_on_what_was_found_and_counts_the_transition() {
     let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
     let taken = claimed(Some(&held_by("b")), "a", TERMS, now);
-    // The version that it was found at: another write in between makes this one a conflict.
+    // The version that was found, so that another write in between causes a conflict.
     assert_eq!(taken.metadata.resource_version.as_deref(), Some("7"));
     let spec = taken.spec.unwrap();
     assert_eq!(spec.holder_identity.as_deref(), Some("a"));
@@ -64,7 +64,7 @@ fn the_leader_stops_before_another_one_may_take_over() {
     for seconds in [0, 1, 3, 12, 60] {
         let terms = Terms::new(Duration::from_secs(seconds));
         assert!(terms.deadline() < terms.duration);
-        // Two tries, each with its patience, have room before the deadline.
+        // Two tries, each with its time-out, fit before the deadline.
         assert!(terms.pause() * 4 <= terms.deadline(), "{seconds}");
     }
 }

@@ -1,4 +1,4 @@
-//! Who shares a list with whom, as a specification.
+//! Which certificates share a list, as a specification.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
-/// CPS with an account, that answers as often as it may.
+/// A CPS with one account, which answers as often as a test permits.
 struct Cps {
     lists: Lists,
     calls: AtomicUsize,
@@ -71,7 +71,7 @@ async fn a_group_with_a_used_up_budget_stops_no_other() {
     let cps = Cps::answering(0);
     let before = Timestamp::now();
     let (stuck, other) = (cps.ask("s", "full", before), async {
-        // It waits its turn, and then makes a call of its own.
+        // This one waits its time, and then makes its own call.
         let other = cps.ask("s", "free", before);
         tokio::pin!(other);
         while cps.calls() < 2 {

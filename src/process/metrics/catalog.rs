@@ -1,33 +1,29 @@
-//! The table of all metrics: what each is called, what it says and when to act. Names and labels are an API: dashboards
-//! and alert rules use them. Not here: the values.
+//! The table of all metrics: the name of each, its meaning, and when to act. Names and labels are an API, because
+//! dashboards and alert rules use them.
 
 use std::fmt::Write;
 
 use prometheus_client::metrics::MetricType;
 
-/// A metric of the operator or of the solver.
 #[derive(Debug)]
 pub struct Metric {
-    /// Its name, without the suffix `_total` of a counter.
+    /// The name, without a counter's suffix `_total`.
     pub name: &'static str,
-    /// What kind of metric it is.
     pub kind: MetricType,
-    /// The labels of its samples.
     pub labels: &'static [&'static str],
-    /// What it says.
     pub help: &'static str,
     /// When to act, and how.
     pub action: &'static str,
 }
 
 impl Metric {
-    /// The name of its samples in the exposition (OpenMetrics), without a histogram's suffixes.
+    /// The name of the samples in the exposition format (OpenMetrics), without a histogram's suffixes.
     #[must_use]
     pub fn sample(&self) -> String {
         match self.kind {
             MetricType::Counter => format!("{}_total", self.name),
             MetricType::Info => format!("{}_info", self.name),
-            _ => self.name.to_owned(),
+            MetricType::Gauge | MetricType::Histogram | MetricType::Unknown => self.name.to_owned(),
         }
     }
 }
@@ -40,7 +36,7 @@ macro_rules! metrics {
                 name: $name, kind: MetricType::$kind, labels: &[$($label),*], help: $help, action: $action,
             };
         )*
-        /// All of them, in the order of the handbook.
+        /// All metrics, in the order of the handbook.
         pub const ALL: &[&Metric] = &[$(&$identifier),*];
     };
 }
@@ -102,7 +98,7 @@ metrics! {
         "0 while a certificate has `ChallengesPublished`: look at the solver's log and its Role";
 }
 
-/// The page `docs/metrics.md`, rendered.
+/// Renders the page `docs/metrics.md`.
 #[must_use]
 pub fn handbook_page() -> String {
     let mut page = String::from(
@@ -114,7 +110,7 @@ pub fn handbook_page() -> String {
     for metric in ALL {
         let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         let labels = if labels.is_empty() { "–".to_owned() } else { labels.join(", ") };
-        // Writing to a String does not fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(page, "| `{}` | {labels} | {} | {} |", metric.sample(), metric.help, metric.action);
     }
     page

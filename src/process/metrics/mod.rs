@@ -1,5 +1,5 @@
-//! What the operator counts: every CPS call, every write to the API server, every reconcile. Not here: what is read from
-//! objects when somebody asks (`observed`), what each metric means (`catalog`), serving them (`crate::process::admin`).
+//! The counters of the operator: every CPS call, every write to the API server, every reconcile. `observed` has the
+//! metrics that are computed at each scrape, and `catalog` the meaning of each.
 
 pub mod catalog;
 
@@ -17,9 +17,9 @@ use prometheus_client::registry::{Metric, Registry};
 
 use akacert_core::account::AccountKey;
 
-/// Upper bounds, in seconds: of an answer of Akamai's.
+/// Upper bounds in seconds for an answer of Akamai.
 const ANSWER: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// Of a wait for the request budget, and of a reconcile that waits for it.
+/// Upper bounds in seconds for a wait for the request budget, and for a reconcile that includes it.
 const WAIT: [f64; 8] = [0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
@@ -45,10 +45,9 @@ struct Outcome {
     result: &'static str,
 }
 
-/// The operator's counters.
 pub struct Metrics {
     calls: Family<Call, Counter>,
-    /// The label sets of `calls`, which cannot be listed.
+    /// The label sets of `calls`, because the metric cannot list them.
     called: Mutex<BTreeSet<Call>>,
     answers: Family<Operation, Histogram>,
     queued: Histogram,
@@ -58,7 +57,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counters, registered.
+    /// Creates and registers the counters.
     #[must_use]
     pub fn new(registry: &mut Registry) -> Arc<Self> {
         let metrics = Self {
@@ -79,7 +78,7 @@ impl Metrics {
         Arc::new(metrics)
     }
 
-    /// A request to Akamai for an account was answered, or was not.
+    /// Counts a request to Akamai for an account, answered or not.
     pub fn cps_call(&self, account: &AccountKey, record: &CallRecord<'_>) {
         let code = record.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
         let call = Call { operation: record.operation, code, account: account.path() };
@@ -90,7 +89,7 @@ impl Metrics {
         self.answers.get_or_create(&operation).observe(record.duration.as_secs_f64());
     }
 
-    /// An account does not exist any more.
+    /// Removes the samples of an account that no longer exists.
     pub fn forget(&self, account: &AccountKey) {
         let gone = account.path();
         self.called.lock().unwrap_or_else(PoisonError::into_inner).retain(|call| {
@@ -102,13 +101,13 @@ impl Metrics {
         });
     }
 
-    /// A write to the API server was made: counted and logged, as calls of CPS are.
+    /// Counts and logs a write to the API server.
     pub fn api_write(&self, what: &str, succeeded: bool) {
         tracing::debug!(what, succeeded, "wrote to the Kubernetes API");
         self.writes.get_or_create(&Write { what: what.to_owned(), result: result(succeeded) }).inc();
     }
 
-    /// A certificate was looked at.
+    /// Counts a reconcile of a certificate.
     pub fn reconciled(&self, succeeded: bool, took: Duration) {
         self.reconciles.get_or_create(&Outcome { result: result(succeeded) }).inc();
         self.durations.observe(took.as_secs_f64());
@@ -119,12 +118,12 @@ fn result(succeeded: bool) -> &'static str {
     if succeeded { "success" } else { "error" }
 }
 
-/// Registers a metric under the name and with the help of the catalog.
+/// Registers a metric with the name and help text of the catalog.
 pub fn register(registry: &mut Registry, described: &catalog::Metric, metric: impl Metric) {
     registry.register(described.name, described.help, metric);
 }
 
-/// Registers the version that runs.
+/// Registers the metric for the running version.
 pub fn register_build(registry: &mut Registry) {
     register(registry, &catalog::BUILD, Info::new([("version", env!("CARGO_PKG_VERSION"))]));
 }

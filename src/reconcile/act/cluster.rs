@@ -1,5 +1,4 @@
-//! I/O: what is recorded on the resource, and what is published for it. Not here: how an object is applied
-//! (`crate::cluster`), the status (`super::super`).
+//! I/O: writes annotations and the finalizer to the resource, and publishes objects for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,9 +8,10 @@ use akacert_api::names::{
     CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, FIELD_MANAGER, INTENT_ANNOTATION, RENEWAL_ANNOTATION,
 };
 use akacert_api::reason::Reason;
-use akacert_core::life::Step;
 use akacert_core::life::answer::Answer;
+use akacert_core::life::intent::{Intent, Renewal};
 use akacert_core::published::Write;
+use akamai_cps::types::EnrollmentId;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -20,39 +20,54 @@ use serde_json::json;
 use super::{Context, Gone, Subject, fault};
 use crate::process::failpoint;
 
-/// A write to the API server.
-pub(super) async fn write(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Result<Answer, Gone> {
-    let none = String::new;
-    match step {
-        Step::RecordIntent(intent) => {
-            record(subject, ctx, "record the intent", &[(INTENT_ANNOTATION, json_of(intent.as_ref()))]).await
-        }
-        Step::RecordEnrollment(id) => {
-            let id = Ok(id.to_string());
-            record(subject, ctx, "record the enrollment", &[(ENROLLMENT_ID_ANNOTATION, id)]).await
-        }
-        Step::RecordRenewal(renewal) => {
-            record(subject, ctx, "record the renewal", &[(RENEWAL_ANNOTATION, json_of(renewal))]).await
-        }
-        Step::ForgetEnrollment => {
-            let nothing = [(ENROLLMENT_ID_ANNOTATION, Ok(none())), (INTENT_ANNOTATION, Ok(none()))];
-            record(subject, ctx, "forget the enrollment", &nothing).await
-        }
-        Step::RemoveFinalizer => {
-            let mut finalizers = subject.certificate.metadata.finalizers.clone().unwrap_or_default();
-            finalizers.retain(|finalizer| finalizer != CERTIFICATE_FINALIZER);
-            patch_metadata(subject, ctx, "remove the finalizer", json!({"finalizers": finalizers})).await
-        }
-        Step::Publish(write) | Step::HandOff(write) => Ok(publish(write, ctx).await),
-        step => Ok(Answer::Failed(fault::other(Reason::ClusterError, format!("{step} is no write")))),
-    }
+/// Writes finalizer and intent, before the create.
+pub(super) async fn record_intent(
+    intent: &Intent,
+    subject: &mut Subject<'_>,
+    ctx: &Context,
+) -> Result<Answer, Gone> {
+    record(subject, ctx, "record the intent", &[(INTENT_ANNOTATION, json_of(intent))]).await
+}
+
+/// Writes the ID of our enrollment.
+pub(super) async fn record_enrollment(
+    id: EnrollmentId,
+    subject: &mut Subject<'_>,
+    ctx: &Context,
+) -> Result<Answer, Gone> {
+    let id = [(ENROLLMENT_ID_ANNOTATION, Ok(id.to_string()))];
+    record(subject, ctx, "record the enrollment", &id).await
+}
+
+/// Writes which certificate a requested renewal replaces.
+pub(super) async fn record_renewal(
+    renewal: &Renewal,
+    subject: &mut Subject<'_>,
+    ctx: &Context,
+) -> Result<Answer, Gone> {
+    record(subject, ctx, "record the renewal", &[(RENEWAL_ANNOTATION, json_of(renewal))]).await
+}
+
+/// Writes that there is no enrollment of ours.
+pub(super) async fn forget_enrollment(subject: &mut Subject<'_>, ctx: &Context) -> Result<Answer, Gone> {
+    let nothing =
+        [ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION].map(|annotation| (annotation, Ok(String::new())));
+    record(subject, ctx, "forget the enrollment", &nothing).await
+}
+
+/// Lets the resource go.
+pub(super) async fn remove_finalizer(subject: &mut Subject<'_>, ctx: &Context) -> Result<Answer, Gone> {
+    let mut finalizers = subject.certificate.metadata.finalizers.clone().unwrap_or_default();
+    finalizers.retain(|finalizer| finalizer != CERTIFICATE_FINALIZER);
+    patch_metadata(subject, ctx, "remove the finalizer", json!({"finalizers": finalizers})).await
 }
 
 fn json_of(value: &impl Serialize) -> serde_json::Result<String> {
     serde_json::to_string(value)
 }
 
-async fn publish(write: &Write, ctx: &Context) -> Answer {
+/// Applies or deletes one object.
+pub(super) async fn publish(write: &Write, ctx: &Context) -> Answer {
     failpoint::reach("before publishing");
     let answer = ctx.publisher.perform(write).await;
     failpoint::reach("after publishing");
@@ -60,7 +75,7 @@ async fn publish(write: &Write, ctx: &Context) -> Answer {
     answer.map_or_else(|error| Answer::Failed(fault::publish(&error)), |()| Answer::Done)
 }
 
-/// Sets our finalizer and annotations, on the very version that was looked at.
+/// Sets our finalizer and annotations, on exactly the version that the decision saw.
 async fn record(
     subject: &mut Subject<'_>,
     ctx: &Context,
@@ -104,14 +119,14 @@ async fn patch_metadata(
             *subject.certificate = Arc::new(certificate);
             Ok(Answer::Done)
         }
-        // Somebody else wrote first: look at what it is now, and decide again.
+        // Somebody else wrote first: read the new version and decide again.
         Err(kube::Error::Api(status)) if status.is_conflict() => {
             let found = match api.get_opt(&name).await {
                 Ok(found) => found.ok_or(Gone)?,
                 Err(error) => return Ok(Answer::Failed(fault::cluster_fault(&error))),
             };
             if found.uid() != subject.certificate.uid() {
-                // Another resource of the same name: what was read and made is not its.
+                // This is another resource of the same name. Nothing that the operator read or made belongs to it.
                 return Err(Gone);
             }
             *subject.certificate = Arc::new(found);

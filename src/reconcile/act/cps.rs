@@ -1,90 +1,76 @@
-//! I/O: one call of CPS. A write whose answer was lost is an answer too: nothing is sent twice here. Not here: the lists that
-//! certificates share (`crate::cps::lists`).
+//! I/O: makes one CPS call. A write whose answer was lost is an answer too: this module sends nothing twice.
 
+use akacert_api::reason::Reason;
 use akacert_core::life::Step;
 use akacert_core::life::answer::{Answer, FaultKind};
 use akacert_core::life::step::{Update, Warnings};
-use akamai_cps::types::{ContractId, Enrollment, EnrollmentId};
+use akamai_cps::types::{ChangeId, ContractId, DeploymentSchedule, Enrollment, EnrollmentId};
 use akamai_cps::{Cps, CreateParams, DeleteParams, Error, Priority, UpdateParams};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{Context, Subject, fault};
-use crate::cps::lists;
+use crate::cps::lists::{self, List};
 use crate::process::failpoint;
 
-/// A call of CPS.
 pub(super) async fn call(step: &Step, subject: &Subject<'_>, ctx: &Context) -> Answer {
     let Some((account, client)) = subject.account.zip(subject.client) else { return fault::no_account() };
     let uid = subject.certificate.uid().unwrap_or_default();
     let cps = |priority| client.with(priority, uid.as_str());
-    let shared = |contract: &str, after, priority| {
+    let (poll, publish) = (|| cps(Priority::Poll), || cps(Priority::Publish));
+    let shared = |contract: &str, after, cps: Cps| {
         let key = lists::Key { client: client.identity(), contract: contract.to_owned() };
-        let (contract, cps) = (ContractId::new(contract), cps(priority));
+        let contract = ContractId::new(contract);
         ctx.lists.get(key, &account.budget_group, after, async move || cps.list_enrollments(&contract).await)
     };
-    let answer = match step {
+    match step {
         Step::ListEnrollments { contract, common_name, after } => {
-            shared(contract, *after, Priority::Poll).await.map(|list| {
-                let same_name = list.enrollments.iter().filter(|listed| listed.has_common_name(common_name));
-                Answer::Enrollments { begun: list.begun, found: same_name.cloned().collect() }
-            })
+            answered(shared(contract, *after, poll()).await.map(|list| listed(&list, common_name)))
         }
         Step::Watch { contract, enrollment, after } => {
-            let list = match shared(contract, *after, Priority::Housekeeping).await {
-                Ok(list) => list,
-                Err(error) => return Answer::Failed(fault::cps(&error)),
-            };
-            let ours = list.enrollments.iter().find(|listed| listed.enrollment_id() == Some(*enrollment));
-            match ours {
-                Some(ours) => {
-                    Ok(Answer::Enrollment { begun: list.begun, found: Some(Box::new(ours.clone())) })
-                }
-                // Before anybody is told that it is gone.
-                None => enrollment_read(&cps(Priority::Poll), *enrollment, list.begun).await,
-            }
+            let list = shared(contract, *after, cps(Priority::Housekeeping)).await;
+            answered(read_watched(&poll(), list, *enrollment).await)
         }
-        Step::ReadChallenges(..) | Step::ReadStaged(..) => read(step, &cps(Priority::Publish)).await,
-        step if !step.is_side_effect() => read(step, &cps(Priority::Poll)).await,
-        step => return write(step, &cps(Priority::Publish)).await,
-    };
+        Step::ReadEnrollment(id) => answered(read_enrollment(&poll(), *id, Timestamp::now()).await),
+        Step::ReadChange(id, change) => answered(read_change(&poll(), *id, *change).await),
+        Step::ReadChallenges(id, change) => answered(read_challenges(&publish(), *id, *change).await),
+        Step::ReadWarnings(id, change, which) => answered(read_warnings(&poll(), *id, *change, *which).await),
+        Step::ReadStaged(id, change) => answered(read_staged(&publish(), *id, *change).await),
+        Step::ReadDeployments(id) => answered(read_deployments(&poll(), *id).await),
+        Step::CreateEnrollment { contract, body } => create(&publish(), contract, body).await,
+        Step::UpdateEnrollment(wanted) => update(&publish(), wanted).await,
+        Step::DeleteEnrollment(id) => delete(&publish(), *id).await,
+        Step::Acknowledge { enrollment, change, .. } => acknowledge(&publish(), *enrollment, *change).await,
+        Step::AcknowledgeWarnings(id, change, which) => {
+            acknowledge_warnings(&publish(), *id, *change, *which).await
+        }
+        Step::AcknowledgeDeployment { enrollment, change, hash } => {
+            acknowledge_deployment(&publish(), *enrollment, *change, hash).await
+        }
+        Step::Schedule(id, change, schedule) => set_schedule(&publish(), *id, *change, schedule).await,
+        Step::Preflight(_)
+        | Step::Probe { .. }
+        | Step::CheckRecords(_)
+        | Step::LookOutside { .. }
+        | Step::WriteRecord(_)
+        | Step::RemoveRecord(_)
+        | Step::RecordIntent(_)
+        | Step::RecordEnrollment(_)
+        | Step::RecordRenewal(_)
+        | Step::ForgetEnrollment
+        | Step::Publish(_)
+        | Step::HandOff(_)
+        | Step::RemoveFinalizer => {
+            Answer::Failed(fault::other(Reason::CpsUnavailable, format!("{step} is no call of CPS")))
+        }
+    }
+}
+
+fn answered(answer: Result<Answer, Error>) -> Answer {
     answer.unwrap_or_else(|error| Answer::Failed(fault::cps(&error)))
 }
 
-async fn enrollment_read(cps: &Cps, id: EnrollmentId, begun: Timestamp) -> Result<Answer, Error> {
-    let found = found(cps.get_enrollment(id).await)?.map(Box::new);
-    Ok(Answer::Enrollment { begun, found })
-}
-
-async fn read(step: &Step, cps: &Cps) -> Result<Answer, Error> {
-    Ok(match step {
-        Step::ReadEnrollment(id) => enrollment_read(cps, *id, Timestamp::now()).await?,
-        Step::ReadChange(id, change) => {
-            Answer::Change(found(cps.get_change(*id, *change).await)?.map(Box::new))
-        }
-        Step::ReadChallenges(id, change) => {
-            let challenges = found(cps.get_dv_challenges(*id, *change).await)?;
-            Answer::Challenges(challenges.map(|challenges| challenges.dv).unwrap_or_default())
-        }
-        Step::ReadWarnings(id, change, which) => {
-            let answer = match which {
-                Warnings::PreVerification => cps.get_pre_verification_warnings(*id, *change).await,
-                Warnings::PostVerification => cps.get_post_verification_warnings(*id, *change).await,
-            };
-            Answer::Warnings(found(answer)?.unwrap_or_default())
-        }
-        Step::ReadStaged(id, change) => {
-            let info = found(cps.get_change_management_info(*id, *change).await)?;
-            Answer::Staged(info.and_then(|info| info.validation_result_hash).unwrap_or_default())
-        }
-        Step::ReadDeployments(id) => {
-            Answer::Deployments(Box::new(found(cps.get_deployments(*id).await)?.unwrap_or_default()))
-        }
-        _ => Answer::Done,
-    })
-}
-
-/// CPS's own "not found" is an answer, not an error.
+/// Treats CPS's "not found" as an answer and not as an error.
 fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
         Ok(value) => Ok(Some(value)),
@@ -93,40 +79,90 @@ fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-async fn write(step: &Step, cps: &Cps) -> Answer {
-    match step {
-        Step::CreateEnrollment { contract, body } => create(cps, contract, body).await,
-        Step::UpdateEnrollment(wanted) => update(cps, wanted).await,
-        Step::DeleteEnrollment(id) => delete(cps, *id).await,
-        Step::Acknowledge { enrollment, change, .. } => {
-            failpoint::reach("before the acknowledgement");
-            let answer = cps.acknowledge_dv_challenges(*enrollment, *change).await;
-            failpoint::reach("after the acknowledgement");
-            told(answer)
-        }
-        Step::AcknowledgeWarnings(id, change, which) => {
-            failpoint::reach("before the acknowledgement of warnings");
-            let answer = match which {
-                Warnings::PreVerification => cps.acknowledge_pre_verification_warnings(*id, *change).await,
-                Warnings::PostVerification => cps.acknowledge_post_verification_warnings(*id, *change).await,
-            };
-            failpoint::reach("after the acknowledgement of warnings");
-            told(answer)
-        }
-        Step::AcknowledgeDeployment { enrollment, change, hash } => {
-            failpoint::reach("before the acknowledgement of the deployment");
-            let answer = cps.acknowledge_change_management(*enrollment, *change, hash).await;
-            failpoint::reach("after the acknowledgement of the deployment");
-            told(answer)
-        }
-        Step::Schedule(id, change, schedule) => {
-            failpoint::reach("before the schedule");
-            let answer = cps.set_deployment_schedule(*id, *change, schedule).await;
-            failpoint::reach("after the schedule");
-            told(answer)
-        }
-        _ => Answer::Done,
+fn listed(list: &List, common_name: &str) -> Answer {
+    let same_name = list.enrollments.iter().filter(|listed| listed.has_common_name(common_name));
+    Answer::Enrollments { begun: list.begun, found: same_name.cloned().collect() }
+}
+
+async fn read_watched(cps: &Cps, list: Result<List, Error>, id: EnrollmentId) -> Result<Answer, Error> {
+    let list = list?;
+    match list.enrollments.iter().find(|listed| listed.enrollment_id() == Some(id)) {
+        Some(ours) => Ok(Answer::Enrollment { begun: list.begun, found: Some(Box::new(ours.clone())) }),
+        // Read it before telling anybody that it is gone.
+        None => read_enrollment(cps, id, list.begun).await,
     }
+}
+
+async fn read_enrollment(cps: &Cps, id: EnrollmentId, begun: Timestamp) -> Result<Answer, Error> {
+    let found = found(cps.get_enrollment(id).await)?.map(Box::new);
+    Ok(Answer::Enrollment { begun, found })
+}
+
+async fn read_change(cps: &Cps, id: EnrollmentId, change: ChangeId) -> Result<Answer, Error> {
+    Ok(Answer::Change(found(cps.get_change(id, change).await)?.map(Box::new)))
+}
+
+async fn read_challenges(cps: &Cps, id: EnrollmentId, change: ChangeId) -> Result<Answer, Error> {
+    let challenges = found(cps.get_dv_challenges(id, change).await)?;
+    Ok(Answer::Challenges(challenges.map(|challenges| challenges.dv).unwrap_or_default()))
+}
+
+async fn read_warnings(
+    cps: &Cps,
+    id: EnrollmentId,
+    change: ChangeId,
+    which: Warnings,
+) -> Result<Answer, Error> {
+    let answer = match which {
+        Warnings::PreVerification => cps.get_pre_verification_warnings(id, change).await,
+        Warnings::PostVerification => cps.get_post_verification_warnings(id, change).await,
+    };
+    Ok(Answer::Warnings(found(answer)?.unwrap_or_default()))
+}
+
+async fn read_staged(cps: &Cps, id: EnrollmentId, change: ChangeId) -> Result<Answer, Error> {
+    let info = found(cps.get_change_management_info(id, change).await)?;
+    Ok(Answer::Staged(info.and_then(|info| info.validation_result_hash).unwrap_or_default()))
+}
+
+async fn read_deployments(cps: &Cps, id: EnrollmentId) -> Result<Answer, Error> {
+    Ok(Answer::Deployments(Box::new(found(cps.get_deployments(id).await)?.unwrap_or_default())))
+}
+
+async fn acknowledge(cps: &Cps, id: EnrollmentId, change: ChangeId) -> Answer {
+    failpoint::reach("before the acknowledgement");
+    let answer = cps.acknowledge_dv_challenges(id, change).await;
+    failpoint::reach("after the acknowledgement");
+    told(answer)
+}
+
+async fn acknowledge_warnings(cps: &Cps, id: EnrollmentId, change: ChangeId, which: Warnings) -> Answer {
+    failpoint::reach("before the acknowledgement of warnings");
+    let answer = match which {
+        Warnings::PreVerification => cps.acknowledge_pre_verification_warnings(id, change).await,
+        Warnings::PostVerification => cps.acknowledge_post_verification_warnings(id, change).await,
+    };
+    failpoint::reach("after the acknowledgement of warnings");
+    told(answer)
+}
+
+async fn acknowledge_deployment(cps: &Cps, id: EnrollmentId, change: ChangeId, hash: &str) -> Answer {
+    failpoint::reach("before the acknowledgement of the deployment");
+    let answer = cps.acknowledge_change_management(id, change, hash).await;
+    failpoint::reach("after the acknowledgement of the deployment");
+    told(answer)
+}
+
+async fn set_schedule(
+    cps: &Cps,
+    id: EnrollmentId,
+    change: ChangeId,
+    schedule: &DeploymentSchedule,
+) -> Answer {
+    failpoint::reach("before the schedule");
+    let answer = cps.set_deployment_schedule(id, change, schedule).await;
+    failpoint::reach("after the schedule");
+    told(answer)
 }
 
 async fn create(cps: &Cps, contract: &str, body: &Enrollment) -> Answer {
@@ -167,7 +203,7 @@ async fn delete(cps: &Cps, id: EnrollmentId) -> Answer {
     answer.map_or_else(|error| Answer::Failed(fault::cps(&error)), |_| Answer::Done)
 }
 
-/// An input for a change. Where CPS has gone on by itself, any 404 says that it does not take it any more.
+/// The answer to an input for a change. If CPS has moved on by itself, a 404 means that it no longer takes the input.
 fn told<T>(answer: Result<T, Error>) -> Answer {
     match answer {
         Ok(_) => Answer::Done,

@@ -1,4 +1,4 @@
-//! From the errors of clients to faults, which say what to report. Not here: when to try again (`Memory::absorb`).
+//! Turns the errors of clients into faults, which say what to report. `Memory::absorb` decides when to try again.
 
 use akacert_api::reason::Reason;
 use akacert_core::life::answer::{Answer, Fault, FaultKind};
@@ -6,17 +6,17 @@ use akamai_cps::Error as CpsError;
 
 use crate::cluster::PublishError;
 
-/// A fault that has its reason, and is tried again by the usual back-off.
+/// A fault with its own reason and the usual back-off.
 pub(super) fn other(reason: Reason, message: String) -> Fault {
     Fault { kind: FaultKind::Other(reason), message, retry_after: None }
 }
 
-/// The account went away between the decision and the call.
+/// The account disappeared between the decision and the call.
 pub(super) fn no_account() -> Answer {
     Answer::Failed(other(Reason::AccountNotReady, "The account went away while it was used".into()))
 }
 
-/// What CPS's answer, or its silence, means.
+/// What an error from CPS means, or no answer at all.
 pub(super) fn cps(error: &CpsError) -> Fault {
     let refused = error.status().is_some_and(|status| status == 400 || status == 422);
     let kind = if matches!(error, CpsError::Throttled { .. }) {
@@ -39,23 +39,22 @@ pub(super) fn cps(error: &CpsError) -> Fault {
     Fault { kind, message: error.to_string(), retry_after: error.retry_after() }
 }
 
-/// What the API server's refusal, or its silence, means.
+/// What an error from the API server means, or no answer at all.
 #[must_use]
 pub fn cluster_fault(error: &kube::Error) -> Fault {
-    let message = match error {
-        kube::Error::Api(status) => format!("The Kubernetes API refused a request: {}", status.message),
-        error => format!("The Kubernetes API cannot be reached: {error}"),
+    let message = if let kube::Error::Api(status) = error {
+        format!("The Kubernetes API refused a request: {}", status.message)
+    } else {
+        format!("The Kubernetes API cannot be reached: {error}")
     };
     other(Reason::ClusterError, message)
 }
 
-/// Why something could not be published.
 pub(super) fn publish(error: &PublishError) -> Fault {
     let reason = match error {
         PublishError::Blocked(blocked) => blocked.reason(),
-        PublishError::Overruled { .. } | PublishError::Contended { .. } | PublishError::Api { .. } => {
-            Reason::ClusterError
-        }
+        PublishError::Overruled { .. } | PublishError::Contended { .. } => Reason::Overruled,
+        PublishError::Api { .. } => Reason::ClusterError,
     };
     other(reason, error.to_string())
 }

@@ -1,5 +1,4 @@
-//! I/O: looks from outside at what the authority will look at. Nothing here writes. Not here: when to look
-//! (`akacert_core::life`).
+//! I/O: checks from outside what the authority will check. Nothing here writes.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +13,7 @@ use kube::api::{Api, ListParams};
 
 use super::{Context, Subject};
 
-/// Looks at the names themselves.
+/// Checks the names themselves.
 pub(super) async fn preflight(ctx: &Context, targets: &[Target]) -> Answer {
     let found = ctx.prober.preflight(&ctx.dns, targets).await;
     Answer::Found(
@@ -22,8 +21,8 @@ pub(super) async fn preflight(ctx: &Context, targets: &[Target]) -> Answer {
     )
 }
 
-/// Fetches tokens as the authority would. Where the solver serves one and its public URL answers otherwise, an Ingress of
-/// the namespace that may be in the way is named, if that is asked.
+/// Fetches tokens as the authority would. If `explain` is set, a failure also names an Ingress of the namespace that may
+/// be in the way. That is possible where the solver serves a token, but its public URL answers something else.
 pub(super) async fn probe(
     subject: &Subject<'_>,
     ctx: &Context,
@@ -60,7 +59,7 @@ async fn name_interference(
     }
 }
 
-/// Looks for TXT records on every name server of their zones.
+/// Looks up TXT records on every name server of their zones.
 pub(super) async fn records(ctx: &Context, records: &[Record]) -> Answer {
     let mut wanted: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for record in records {

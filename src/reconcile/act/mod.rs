@@ -1,8 +1,8 @@
-//! I/O: asks the world one thing, once. Every side effect of the operator on a certificate is here or below.
+//! I/O: carries out one step, once. Every side effect of the operator on a certificate is in this module or below.
 //!
-//! A crash before a side effect is a step not done; a crash after it is a step that the next look finds done. Where that
-//! needs a trace, the trace comes first: the intent before the create. Not here: which step (`akacert_core::life`), and what is
-//! remembered of its answer (`Memory::absorb`).
+//! If the operator crashes before a side effect, the step is not done. If it crashes after one, the next look finds
+//! the step done. Where that needs a record, the record comes first: the operator writes the intent before the
+//! create.
 
 mod cluster;
 mod cps;
@@ -22,35 +22,31 @@ use akamai_cps::Client;
 use super::context::Context;
 pub use fault::cluster_fault;
 
-/// What a step works on.
 pub struct Subject<'a> {
-    /// The resource; replaced by what the API server answered to a write.
+    /// The resource. A write replaces it with the API server's answer.
     pub certificate: &'a mut Arc<AkamaiCertificate>,
-    /// Its account, where there is one.
+    /// The account, if there is one.
     pub account: Option<&'a Arc<Account>>,
-    /// A client with the account's credentials.
     pub client: Option<&'a Client>,
-    /// The solver's ready replicas.
     pub solver: &'a [SolverEndpoint],
 }
 
-/// The resource does not exist any more.
+/// The resource no longer exists.
 #[derive(Debug)]
 pub struct Gone;
 
-/// Does a step, and tells what came of it.
+/// Carries out a step, and returns the answer.
 ///
 /// # Errors
 /// [`Gone`]: nobody needs the answer any more.
 pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> Result<Answer, Gone> {
     match step {
-        Step::RecordIntent(_)
-        | Step::RecordEnrollment(_)
-        | Step::RecordRenewal(_)
-        | Step::ForgetEnrollment
-        | Step::RemoveFinalizer
-        | Step::Publish(_)
-        | Step::HandOff(_) => cluster::write(step, subject, ctx).await,
+        Step::RecordIntent(intent) => cluster::record_intent(intent, subject, ctx).await,
+        Step::RecordEnrollment(id) => cluster::record_enrollment(*id, subject, ctx).await,
+        Step::RecordRenewal(renewal) => cluster::record_renewal(renewal, subject, ctx).await,
+        Step::ForgetEnrollment => cluster::forget_enrollment(subject, ctx).await,
+        Step::RemoveFinalizer => cluster::remove_finalizer(subject, ctx).await,
+        Step::Publish(write) | Step::HandOff(write) => Ok(cluster::publish(write, ctx).await),
         Step::Preflight(targets) => Ok(looks::preflight(ctx, targets).await),
         Step::Probe { tokens, elsewhere, explain } => {
             Ok(looks::probe(subject, ctx, tokens, elsewhere, *explain).await)

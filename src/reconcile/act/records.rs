@@ -1,6 +1,5 @@
-//! I/O: writes and removes one TXT record, in Edge DNS or by DNS updates. Both can be repeated, and leave alone what others
-//! have at the name. Not here: which records (`akacert_core::life`), whether name servers have them (`akacert_outside::dns`), records that
-//! external-dns makes (`akacert_core::published`).
+//! I/O: writes or removes one TXT record, in Edge DNS or by DNS updates. Both can be repeated, and leave other values
+//! at the name in place.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,74 +21,64 @@ use akacert_core::life::answer::{Answer, Fault};
 use akacert_core::published::{By, Record, TTL};
 use akacert_outside::dns::{self, DnsFailure, TsigKey, UpdateError, Updater};
 
-/// The port of name servers.
 const DNS_PORT: u16 = 53;
 
-/// A TXT record could not be written or removed.
+/// Why a TXT record could not be written or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The account cannot be used.
     #[error("the TXT record {name} cannot be written by dns01.edgeDns: {why}")]
     Account {
-        /// The record.
+        /// The record's name.
         name: String,
-        /// What the account says.
+        /// The registry's reason.
         why: String,
     },
-    /// No zone of the account has the name.
     #[error(
         "the account has no zone in Edge DNS for {name}{}: create the zone, or name its account in dns01.edgeDns.accountRef",
         readonly.as_ref().map(|zone| format!(" that can be written to ({zone} is a secondary or an alias zone)")).unwrap_or_default()
     )]
     NoZone {
-        /// The record.
+        /// The record's name.
         name: String,
-        /// The zone that has it and cannot be written to.
+        /// The zone that has the name, but is read-only.
         readonly: Option<String>,
     },
-    /// Edge DNS refused or could not be reached.
+    /// Edge DNS refused the request, or did not answer.
     #[error("the TXT record {name} in Edge DNS: {source}")]
     EdgeDns {
-        /// The record.
+        /// The record's name.
         name: String,
-        /// Why.
         source: akamai_cps::Error,
     },
     /// The Secret with the TSIG key cannot be used.
     #[error("Secret {secret} {why}")]
     Secret {
-        /// Which.
         secret: String,
         /// What is wrong with it, without its content.
         why: String,
     },
-    /// The name server has no address that can be used.
+    /// The name server has no usable address.
     #[error("the name server {server} of dns01.rfc2136 has no address: correct dns01.rfc2136.server")]
-    NoServer {
-        /// Which.
-        server: String,
-    },
+    NoServer { server: String },
     /// The zone cannot be found.
     #[error("{0}")]
     Zone(#[from] DnsFailure),
-    /// The name server refused or could not be reached.
+    /// The name server refused the update, or did not answer.
     #[error("the TXT record {name}: {source}")]
     Update {
-        /// The record.
+        /// The record's name.
         name: String,
-        /// Why.
         source: UpdateError,
     },
 }
 
 impl RecordError {
-    /// When to try again, if the other side says so.
+    /// When to try again, if the server says so.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            RecordError::EdgeDns { source, .. } => source.retry_after(),
-            _ => None,
-        }
+        let RecordError::EdgeDns { source, .. } = self else { return None };
+        source.retry_after()
     }
 }
 
@@ -97,7 +86,7 @@ fn failed(error: &RecordError) -> Fault {
     Fault { retry_after: error.retry_after(), ..fault::other(Reason::DnsUpdateFailed, error.to_string()) }
 }
 
-/// Writes a TXT record; does nothing when it is there.
+/// Writes a TXT record, unless it exists already.
 pub(super) async fn write(record: &Record, certificate: &AkamaiCertificate, ctx: &Context) -> Answer {
     failpoint::reach("before writing a TXT record");
     let answer = add(record, certificate, ctx).await;
@@ -105,7 +94,7 @@ pub(super) async fn write(record: &Record, certificate: &AkamaiCertificate, ctx:
     answer.map_or_else(|error| Answer::Failed(failed(&error)), |()| Answer::Done)
 }
 
-/// Removes a TXT record; does nothing when it is not there.
+/// Removes a TXT record, if it exists.
 pub(super) async fn remove(record: &Record, certificate: &AkamaiCertificate, ctx: &Context) -> Answer {
     failpoint::reach("before removing a TXT record");
     let answer = take_away(record, certificate, ctx).await;
@@ -143,7 +132,7 @@ async fn take_away(
         By::EdgeDns(way) => {
             let client = edge_dns(name, way, certificate, ctx)?;
             let zone = match zone(&client, name).await {
-                // What was in a zone that is gone is gone.
+                // A zone that is gone has no records.
                 Err(RecordError::NoZone { .. }) => return Ok(()),
                 zone => zone?,
             };
@@ -159,7 +148,7 @@ async fn take_away(
     }
 }
 
-/// A client for the account that has the zones, as far as the certificate may use it for the name.
+/// A client for the account that has the zones, if the certificate may use it for the name.
 fn edge_dns(
     name: &str,
     way: &EdgeDns,
@@ -169,7 +158,7 @@ fn edge_dns(
     let reference = way.account_ref.as_ref().unwrap_or(&certificate.spec.account_ref);
     let key = AccountKey::referred_to(reference, certificate);
     let base = name.strip_prefix("_acme-challenge.").unwrap_or(name);
-    // The record of a wildcard lies at its base name.
+    // The record of a wildcard is at its base name.
     let wildcard = format!("*.{base}");
     let ours = certificate.spec.names();
     let mut names: Vec<&str> =
@@ -194,7 +183,7 @@ fn edge_dns(
     }
 }
 
-/// The zone that a record belongs into: the longest, since a child zone may be delegated.
+/// The zone for a record: the longest that matches, because a child zone may be delegated.
 async fn zone(client: &Client, name: &str) -> Result<String, RecordError> {
     let zones =
         client.zones().await.map_err(|source| RecordError::EdgeDns { name: name.to_owned(), source })?;
@@ -204,7 +193,7 @@ async fn zone(client: &Client, name: &str) -> Result<String, RecordError> {
     })
 }
 
-/// An updater of the zone that a record belongs into, with the certificate's own key.
+/// An updater for the record's zone, with the certificate's own key.
 async fn updater(
     name: &str,
     way: &Rfc2136,
@@ -246,8 +235,8 @@ async fn secret(
     })
 }
 
-/// Where updates are sent. That an operator flag allows the server was looked at before; it is the operator's owner who
-/// chooses it, so that any address is taken.
+/// The address for updates. The decision has checked that an operator flag allows the server. The owner of the
+/// operator chose it, so any address will do.
 async fn server(server: &str, ctx: &Context) -> Result<SocketAddr, RecordError> {
     if let Ok(address) = server.parse() {
         return Ok(address);

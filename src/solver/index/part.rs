@@ -1,7 +1,9 @@
-//! What one ConfigMap says about one host, in as little memory as possible: a fleet has tokens by the hundred thousand.
+//! What one ConfigMap says about one host, in as little memory as possible: a fleet has hundreds of thousands of
+//! tokens.
 //!
-//! A token's body is its path's last segment, a dot and the thumbprint of the ACME account (RFC 8555, section 8.1). So the
-//! body is not kept. It is put together again from the path and the thumbprint, which the tokens of a ConfigMap share.
+//! The body of a token is the last segment of its path, a dot, and the thumbprint of the ACME account key (RFC 8555,
+//! section 8.1). So the index does not keep bodies. It builds them from the path and the thumbprint, which the tokens
+//! of a ConfigMap share.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -20,7 +22,7 @@ pub(super) struct Part {
     redirect: Option<Arc<str>>,
 }
 
-/// A path, split where the part that all challenges share ends.
+/// A path, without the prefix that all challenges share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Path<'a> {
     is_challenge: bool,
@@ -36,7 +38,7 @@ struct Answer {
 
 #[derive(Debug, PartialEq)]
 enum Body {
-    /// The path's rest, a dot and this.
+    /// The rest of the path, a dot, and this thumbprint.
     KeyAuthorization {
         thumbprint: Arc<str>,
     },
@@ -102,7 +104,7 @@ impl Part {
     }
 }
 
-/// Strings that are kept once.
+/// Interns strings.
 #[derive(Default)]
 struct Shared(HashSet<Arc<str>>);
 
@@ -117,10 +119,10 @@ impl Shared {
     }
 }
 
-/// What one host answers: bodies by path, and where everything else is redirected to.
+/// The answers of one host: bodies by path, and the host that other challenges redirect to.
 type Said = (BTreeMap<String, String>, Option<Arc<str>>);
 
-/// What a ConfigMap says, by host. If it says two things about one URL or host, the one that sorts last counts.
+/// Splits a ConfigMap by host. If it has two values for one URL or host, the one that sorts last counts.
 pub(super) fn parts(source: &Arc<str>, content: Content) -> Vec<(String, Part)> {
     let mut shared = Shared::default();
     let mut hosts: BTreeMap<String, Said> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What the index answers after events of the watch, whatever their order.
+//! What the index answers after events of the watch, in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,10 +19,8 @@ fn of<const N: usize>(config_maps: [ConfigMap; N]) -> Challenges {
 }
 
 fn body(challenges: &Challenges, host: &str, path: &str) -> Option<String> {
-    match challenges.find(host, path) {
-        Found::Answer(body) => Some(String::from_utf8(body.to_vec()).unwrap()),
-        _ => None,
-    }
+    let Found::Answer(body) = challenges.find(host, path) else { return None };
+    Some(String::from_utf8(body.to_vec()).unwrap())
 }
 
 #[test]
@@ -141,14 +139,14 @@ struct Held {
     spoilt: bool,
 }
 
-/// By the number in the name of the ConfigMap.
+/// By the number in the ConfigMap's name.
 type Cluster = BTreeMap<u8, Held>;
 
 fn cluster() -> impl Strategy<Value = Cluster> {
     btree_map(source(), held(), 0..5)
 }
 
-/// Each ConfigMap holds what it holds in either; nothing is spoilt.
+/// Merges two clusters. Each ConfigMap holds its content from both, and nothing is malformed.
 fn together(one: &Cluster, other: &Cluster) -> Cluster {
     let mut both = Cluster::new();
     for (source, held) in one.iter().chain(other) {
@@ -163,7 +161,7 @@ fn together(one: &Cluster, other: &Cluster) -> Cluster {
 enum Change {
     Apply(u8, Held),
     Delete(u8),
-    /// The cluster is another one when the watch resumes. The first listing breaks off after some ConfigMaps.
+    /// The cluster changes before the watch resumes. The first listing breaks off after some ConfigMaps.
     Relist {
         cluster: Cluster,
         order: Vec<u8>,
@@ -217,7 +215,7 @@ fn list(challenges: &Challenges, cluster: &Cluster, order: &[u8]) {
     }
 }
 
-/// Does the change in the cluster, and tells the index.
+/// Makes the change in the cluster, and sends its events to the index.
 fn happen(change: Change, cluster: &mut Cluster, challenges: &Challenges) {
     match change {
         Change::Apply(source, held) => {
@@ -239,13 +237,13 @@ fn happen(change: Change, cluster: &mut Cluster, challenges: &Challenges) {
     }
 }
 
-/// What the rules say is found: of the first ConfigMap with a body for the URL, the body that sorts last.
+/// What the rules prescribe: the first ConfigMap with a body for the URL, and of its bodies the one that sorts last.
 fn expected(cluster: &Cluster, host: &str, path: &str) -> Found {
     let is_host = |other: &str| other.to_lowercase().trim_end_matches('.') == host;
     let sound = || cluster.values().filter(|held| !held.spoilt);
     let bodies = |held: &Held| {
         let tokens = held.tokens.iter().filter(|token| is_host(token.0) && token.1 == path);
-        // Among equal hosts a list is ordered by the host as it is written.
+        // Tokens of equal hosts are ordered by the spelling of the host.
         tokens.max_by_key(|token| (token.0, token.2)).map(|token| token.2)
     };
     let target = |held: &Held| {
@@ -261,7 +259,7 @@ fn expected(cluster: &Cluster, host: &str, path: &str) -> Found {
     }
 }
 
-/// Everything in an index, but for the numbers of its listings.
+/// The whole content of an index, except the numbers of its listings.
 fn shown(challenges: &Challenges) -> String {
     let index = challenges.0.read().unwrap();
     let hosts: BTreeMap<_, _> = index.hosts.iter().collect();

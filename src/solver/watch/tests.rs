@@ -1,4 +1,4 @@
-//! The list and the watch of ConfigMaps, against a mocked API server.
+//! The list and the watch of ConfigMaps, against a mock API server.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Following {
         Self { server, challenges, readiness, task }
     }
 
-    /// Waits for the next request, and answers it. Until then the solver has taken in all that was answered before.
+    /// Waits for the next request, and answers it. By then the solver has applied all earlier answers.
     async fn answer(&mut self, answer: impl FnOnce(&Self, &str) -> String) {
         let next = tokio::time::timeout(DEADLINE, self.server.next_request());
         let (request, send) = next.await.expect("a request").unwrap();

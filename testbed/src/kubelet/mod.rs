@@ -1,9 +1,10 @@
-//! A stand-in for kubelet. It binds every pod to its one Node. Each pod's container is a process with the arguments, the
-//! environment, the ServiceAccount token, the volumes, the address and the probes of the pod. Each image stands for a program
-//! of this workspace, unless AKACERT_IMAGE_ROOT names an unpacked image (`make image`): then all pods run in that.
+//! A stand-in for the kubelet. It binds every pod to its one Node. A pod's container is a process with the arguments,
+//! the environment, the ServiceAccount token, the volumes, the address and the probes of the pod. Each image stands
+//! for a program of this workspace. If AKACERT_IMAGE_ROOT names an unpacked image (`make image`), all pods run in
+//! that one.
 //!
-//! `pod` runs one pod. Not here: what akacert's manifests do not use, such as init containers, several containers,
-//! resource limits and users.
+//! `pod` runs one pod. The stand-in lacks what akacert's manifests do not use, such as init containers, several
+//! containers, resource limits and users.
 
 mod pod;
 mod probe;
@@ -27,7 +28,7 @@ use crate::network::HOST;
 
 const NODE: &str = "testbed";
 
-/// The running stand-in. When it is dropped, it ends with the processes of all pods.
+/// The running stand-in. Dropping it ends it, with the processes of all pods.
 pub struct Kubelet {
     task: JoinHandle<()>,
 }
@@ -35,16 +36,16 @@ pub struct Kubelet {
 /// The settings that all pods share.
 pub(crate) struct Setup {
     pub client: Client,
-    /// Where pods keep their files and logs.
+    /// The directory for the files and logs of pods.
     pub work: PathBuf,
-    /// The API server's authority, PEM.
+    /// The certificate of the API server's authority, as PEM.
     pub ca: String,
-    /// Image repository, without tag, to program.
+    /// Maps an image's repository, without tag, to a program.
     pub images: HashMap<String, PathBuf>,
 }
 
 impl Kubelet {
-    /// Registers the node and starts to run its pods.
+    /// Registers the node and starts running its pods.
     ///
     /// # Errors
     /// The node cannot be registered.
@@ -83,7 +84,7 @@ async fn register(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Follows all pods. Each has a task of its own, which hears of every change of its pod.
+/// Watches all pods. Each has its own task, which gets every change of its pod.
 async fn run(setup: Arc<Setup>) {
     let pods: Api<Pod> = Api::all(setup.client.clone());
     let mut events = watcher(pods, watcher::Config::default()).default_backoff().touched_objects().boxed();

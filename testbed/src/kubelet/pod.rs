@@ -1,4 +1,4 @@
-//! One pod. It runs the process in a network and a mount namespace of its own, restarts it when it ends, and reports its
+//! Runs one pod: runs the process in its own network and mount namespace, restarts it when it ends, and reports its
 //! status.
 
 use std::ffi::OsString;
@@ -22,7 +22,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{Setup, bind, probe::Prober, volumes};
 use crate::network::{self, HOST};
 
-/// Waits for the network, puts the volumes in place, and becomes the program, inside an unpacked image if there is one.
+/// Waits for the network, mounts the volumes, and becomes the program, inside an unpacked image if there is one.
 const LAUNCH: &str = "read -r _; root=$1; shift
 mkdir -p \"$root/run\" && mount -t tmpfs tmpfs \"$root/run\" || exit 1
 while [ \"$1\" != -- ]; do mkdir -p \"$root$1\" && mount --bind \"$2\" \"$root$1\" || exit 1; shift 2; done
@@ -32,9 +32,9 @@ mkdir -p \"$root/var\" && ln -sfn /run \"$root/var/run\"
 touch \"$root/etc/resolv.conf\" && mount --bind /etc/resolv.conf \"$root/etc/resolv.conf\" || exit 1
 exec chroot \"$root\" \"$@\"";
 
-/// Between the end of a process and its restart.
+/// The time between the end of a process and its restart.
 const RESTART: Duration = Duration::from_millis(200);
-/// Between two looks at the probes.
+/// The interval between two checks of the probes.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs a pod until it is deleted.
@@ -138,7 +138,7 @@ async fn start(setup: &Setup, pod: &Pod, container: &Container, address: &str) -
     Ok(process)
 }
 
-/// Waits until a process is in a network namespace of its own.
+/// Waits until a process is in its own network namespace.
 async fn separated(pid: u32) -> Result<()> {
     let own = tokio::fs::read_link("/proc/self/ns/net").await?;
     tokio::time::timeout(Duration::from_secs(10), async {
@@ -172,7 +172,7 @@ fn value(pod: &Pod, variable: &k8s_openapi::api::core::v1::EnvVar, address: &str
     }
 }
 
-/// SIGTERM, the pod's grace period, SIGKILL.
+/// Sends SIGTERM, waits for the pod's grace period, and sends SIGKILL.
 async fn stop(process: &mut Child, pod: &Pod) -> Result<()> {
     let grace = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds).unwrap_or(30);
     if let Some(pid) = process.id() {
@@ -233,7 +233,7 @@ impl Status<'_> {
             .patch_status(&self.pod.name_any(), &PatchParams::default(), &Patch::Merge(status))
             .await
         {
-            // Deleted meanwhile; its task hears of it.
+            // The pod was deleted meanwhile, and its task gets the event.
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
             Err(error) => Err(error.into()),
             Ok(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! Liveness and readiness probes, as the pod template asks for them. HTTP only.
+//! Liveness and readiness probes of the pod template. HTTP only.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl Prober {
     pub async fn readiness_change(&mut self) -> Option<bool> {
         let ready = match self.readiness.as_mut() {
             None => true,
-            // Until the first success a look costs nothing and saves a newcomer the period.
+            // Until the first success, a check costs nothing, and spares a new pod the period.
             Some(check) if self.ready && Instant::now() < check.due => true,
             Some(check) => {
                 check.due = Instant::now() + check.period;

@@ -1,5 +1,5 @@
-//! What a pod finds in its file system: the ServiceAccount's token, ConfigMaps and Secrets. They are below `/run`, the only
-//! directory that an unprivileged mount namespace can lay out anew.
+//! The files that a pod finds: the ServiceAccount's token, ConfigMaps and Secrets. They are below `/run`, the only
+//! directory that an unprivileged mount namespace can set up anew.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::Setup;
 
 const SERVICE_ACCOUNT: &str = "/run/secrets/kubernetes.io/serviceaccount";
 
-/// Writes the files of a pod. Answers for each mount its path in the pod and the directory that belongs there.
+/// Writes the files of a pod. Returns the path in the pod and the source directory for each mount.
 pub(super) async fn prepare(
     setup: &Setup,
     pod: &Pod,

@@ -1,5 +1,5 @@
-//! PURE: what CPS reports as deployed, read from its PEM and verified: it chains, to an authority that we trust, covers
-//! every name, and is valid now. Not here: fetching it, or where the trusted roots come from (`crate::operator`).
+//! PURE: parses and verifies the PEM that CPS reports as deployed. The certificate has to chain to a trusted root,
+//! cover every name, and be valid now.
 
 #[cfg(test)]
 mod tests;
@@ -19,19 +19,19 @@ use akacert_api::status::DeploymentStatus;
 
 pub use trust::{Roots, RootsError};
 
-/// By how much the operator's clock may be behind the authority's.
+/// How far the operator's clock may be behind the authority's.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
-/// Why a deployed certificate cannot be relied on.
+/// Why the operator does not accept a deployed certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    /// There is no certificate in it.
+    /// The deployment contains no certificate.
     #[error("CPS reports a deployment without a certificate")]
     Empty,
-    /// It cannot be read.
+    /// A certificate cannot be parsed.
     #[error("the deployed certificate cannot be read: {0}")]
     Unreadable(&'static str),
-    /// It comes without the certificate that signed it.
+    /// The certificate that signed it is missing.
     #[error("the deployed certificate does not chain: CPS gives no certificate of its issuer `{0}`")]
     IssuerMissing(String),
     /// A certificate of the chain is not signed by its issuer.
@@ -42,21 +42,21 @@ pub enum Invalid {
         "the deployed certificate is not from a trusted authority: no root of the bundle is, or has signed, `{0}`"
     )]
     Untrusted(String),
-    /// Names are not covered.
+    /// It does not cover these names.
     #[error("the deployed certificate does not cover {}", .0.join(", "))]
     NamesMissing(Vec<String>),
-    /// It has expired.
+    /// It expired at this time.
     #[error("the deployed certificate expired at {0:.0}")]
     Expired(Timestamp),
-    /// It is not valid yet.
+    /// It is valid only from this time on.
     #[error("the deployed certificate is not valid before {0:.0}")]
     NotYetValid(Timestamp),
 }
 
-/// What a deployment holds.
+/// Describes what is deployed.
 ///
 /// # Errors
-/// There is no certificate in it, or it cannot be read.
+/// The deployment has no certificate, or one that cannot be parsed.
 pub fn describe(deployment: &Deployment) -> Result<DeploymentStatus, Invalid> {
     let primary = deployment.primary_certificate.as_ref().ok_or(Invalid::Empty)?;
     let pem = leaf(primary)?;
@@ -73,7 +73,7 @@ pub fn describe(deployment: &Deployment) -> Result<DeploymentStatus, Invalid> {
     })
 }
 
-/// What a deployment holds, if it can be relied on for these names now.
+/// Describes what is deployed, if it is valid for these names now.
 ///
 /// # Errors
 /// [`Invalid`], with the first reason found.
@@ -99,8 +99,8 @@ pub fn verify(
     Ok(status)
 }
 
-/// From the certificate on, each is signed by the next, as far as CPS gives them, and one by a trusted root. There has to
-/// be one at least.
+/// Follows the chain from the certificate. The next certificate of the chain has to sign each one, as far as CPS gives
+/// them, and a trusted root has to sign one of them. There has to be at least one issuer.
 fn chains(primary: &DeployedCertificate, roots: &Roots) -> Result<(), Invalid> {
     let leaf = leaf(primary)?;
     let chain = Pem::iter_from_buffer(primary.trust_chain.as_deref().unwrap_or_default().as_bytes())
@@ -108,7 +108,7 @@ fn chains(primary: &DeployedCertificate, roots: &Roots) -> Result<(), Invalid> {
         .map_err(|_| Invalid::Unreadable("the trust chain is not PEM"))?;
     let certificate = parsed(&leaf)?;
     let issuers = chain.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
-    // CPS does not promise an order, nor that the certificate itself is not among them.
+    // CPS promises no order, and may include the certificate itself.
     let mut left: Vec<_> = issuers.iter().filter(|issuer| **issuer != certificate).collect();
     let mut path = vec![&certificate];
     while let Some(current) = path.last() {
@@ -125,7 +125,7 @@ fn chains(primary: &DeployedCertificate, roots: &Roots) -> Result<(), Invalid> {
     if path.len() == 1 {
         return Err(Invalid::IssuerMissing(certificate.issuer().to_string()));
     }
-    // An authority can be there twice, once signed by itself and once by an older one.
+    // An authority can appear twice: signed by itself, and by an older authority.
     let known = |issuer: &X509Certificate<'_>| {
         path.iter().any(|known| known.public_key().raw == issuer.public_key().raw)
     };
@@ -158,7 +158,7 @@ fn parsed(pem: &Pem) -> Result<X509Certificate<'_>, Invalid> {
         .map_err(|_| Invalid::Unreadable("it is not X.509"))
 }
 
-/// As `openssl x509 -serial` shows it, in lower case: DER puts a zero before a first bit of one.
+/// In lower case, as `openssl x509 -serial` shows it. DER adds a zero byte if the first bit is one.
 fn serial_number(certificate: &X509Certificate<'_>) -> String {
     let bytes = certificate.raw_serial();
     HEXLOWER.encode(bytes.strip_prefix(&[0]).filter(|rest| !rest.is_empty()).unwrap_or(bytes))
@@ -169,9 +169,9 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let mut names: Vec<String> = extension
         .iter()
         .flat_map(|extension| &extension.value.general_names)
-        .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
-            _ => None,
+        .filter_map(|name| {
+            let GeneralName::DNSName(name) = name else { return None };
+            Some(name.to_ascii_lowercase())
         })
         .collect();
     names.sort();
@@ -179,14 +179,14 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     names
 }
 
-/// The names that none of those in a certificate covers.
+/// The wanted names that no covering name covers.
 #[must_use]
 pub fn not_covered(covering: &[String], wanted: &[&str]) -> Vec<String> {
     let covered = |name: &str| covering.iter().any(|covering| covers(covering, name));
     wanted.iter().filter(|name| !covered(name)).map(|name| (*name).to_owned()).collect()
 }
 
-/// RFC 6125: a wildcard stands for exactly one label.
+/// Whether a name in a certificate covers another. A wildcard matches exactly one label (RFC 6125).
 fn covers(covering: &str, name: &str) -> bool {
     match covering.strip_prefix("*.") {
         Some(base) => name

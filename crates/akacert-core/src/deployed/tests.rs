@@ -1,4 +1,4 @@
-//! What is relied on as deployed, as a specification. The certificates are made here.
+//! Which deployed certificates the operator accepts, as a specification. The tests make the certificates.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ fn now() -> Timestamp {
     "2026-11-23T12:00:00Z".parse().unwrap()
 }
 
-/// The only root that is trusted.
+/// The only trusted root.
 static ROOT: LazyLock<Authority> = LazyLock::new(|| Authority::root("Root"));
 
 fn verify(deployed: &Deployment, wanted: &[&str], now: Timestamp) -> Result<DeploymentStatus, Invalid> {
@@ -46,7 +46,7 @@ impl Authority {
         Self { params, key, certificate }
     }
 
-    /// The same name and key, signed by somebody else.
+    /// A certificate for the same name and key, signed by `parent`.
     fn cross_signed(&self, parent: &Self) -> Certificate {
         self.params.signed_by(&self.key, &parent.issuer()).unwrap()
     }
@@ -71,7 +71,7 @@ fn authority_params(name: &str) -> CertificateParams {
     params
 }
 
-/// Valid in October, November and December of 2026.
+/// Parameters that are valid in October, November and December of 2026.
 fn leaf_params(names: &[&str]) -> CertificateParams {
     let mut params =
         CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
@@ -143,7 +143,7 @@ fn an_authority_may_be_there_twice_signed_by_itself_and_by_an_older_one() {
 #[test]
 fn a_certificate_whose_issuer_signed_something_else_does_not_chain() {
     let (root, intermediate, _) = issued();
-    // Of the same name, with another key.
+    // This one has the same name and another key.
     let impostor = Authority::root("Intermediate");
     let mut params = leaf_params(&NAMES);
     params.serial_number = Some(SerialNumber::from_slice(&[0x04, 0xAB]));
@@ -237,7 +237,7 @@ fn names_that_are_not_covered_are_named() {
         (&["WWW.Example.com"], &["www.example.com"], Ok(())),
         (&["www.example.com"], &["www.example.com", "api.example.com"], missing(&["api.example.com"])),
         (&[], &["www.example.com"], missing(&["www.example.com"])),
-        // A wildcard stands for exactly one label.
+        // A wildcard matches exactly one label.
         (&["*.example.com"], &["www.example.com"], Ok(())),
         (&["*.example.com"], &["example.com"], missing(&["example.com"])),
         (&["*.example.com"], &["a.b.example.com"], missing(&["a.b.example.com"])),
@@ -310,7 +310,7 @@ fn a_serial_number_is_shown_as_openssl_shows_it() {
         describe(&deployment(&root.issue(&params).pem(), &[])).unwrap().serial_number
     };
     assert_eq!(shown(&[0x04, 0xAB]), "04ab");
-    // DER writes this one with a zero before it.
+    // DER writes a zero byte before this one.
     assert_eq!(shown(&[0xFA, 0x01]), "fa01");
     assert_eq!(shown(&[0x00]), "00");
 }

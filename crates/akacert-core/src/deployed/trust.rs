@@ -1,4 +1,4 @@
-//! PURE: the roots that a deployed certificate has to lead to. Not here: the chain itself.
+//! PURE: the trusted roots of deployed certificates.
 
 use std::collections::HashMap;
 
@@ -6,28 +6,28 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer;
 
-/// Why there are no roots.
+/// Why a bundle gives no roots.
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
-    /// Something in the bundle is no certificate.
+    /// The bundle contains something that is not a certificate.
     #[error("the bundle of trusted roots cannot be read: {0}")]
     Unreadable(&'static str),
-    /// It is empty.
+    /// The bundle is empty.
     #[error("there is no certificate in the bundle of trusted roots")]
     Empty,
 }
 
-/// Certificates of trusted authorities, by their subject.
+/// The certificates of trusted authorities, by subject.
 #[derive(Debug, Default)]
 pub struct Roots {
     by_subject: HashMap<Vec<u8>, Vec<Vec<u8>>>,
 }
 
 impl Roots {
-    /// The roots of a bundle, PEM.
+    /// The roots in a PEM bundle.
     ///
     /// # Errors
-    /// It cannot be read, or is empty.
+    /// The bundle cannot be parsed, or is empty.
     pub fn from_pem(bundle: &[u8]) -> Result<Self, RootsError> {
         let certificates = Pem::iter_from_buffer(bundle)
             .map(|pem| pem.map(|pem| pem.contents).map_err(|_| RootsError::Unreadable("it is not PEM")))
@@ -35,10 +35,10 @@ impl Roots {
         Self::from_der(certificates)
     }
 
-    /// The roots, DER.
+    /// The roots in DER.
     ///
     /// # Errors
-    /// One cannot be read, or there is none.
+    /// One cannot be parsed, or there is none.
     pub fn from_der(certificates: impl IntoIterator<Item = Vec<u8>>) -> Result<Self, RootsError> {
         let mut by_subject: HashMap<_, Vec<_>> = HashMap::new();
         for der in certificates {
@@ -50,7 +50,7 @@ impl Roots {
         if by_subject.is_empty() { Err(RootsError::Empty) } else { Ok(Self { by_subject }) }
     }
 
-    /// Whether a certificate is one of the roots, or signed by one.
+    /// Whether a certificate is one of the roots, or is signed by one.
     pub(super) fn vouch_for(&self, certificate: &X509Certificate<'_>) -> bool {
         let is_root = self
             .named(certificate.subject().as_raw())

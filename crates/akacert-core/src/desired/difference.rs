@@ -1,5 +1,5 @@
-//! PURE: what the user has set and CPS has otherwise, in words, and what it entails. What the user has not set is never
-//! compared. Not here: what follows from a difference (`crate::life`).
+//! PURE: describes how `spec` and CPS differ, and what an update entails. It never compares fields that the user has not
+//! set.
 
 use akamai_cps_types as cps;
 
@@ -8,16 +8,16 @@ use super::fields::FIELDS;
 use akacert_api::certificate::CertificateSpec;
 use akacert_api::status::Risk;
 
-/// A field that the user has set and CPS has otherwise.
+/// A field that the user has set to something other than what CPS has.
 #[derive(Clone)]
 pub struct Difference {
-    /// Its row.
+    /// The field's row in the table.
     pub field: &'static Field,
-    /// What differs, such as `dnsNames: + api.example.com`.
+    /// A description, such as `dnsNames: + api.example.com`.
     pub text: String,
 }
 
-/// All that the user has set and CPS has otherwise: first what CPS cannot change.
+/// All such fields. Those that CPS cannot change come first.
 #[must_use]
 pub fn differences(
     spec: &CertificateSpec,
@@ -33,7 +33,7 @@ pub fn differences(
     differences
 }
 
-/// What CPS does when it is given all that differs: what the worst of the fields entails. Nothing where nothing differs.
+/// What CPS does with an update of all these fields. The field with the worst effect decides. `None` if nothing differs.
 #[must_use]
 pub fn risk(differences: &[Difference]) -> Option<Risk> {
     differences.iter().map(|difference| difference.field.change.risk()).max()

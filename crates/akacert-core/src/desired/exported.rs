@@ -1,12 +1,12 @@
-//! PURE: what CPS has, as the user would write it into `spec`.
-//! Not here: the manifest around it (`crate::export`).
+//! PURE: writes what CPS has as a user would write it in `spec`. `akacert export` adds the manifest around it.
 
 use serde_json::{Map, Value};
 
 use super::field::{Found, Shown};
 use super::fields::FIELDS;
 
-/// The part of `spec` that says what CPS has, as far as it may be read in Git and the API has words for it.
+/// The part of `spec` that describes the enrollment: everything that may be shown in Git and that the API can
+/// express.
 #[must_use]
 pub fn exported(found: &Found<'_>) -> Value {
     let mut spec = Value::Object(Map::new());

@@ -1,5 +1,4 @@
-//! PURE: one field that `spec` and CPS share: how it is compared, told, put into a body and exported.
-//! Not here: which fields there are (`super::fields`).
+//! PURE: one field that `spec` and CPS share: how to compare it, describe it, put it into a body, and export it.
 
 use std::collections::BTreeSet;
 
@@ -11,35 +10,35 @@ use akacert_api::status::Risk;
 
 /// One row of the table of fields.
 pub struct Field {
-    /// Where it is in `spec`.
+    /// The path in `spec`.
     pub spec: &'static str,
-    /// Where it is in an enrollment of CPS.
+    /// The path in an enrollment of CPS.
     pub cps: &'static str,
-    /// What a change of it makes CPS do.
+    /// What CPS does when it changes.
     pub change: Change,
-    /// When two values are the same.
+    /// When two values count as equal.
     pub compared: Compared,
-    /// Who else may read its value.
+    /// Who else may see the value.
     pub shown: Shown,
-    /// How it is read and written.
+    /// How to read and write it.
     pub shape: Shape,
 }
 
-/// What a change of a field makes CPS do (CPS, "Update an enrollment").
+/// What CPS does when a field changes (CPS, "Update an enrollment").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// CPS saves it.
     MetadataOnly,
-    /// CPS deploys the same certificate anew.
+    /// CPS deploys the same certificate again.
     Redeploy,
     /// CPS orders another certificate.
     Reissue,
-    /// CPS cannot change it. The words lead to what the enrollment has, such as `is on`.
+    /// CPS cannot change it. In messages, this text (such as `is on`) comes before the enrollment's value.
     Impossible(&'static str),
 }
 
 impl Change {
-    /// The risk that a plan shows.
+    /// The risk that `status.plan` shows.
     #[must_use]
     pub fn risk(self) -> Risk {
         match self {
@@ -51,14 +50,14 @@ impl Change {
     }
 }
 
-/// When two texts are the same. Nothing and the empty text always are.
+/// When two texts count as equal. An absent and an empty text always do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compared {
-    /// Character by character.
+    /// If all characters are the same.
     Exactly,
-    /// Whatever their case: names.
+    /// If they differ only by case, as names may.
     WithoutCase,
-    /// With or without the prefix `ctr_`. A contract that is not recorded is not compared.
+    /// If they differ only by the prefix `ctr_`. A contract that is not recorded counts as equal.
     AsContract,
 }
 
@@ -76,23 +75,23 @@ impl Compared {
     }
 }
 
-/// Who may read a value, apart from those who read `spec` or CPS.
+/// Who may see a value, apart from those who can read `spec` or CPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// Everybody: it is in messages, and `akacert export` writes it into manifests for Git.
+    /// Everybody: messages show it, and `akacert export` writes it into manifests for Git.
     Exported,
-    /// Whoever reads messages.
+    /// Everybody who reads messages.
     Told,
-    /// Nobody: it is about a person or an organization, and messages go further than `spec` does.
+    /// Nobody: it is about a person or an organization, and more people read messages than `spec`.
     Withheld,
 }
 
-/// An enrollment, and what is recorded beside it.
+/// An enrollment, and what the operator has recorded about it.
 #[derive(Clone, Copy)]
 pub struct Found<'a> {
-    /// Its contract, which CPS does not tell.
+    /// The contract, which CPS does not report.
     pub contract: Option<&'a str>,
-    /// As CPS has it.
+    /// The enrollment, as CPS has it.
     pub enrollment: &'a cps::Enrollment,
 }
 
@@ -102,38 +101,38 @@ impl<'a> From<&'a cps::Enrollment> for Found<'a> {
     }
 }
 
-/// How a field is read and written. What the user has not set is `None`.
+/// How to read and write a field. `None` means that the user has not set it.
 pub enum Shape {
     /// True or false.
     Flag {
-        /// What the user has set.
+        /// Reads what the user has set.
         wanted: fn(&CertificateSpec) -> Option<bool>,
-        /// What CPS has.
+        /// Reads what CPS has.
         present: fn(&cps::Enrollment) -> bool,
-        /// Writes it.
+        /// Writes the value into a body.
         put: fn(&mut cps::Enrollment, bool),
     },
-    /// A text, in CPS's words.
+    /// A text, spelt as CPS spells it.
     Text {
-        /// What the user has set.
+        /// Reads what the user has set.
         wanted: fn(&CertificateSpec) -> Option<&str>,
-        /// What CPS has.
+        /// Reads what CPS has.
         present: for<'a> fn(&Found<'a>) -> Option<&'a str>,
-        /// Writes it.
+        /// Writes the value into a body.
         put: fn(&mut cps::Enrollment, &str),
-        /// As the API spells it, where it has a word for it.
+        /// Translates the value into the API's spelling, if the API has one.
         in_api: fn(&str) -> Option<String>,
     },
-    /// A list in which neither order nor repetition counts.
+    /// A list in which neither order nor repetition matters.
     Set {
-        /// What the user has set.
+        /// Reads what the user has set.
         wanted: fn(&CertificateSpec) -> Option<Vec<&str>>,
-        /// What CPS has.
+        /// Reads what CPS has.
         present: fn(&cps::Enrollment) -> Option<&Vec<String>>,
-        /// Writes it.
+        /// Writes the value into a body.
         put: fn(&mut cps::Enrollment, Vec<String>),
     },
-    /// The names of the certificate: a set, told name by name. A common name is always one of them.
+    /// The names of the certificate: a set that always includes the common name. Differences list each name.
     Names,
 }
 
@@ -144,7 +143,7 @@ impl Field {
         self.change.risk() != Risk::Refused
     }
 
-    /// What the user has set and CPS has otherwise, in words.
+    /// Describes how the user's value differs from that of CPS.
     pub(super) fn differences(&self, spec: &CertificateSpec, found: &Found<'_>) -> Vec<String> {
         let told = match &self.shape {
             Shape::Flag { wanted, present, .. } => wanted(spec)
@@ -175,7 +174,7 @@ impl Field {
     }
 
     fn names(&self, spec: &CertificateSpec, csr: &cps::Csr) -> Vec<String> {
-        // Which of them is the common name is told by a field of its own.
+        // Another field covers which of them is the common name.
         let common_names = [spec.common_name.as_str(), csr.cn.as_str()];
         let wanted = self.compared.set(spec.names().into_iter().chain(common_names));
         let present = self.compared.set(csr.sans.iter().flatten().map(String::as_str).chain(common_names));
@@ -186,16 +185,18 @@ impl Field {
     fn told(&self, wanted: &str, present: &str) -> String {
         let shown = |text: &str| if text.is_empty() { "nothing".to_owned() } else { text.to_owned() };
         let (field, wanted, present) = (self.spec, shown(wanted), shown(present));
-        match self.change {
-            Change::Impossible(has) => {
-                format!("{field} is {wanted}, but the enrollment {has} {present}, which CPS cannot change")
-            }
-            _ if self.shown == Shown::Withheld => format!("{field} differs"),
-            _ => format!("{field}: {present} → {wanted}"),
+        if let Change::Impossible(has) = self.change {
+            return format!(
+                "{field} is {wanted}, but the enrollment {has} {present}, which CPS cannot change"
+            );
         }
+        if self.shown == Shown::Withheld {
+            return format!("{field} differs");
+        }
+        format!("{field}: {present} → {wanted}")
     }
 
-    /// Puts what the user has set into a body, and says whether that is anything.
+    /// Writes what the user has set into a body. Returns whether the user has set anything.
     pub(super) fn put(&self, spec: &CertificateSpec, body: &mut cps::Enrollment) -> bool {
         match &self.shape {
             Shape::Flag { wanted, put, .. } => wanted(spec).map(|wanted| put(body, wanted)).is_some(),
@@ -208,7 +209,7 @@ impl Field {
         }
     }
 
-    /// What CPS has, as the user would write it into `spec`; nothing where the API has no word for it.
+    /// What CPS has, as a user would write it in `spec`. `None` if the API cannot express it.
     #[must_use]
     pub fn in_spec(&self, found: &Found<'_>) -> Option<Value> {
         match &self.shape {

@@ -1,5 +1,5 @@
-//! PURE: the table of the fields that `spec` and CPS share, one row each. What is sent, compared, told, exported and
-//! described in the handbook is a loop over it.
+//! PURE: the table of the fields that `spec` and CPS share, one row each. Sending, comparing, describing, exporting
+//! and documenting are loops over this table.
 
 use akamai_cps_types as cps;
 
@@ -11,7 +11,7 @@ use Change::{Impossible, MetadataOnly, Redeploy, Reissue};
 use Compared::{AsContract, Exactly, WithoutCase};
 use Shown::{Exported, Told, Withheld};
 
-/// A text that is set, or may be.
+/// A text, optional or not.
 trait Text {
     fn text(&self) -> Option<&str>;
 }
@@ -28,12 +28,12 @@ impl Text for Option<String> {
     }
 }
 
-/// A text that the API and CPS spell alike.
+/// For a text that the API and CPS spell alike.
 fn alike(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// A field of the network that is true or false.
+/// A network field that is true or false.
 macro_rules! network_flag {
     ($spec:literal $wanted:ident, $cps:literal $present:ident, $change:expr) => {
         Field {
@@ -51,7 +51,7 @@ macro_rules! network_flag {
     };
 }
 
-/// A field of the network for whose values the API has words of its own.
+/// A network field whose values the API spells its own way.
 macro_rules! network_word {
     ($spec:literal $wanted:ident, $cps:literal |$found:ident| $present:expr, $change:expr, $words:ty, $put:expr) => {
         Field {
@@ -73,7 +73,7 @@ macro_rules! network_word {
     };
 }
 
-/// A text of a part of `spec`, and of a part of an enrollment that may be absent.
+/// A text in a part of `spec`, and in a part of an enrollment that may be absent.
 macro_rules! text {
     (
         $spec:literal $wanted_part:ident.$wanted:ident, $cps:literal $present_part:ident.$present:ident,
@@ -95,7 +95,7 @@ macro_rules! text {
     };
 }
 
-/// A part of an enrollment that texts are in.
+/// A part of an enrollment that contains texts.
 trait Part {
     type Is;
     fn part(&self) -> Option<&Self::Is>;
@@ -139,14 +139,14 @@ macro_rules! organization {
     };
 }
 
-/// Contacts are called alike in `spec` and in CPS.
+/// `spec` and CPS use the same names for the fields of contacts.
 macro_rules! contact {
     ($path:literal, $contact:ident.$field:ident) => {
         text!($path $contact.$field, $path $contact.$field, MetadataOnly, Withheld)
     };
 }
 
-/// Every field that `spec` and CPS share, in the order in which differences are told.
+/// Every field that `spec` and CPS share, in the order in which messages list differences.
 pub static FIELDS: &[Field] = &[
     Field {
         spec: "contractId",
@@ -157,7 +157,7 @@ pub static FIELDS: &[Field] = &[
         shape: Shape::Text {
             wanted: |spec| spec.contract_id.as_deref(),
             present: |found| found.contract,
-            // A create names it in its query.
+            // A create passes it in its query.
             put: |_, _| {},
             in_api: alike,
         },
@@ -246,7 +246,7 @@ pub static FIELDS: &[Field] = &[
         shape: Shape::Set {
             wanted: |spec| {
                 let settings = spec.network.as_ref()?.dns_name_settings.as_ref()?;
-                // Cloned names are CPS's affair.
+                // If CPS clones the names, it manages them.
                 let names = settings.dns_names.as_ref().filter(|_| !settings.clone_dns_names)?;
                 Some(names.iter().map(String::as_str).collect())
             },

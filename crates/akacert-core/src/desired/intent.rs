@@ -1,5 +1,4 @@
-//! PURE: recognises an enrollment that a create of ours made, whatever CPS added to it or normalised.
-//! Not here: recording the intent (`crate::life`).
+//! PURE: recognises an enrollment that we created, even if CPS has added or normalised values.
 
 use std::collections::BTreeSet;
 
@@ -8,22 +7,23 @@ use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of a body, hexadecimal. The same body always has the same hash: fields are written in one order.
+/// SHA-256 of a body, hexadecimal. Equal bodies have equal hashes, because the fields are always in the same order.
 #[must_use]
 pub fn body_hash(body: &cps::Enrollment) -> String {
     let json = serde_json::to_value(body).map(|value| value.to_string()).unwrap_or_default();
     HEXLOWER.encode(&Sha256::digest(json.as_bytes()))
 }
 
-/// SHA-256 of the names of a certificate, common name included, hexadecimal: in lower case and in order.
+/// SHA-256 of the certificate's names, including the common name, hexadecimal. The names are sorted and in lower
+/// case.
 #[must_use]
 pub fn names_hash(csr: &cps::Csr) -> String {
     let names: Vec<String> = csr.names().into_iter().collect();
     HEXLOWER.encode(&Sha256::digest(names.join(" ").as_bytes()))
 }
 
-/// Whether an enrollment of CPS is what a create of this body makes: every field that was sent has its value. What
-/// CPS adds or normalises is no difference.
+/// Whether a create with this body makes such an enrollment: every field that was sent has its value. What CPS adds
+/// or normalises does not count.
 #[must_use]
 pub fn matches_intent(found: &cps::Enrollment, sent: &cps::Enrollment) -> bool {
     match (comparable(found), comparable(sent)) {
@@ -32,7 +32,8 @@ pub fn matches_intent(found: &cps::Enrollment, sent: &cps::Enrollment) -> bool {
     }
 }
 
-/// With the common name among the names, names in lower case, sets in order, and without what CPS clones.
+/// Normalises a body: the common name is among the names, names are in lower case, sets are sorted, and fields that
+/// CPS clones are left out.
 pub(super) fn comparable(body: &cps::Enrollment) -> serde_json::Result<Value> {
     let mut body = body.clone();
     body.csr.sans = Some(body.csr.names().into_iter().collect());
@@ -51,7 +52,7 @@ fn ordered(set: Vec<String>) -> Vec<String> {
     set.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Every value of `part` is in `whole`.
+/// Whether every value of `part` is in `whole`.
 fn contains(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
         (Value::Object(whole), Value::Object(part)) => {
@@ -61,16 +62,13 @@ fn contains(whole: &Value, part: &Value) -> bool {
     }
 }
 
-/// CPS gives an absent field back as null, as an empty text or as an empty list.
+/// Whether two values are equal. CPS returns an absent field as null, as an empty text or as an empty list.
 pub(super) fn same(one: &Value, other: &Value) -> bool {
     is_empty(one) && is_empty(other) || one == other
 }
 
 fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
-    }
+    value.is_null()
+        || value.as_str().is_some_and(str::is_empty)
+        || value.as_array().is_some_and(Vec::is_empty)
 }

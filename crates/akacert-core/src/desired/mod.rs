@@ -1,9 +1,8 @@
-//! PURE: from a certificate and its account's defaults to the enrollment that CPS is asked for.
+//! PURE: builds the enrollment to request from CPS, from a certificate and its account's defaults.
 //!
-//! [`fields`] is the table of what `spec` and CPS share; everything else here is a loop over it. [`intent`] recognises the
-//! enrollment again in CPS; [`difference`] tells what the user has set otherwise since, [`update`] puts it into what CPS
-//! has; [`exported`] writes what CPS has as `spec`; [`reference`] is the handbook's page.
-//! Not here: when to create or to compare (`crate::life`).
+//! [`fields`] is the table of what `spec` and CPS share; everything else here is a loop over it. [`intent`]
+//! recognises our enrollment in CPS. [`difference`] describes where it differs from `spec`, and [`update`] writes
+//! `spec` into it. [`mod@exported`] writes an enrollment as `spec`. [`mod@reference`] renders the handbook's page.
 
 pub mod difference;
 pub mod exported;
@@ -28,33 +27,33 @@ pub use intent::{body_hash, matches_intent, names_hash};
 use spelling::Spelled;
 pub use update::{plan_hash, updated};
 
-/// What a create needs and neither the certificate nor its account says.
+/// What a create needs, and neither the certificate nor its account has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("CPS needs {}: set that in the certificate's spec, or in the account's spec.defaults", .fields.join(", "))]
 pub struct Missing {
-    /// The fields, as they are called in `spec`.
+    /// The fields, by their names in `spec`.
     pub fields: Vec<&'static str>,
 }
 
-/// Why there is no contract.
+/// Why no contract can be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContractProblem {
-    /// None is chosen, and the credentials see several, or none.
+    /// Neither chooses one, and the credentials see several or none.
     #[error(
         "no contract is chosen, and the account's credentials see {}: set spec.contractId, or the account's default",
         list(.0)
     )]
     NotChosen(Vec<String>),
-    /// The chosen one is not among those that the credentials see.
+    /// The credentials cannot see the chosen contract.
     #[error(
         "contract {chosen} is none of those that the account's credentials see ({}): correct spec.contractId, or the \
          account's default",
         list(.visible)
     )]
     Unknown {
-        /// The chosen one.
+        /// The chosen contract.
         chosen: String,
-        /// Those to choose from.
+        /// The contracts that the credentials can see.
         visible: Vec<String>,
     },
 }
@@ -63,7 +62,7 @@ fn list(contracts: &[String]) -> String {
     if contracts.is_empty() { "none".into() } else { contracts.join(", ") }
 }
 
-/// The contract of a certificate, without the `ctr_` prefix: its own, else the account's default, else the only one.
+/// The contract of a certificate, without the prefix `ctr_`: its own, else the account's default, else the only one.
 ///
 /// # Errors
 /// [`ContractProblem`], with the contracts to choose from.
@@ -76,7 +75,7 @@ pub fn contract(
     match (chosen, visible) {
         (Some(chosen), _) => {
             let chosen = cps::ContractId::new(chosen).to_string();
-            // Credentials without the contracts grant see none, and may use those that they know of.
+            // Credentials without the contracts grant see none, but can use one that is named.
             if visible.is_empty() || visible.contains(&chosen) {
                 Ok(chosen)
             } else {
@@ -88,11 +87,11 @@ pub fn contract(
     }
 }
 
-/// The body of a create: a domain-validated Let's Encrypt enrollment. The account's defaults fill what the certificate
-/// leaves open; what both leave open is left to CPS.
+/// The body of a create, for a domain-validated enrollment with Let's Encrypt. Where the certificate sets nothing,
+/// the account's defaults apply, and otherwise CPS's.
 ///
 /// # Errors
-/// [`Missing`], with everything that CPS needs and nobody says.
+/// [`Missing`], with everything that CPS needs and nobody has set.
 pub fn enrollment(spec: &CertificateSpec, defaults: &Defaults) -> Result<cps::Enrollment, Missing> {
     let organization = spec.organization.as_ref().or(defaults.organization.as_ref());
     let admin = spec.admin_contact.as_ref().or(defaults.admin_contact.as_ref());
@@ -134,18 +133,18 @@ pub fn enrollment(spec: &CertificateSpec, defaults: &Defaults) -> Result<cps::En
     Ok(body)
 }
 
-/// What the account says of the network, as far as it suits the certificate: the certificate's own fields win one by one.
+/// The account's network defaults that fit the certificate. Each field that the certificate sets wins.
 fn network_defaults(spec: &CertificateSpec, defaults: &Defaults) -> Option<Network> {
     let mut network = defaults.network.clone()?;
     let own = spec.network.clone().unwrap_or_default();
     if own.dns_name_settings.is_some() || own.sni_only == Some(false) {
-        // They hold as a whole; and CPS refuses them on certificates with an address of their own.
+        // These settings apply as a whole, and CPS refuses them on certificates with their own IP address.
         network.dns_name_settings = None;
     }
     Some(network)
 }
 
-/// The subject of a certificate that says nothing of its own.
+/// The subject for a certificate that sets none.
 fn subject(organization: &Organization) -> Csr {
     Csr {
         country: organization.country.clone(),

@@ -1,9 +1,9 @@
-//! PURE: the handbook's page on what a change of a field does, rendered from the table of fields.
+//! PURE: renders the handbook's page on what a change of a field does, from the table of fields.
 
 use super::field::{Change, Compared, Field, Shape};
 use super::fields::FIELDS;
 
-/// The page.
+/// Renders `docs/changes.md`.
 #[must_use]
 pub fn handbook_page() -> String {
     let mut page = String::from(

@@ -1,4 +1,4 @@
-//! PURE: values that the API and CPS spell differently. Not here: values that are the same text in both.
+//! PURE: values that the API and CPS spell differently.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use akacert_api::certificate::{Geography, OcspStapling, SecureNetwork, TlsVersio
 
 /// A value of the API that CPS spells its own way.
 pub trait Spelled: Copy + fmt::Debug + 'static {
-    /// All values.
+    /// Every value of the type.
     const ALL: &'static [Self];
 
-    /// As CPS spells it.
+    /// CPS's spelling.
     fn in_cps(self) -> &'static str;
 
-    /// What CPS says, as the API spells it, where the API has a word for it.
+    /// Translates CPS's spelling into the API's, if the API has the value.
     fn in_api(text: &str) -> Option<String> {
         let known = Self::ALL.iter().find(|value| value.in_cps() == text);
-        // The variants are named as the API spells them.
+        // The names of the variants are the API's spelling.
         known.map(|value| format!("{value:?}"))
     }
 }
@@ -72,7 +72,7 @@ impl Spelled for TlsVersion {
 mod tests {
     use super::*;
 
-    /// Every value is found again from CPS's word, and is spelt in the API as the schema spells it.
+    /// Checks that every value survives the way to CPS's spelling and back, and that the schema spells it the same.
     fn assert_round_trip<T: Spelled + serde::Serialize>() {
         for value in T::ALL {
             let in_schema = serde_json::to_value(value).unwrap();

@@ -1,5 +1,4 @@
-//! PURE: an enrollment as CPS has it, with what the user has set put into it.
-//! Not here: when it is sent (`crate::life`).
+//! PURE: builds the body of an update: the enrollment as CPS has it, with the user's values written into it.
 
 use akamai_cps_types::{self as cps, EnrollmentId};
 use data_encoding::HEXLOWER;
@@ -10,7 +9,8 @@ use super::fields::FIELDS;
 use super::intent::comparable;
 use akacert_api::certificate::CertificateSpec;
 
-/// The body of an update: what was read, unknown fields included, with what the user has set otherwise.
+/// The body of an update: everything that was read, unknown fields included, with the user's values in place of those
+/// that differ.
 #[must_use]
 pub fn updated(spec: &CertificateSpec, found: &cps::Enrollment) -> cps::Enrollment {
     let mut body = found.for_update();
@@ -23,7 +23,7 @@ pub fn updated(spec: &CertificateSpec, found: &cps::Enrollment) -> cps::Enrollme
     body
 }
 
-/// CPS clones the names of the certificate by itself. Those that it cloned from others are old.
+/// CPS clones the certificate's names by itself. Names that it cloned earlier are out of date.
 fn forget_old_clones(body: &mut cps::Enrollment, found: &cps::Enrollment) {
     let cloned = |of: &cps::Enrollment| {
         of.network_configuration.dns_name_settings.as_ref().is_some_and(|settings| settings.clone_dns_names)
@@ -34,7 +34,7 @@ fn forget_old_clones(body: &mut cps::Enrollment, found: &cps::Enrollment) {
     }
 }
 
-/// Stands for an enrollment, its present state and the wanted one: an approval of it fits nothing else.
+/// Hashes an enrollment with its present and its wanted state, so that an approval matches nothing else.
 #[must_use]
 pub fn plan_hash(id: EnrollmentId, what: &str, found: &cps::Enrollment, wanted: &cps::Enrollment) -> String {
     let mut digest = Sha256::new();

@@ -1,5 +1,5 @@
-//! PURE: what is remembered of the answer to a step. Operator and model run this very code, so that what is proven of one
-//! holds for the other. Not here: asking (the shell), what follows (`super`).
+//! PURE: remembers the answer to a step. The operator and the model run this code, so what the model proves holds for
+//! the operator.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,37 +16,35 @@ use super::memory::{
 use super::schedule::Schedule;
 use super::step::Step;
 
-/// What CPS refused as wrong is not sent again before this time: until then somebody may have corrected it.
+/// How long not to repeat a request that CPS refused as invalid. Somebody may have corrected the cause after that.
 const REFUSED: Duration = Duration::from_secs(3600);
 
-/// When a step was asked and answered, and how long a failure holds it back.
+/// When a step began and ended, and how to scale the back-off of a failure.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// When the step was begun: what a read shows is from then or later.
+    /// When the step began. A read shows the state of this time, or a later one.
     pub begun: Timestamp,
-    /// When its answer came: what a write began is from then or earlier.
+    /// When the answer came. The effects of a write began at this time, or earlier.
     pub ended: Timestamp,
-    /// The scale of all intervals.
+    /// The scale of all intervals; 1 for the real CPS.
     pub scale: f64,
 }
 
 impl Memory {
-    /// Remembers what the world answered to a step.
+    /// Updates the memory with the answer to a step.
     pub fn absorb(&mut self, step: &Step, answer: Answer, moment: Moment) {
         self.asked(step);
-        match answer {
-            Answer::Failed(fault) => match self.meaning(step, &fault, moment) {
-                Some(reason) => self.failed(step, reason, fault, moment),
-                None => self.failures.forget(step.name()),
-            },
-            answer => {
-                self.answered(step, answer, moment);
-                self.failures.forget(step.name());
-            }
+        let Answer::Failed(fault) = answer else {
+            self.answered(step, answer, moment);
+            return self.failures.forget(step.name());
+        };
+        match self.meaning(step, &fault, moment) {
+            Some(reason) => self.failed(step, reason, fault, moment),
+            None => self.failures.forget(step.name()),
         }
     }
 
-    /// What a write makes untrue, whatever its answer.
+    /// Drops what a write makes untrue, whatever its answer.
     fn asked(&mut self, step: &Step) {
         if matches!(step, Step::CreateEnrollment { .. }) {
             self.create.list = None;
@@ -55,9 +53,14 @@ impl Memory {
         if matches!(step, Step::UpdateEnrollment(_) | Step::DeleteEnrollment(_)) {
             self.enrollment.reading = None;
         }
+        if let Step::WriteRecord(record) = step {
+            for one in record.each() {
+                self.records.removed.remove(&one);
+            }
+        }
     }
 
-    /// What a failure means. None: it is an answer, and nothing has failed.
+    /// What a failure means. `None`: it is an answer, and nothing has failed.
     fn meaning(&mut self, step: &Step, fault: &Fault, moment: Moment) -> Option<Reason> {
         let unavailable = match fault.kind {
             FaultKind::Other(reason) => reason,
@@ -77,7 +80,7 @@ impl Memory {
                 None
             }
             (Step::CreateEnrollment { .. }, FaultKind::Invalid) => Some(Reason::EnrollmentRefused),
-            // Somebody else's change came first, or the answer was lost: what CPS has now decides.
+            // Somebody else's change came first, or the answer was lost. What CPS has now decides.
             (Step::UpdateEnrollment(_), FaultKind::OutcomeUnknown) => None,
             (Step::UpdateEnrollment(_), FaultKind::Conflict) => Some(Reason::UpdateWaits),
             (Step::UpdateEnrollment(_), FaultKind::Invalid) => Some(Reason::UpdateRefused),
@@ -86,7 +89,7 @@ impl Memory {
                 self.enrollment.removal = Some(moment.ended);
                 None
             }
-            // CPS may have gone on by itself, and then takes no input: the next look at the change tells.
+            // CPS may have moved on by itself, and then takes no input. The next look at the change shows it.
             (
                 Step::Acknowledge { .. }
                 | Step::AcknowledgeWarnings(..)
@@ -101,7 +104,8 @@ impl Memory {
         }
     }
 
-    /// The step is not tried again before its time. Also for what keeps a step from being tried at all.
+    /// Holds the step back until its back-off ends. The shell also calls this if something keeps it from starting the
+    /// step.
     pub fn failed(&mut self, step: &Step, reason: Reason, fault: Fault, moment: Moment) {
         let count = self.failure(step).map_or(0, |before| before.count).saturating_add(1);
         let schedule = Schedule { scale: moment.scale, seed: u64::from(count) };
@@ -166,12 +170,13 @@ impl Memory {
                 self.forecast = Some(Forecast { at, fingerprint: fingerprint.clone(), outlook });
             }
             (Step::WriteRecord(record), Answer::Done) => {
-                self.records.removed.remove(record.as_ref());
                 self.records.written.insert(record.as_ref().clone(), at);
             }
             (Step::RemoveRecord(record), Answer::Done) => {
-                self.records.written.clear();
-                self.records.removed.insert(record.as_ref().clone());
+                for one in record.each() {
+                    self.records.written.remove(&one);
+                    self.records.removed.insert(one);
+                }
             }
             (Step::ForgetEnrollment, Answer::Done) => *self = Self::of_generation(self.generation.number),
             (step, answer) => self.written_to_cps(step, answer, moment),
@@ -207,7 +212,11 @@ impl Memory {
             }
             (Step::Schedule(_, id, schedule), _) => self.scheduled(*id, schedule),
             (Step::DeleteEnrollment(_), _) => self.enrollment.removal = Some(moment.ended),
-            // What is written to the cluster comes back by the watches.
+            // The watches show what was written to the cluster, and whether somebody undoes it.
+            (Step::Publish(write) | Step::HandOff(write), Answer::Done) => {
+                let schedule = Schedule { scale: moment.scale, seed: 0 };
+                self.writes.written(write, moment.ended, schedule);
+            }
             _ => {}
         }
     }
@@ -221,7 +230,8 @@ impl Memory {
         Taken { at: moment.ended, enrollment, change, generation: self.generation.number }
     }
 
-    /// After a write to a change it is looked at again soon. The names were read for that write; the next one reads again.
+    /// Records a write to a change, and looks at the change again soon. The write used up the reading of the
+    /// enrollment, so the next write needs a new one.
     fn told(&mut self, id: ChangeId, at: Timestamp, remember: impl FnOnce(&mut OfChange)) {
         self.enrollment.reading = None;
         if let Some(change) = self.change_mut(id) {
@@ -231,7 +241,7 @@ impl Memory {
         }
     }
 
-    /// The schedule shows as CPS shows it from now on, if CPS took it: the next look at the change tells.
+    /// Assumes that CPS took the schedule. The next look at the change shows whether it did.
     fn scheduled(&mut self, id: ChangeId, schedule: &DeploymentSchedule) {
         self.enrollment.reading = None;
         if let Some(change) = self.change_mut(id).and_then(|of| of.change.as_mut()) {
@@ -261,7 +271,7 @@ impl Memory {
     }
 }
 
-/// What the user reads: what CPS said, after what it means where that is not plain.
+/// The message for the user: CPS's words, after their meaning where that is not plain.
 fn said(step: &Step, reason: Reason, message: String) -> String {
     match (step, reason) {
         (Step::DeleteEnrollment(id), Reason::DeletionRefused) => format!(

@@ -1,5 +1,5 @@
-//! PURE: an enrollment that is there already becomes ours, where the user says so. Nothing is written to CPS here.
-//! Not here: what is changed in it afterwards (`super::updating`).
+//! PURE: adopts an existing enrollment if the user asks for it. Nothing here writes to CPS; `super::updating` does so
+//! later.
 
 use akamai_cps_types::{Enrollment, EnrollmentId, RegistrationAuthority, ValidationType};
 
@@ -10,15 +10,15 @@ use crate::account::Account;
 use akacert_api::policy::AdoptionPolicy;
 use akacert_api::reason::Reason;
 
-/// What becomes of an enrollment that is not recorded as ours.
+/// What to do about the enrollment of a certificate that has none recorded.
 pub enum Claim {
-    /// It is created.
+    /// Create one.
     Create,
-    /// It may be taken up.
+    /// Adopt this one.
     Adopt(EnrollmentId),
 }
 
-/// The enrollment that `spec` names, may be taken up, and then is recorded.
+/// Adopts the enrollment that `spec` names, if that is allowed, and records it.
 pub fn adopted(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId) -> Next {
     match adoptable(s, d, account, id) {
         Ok(()) => Step::RecordEnrollment(id).into(),
@@ -27,7 +27,7 @@ pub fn adopted(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: Enrollmen
 }
 
 fn adoptable(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId) -> Result<(), Next> {
-    // An enrollment that is only looked at need not be the account's to write to.
+    // The account need not be allowed to write to an enrollment that is only observed.
     let found = if s.spec().observes() { enrollment(s, d, id)? } else { writable(s, d, account, id)? };
     if is_domain_validated(found) {
         return Ok(());
@@ -48,10 +48,10 @@ fn is_domain_validated(found: &Enrollment) -> bool {
     found.validation_type == ValidationType::Dv && found.ra == RegistrationAuthority::LetsEncrypt
 }
 
-/// What policy makes of the enrollments that have our common name.
+/// What the policy says about the existing enrollments with our common name.
 ///
 /// # Errors
-/// A message: the policy wants one, and there is none or more than one.
+/// A message: the policy requires one, and there is none or more than one.
 pub fn claim(s: &Snapshot<'_>, same_name: &[Enrollment]) -> Result<Claim, String> {
     let adopts =
         matches!(s.spec().adoption_policy, Some(AdoptionPolicy::AdoptOnly | AdoptionPolicy::AdoptOrCreate));

@@ -1,4 +1,4 @@
-//! What the world answers to a step, as data. Not here: asking it (the shell), what is remembered of it (`super::absorb`).
+//! The answer to a step, as plain data. `super::absorb` decides what to remember of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,67 +9,67 @@ use jiff::Timestamp;
 
 use crate::outside::Outlook;
 
-/// What came of a step.
+/// The answer to a step.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// A write was done.
+    /// The write succeeded.
     Done,
-    /// The enrollments of the contract with our common name, from a list begun at a time.
+    /// The contract's enrollments with our common name.
     Enrollments {
-        /// When the list was begun.
+        /// When the call for the list began.
         begun: Timestamp,
         /// The enrollments.
         found: Vec<Enrollment>,
     },
-    /// Our enrollment; none when CPS does not have it.
+    /// Our enrollment; `None` if CPS does not have it.
     Enrollment {
-        /// When the call, or the list that shows it, was begun.
+        /// When the call began. If a list showed the enrollment, when the call for the list began.
         begun: Timestamp,
         /// The enrollment.
         found: Option<Box<Enrollment>>,
     },
-    /// The change; none when CPS does not know it.
+    /// The change; `None` if CPS does not know it.
     Change(Option<Box<Change>>),
-    /// What CPS asks for.
+    /// The challenges that CPS offers.
     Challenges(Vec<DomainValidation>),
-    /// The warnings that CPS stopped at.
+    /// The warnings at which CPS stopped.
     Warnings(Warnings),
-    /// The hash that stands for what waits on staging.
+    /// The hash of what waits on staging.
     Staged(String),
     /// What is deployed.
     Deployments(Box<Deployments>),
-    /// What is wrong, by name, host or record: nothing when everything was found as it should be.
+    /// The failures by name, host or record. Empty if everything is as it should be.
     Found(BTreeMap<String, String>),
-    /// What each name shows to the world.
+    /// The results of a check from outside, by name.
     Outside(BTreeMap<String, Outlook>),
-    /// CPS has created the enrollment, or taken the update, and works on a change if one came of it.
+    /// CPS has created the enrollment or accepted the update.
     Taken {
         /// The enrollment.
         enrollment: EnrollmentId,
-        /// The change.
+        /// The change that CPS began, if any.
         change: Option<ChangeId>,
     },
-    /// Somebody else wrote the resource first: nothing was done, and what it is now decides.
+    /// Somebody else wrote to the resource first. Nothing was done, and the new version decides.
     Overtaken,
-    /// It failed.
+    /// The step failed.
     Failed(Fault),
 }
 
-/// A step that failed.
+/// Why a step failed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// In which way.
+    /// The kind of failure.
     pub kind: FaultKind,
-    /// For the user: what happened, and what to do.
+    /// The text for the user: what happened, and what to do.
     pub message: String,
-    /// When to try again, where the other side says so.
+    /// When to try again, if the other side says so.
     pub retry_after: Option<Duration>,
 }
 
-/// In which way a step failed.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// A write was sent, and its answer was lost: nobody knows whether it was done.
+    /// A write was sent and its answer was lost. Nobody knows whether it took effect.
     OutcomeUnknown,
     /// CPS has no such thing (404).
     NotFound,
@@ -77,8 +77,8 @@ pub enum FaultKind {
     Conflict,
     /// CPS does not remove an enrollment whose certificate is live (409).
     LiveOnNetwork,
-    /// CPS takes the body for wrong, and will again (400, 422).
+    /// CPS finds the body invalid, and repeating the request would not help (400, 422).
     Invalid,
-    /// Every other failure already has its reason.
+    /// Any other failure. It already has its reason.
     Other(Reason),
 }

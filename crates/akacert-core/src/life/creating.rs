@@ -22,25 +22,30 @@ const OLD_LIST: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// CPS holds our enrollment, and its ID is recorded.
 pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<EnrollmentId, Next> {
-    if let Some(id) =
-        s.recorded_enrollment().or(s.memory.enrollment.taken.as_ref().map(|created| created.enrollment))
-    {
-        if !is_recorded(s) {
-            return Err(Next::Do(Step::RecordEnrollment(id)));
-        }
-        undisputed(s, d, id)?;
-        d.status.enrollment_id = i64::try_from(id.0).ok();
-        // What was adopted has no intent: its contract is found as it was then.
-        let adopted = || desired::contract(s.spec(), &account.defaults, &account.contracts).ok();
-        d.status.contract_id =
-            s.intent().map(|intent| intent.contract_id).or(d.status.contract_id.take()).or_else(adopted);
-        d.done(
-            Progress::EnrollmentCreated,
-            Reason::EnrollmentCreated,
-            format!("CPS has it as enrollment {id}"),
-        );
-        return Ok(id);
+    let taken = s.memory.enrollment.taken.as_ref().map(|created| created.enrollment);
+    match s.recorded_enrollment().or(taken) {
+        Some(id) => held(s, d, account, id),
+        None => Err(to_create(s, d, account).map_or_else(|next| next, Next::Do)),
     }
+}
+
+/// CPS holds it, as far as we know.
+fn held(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId) -> Result<EnrollmentId, Next> {
+    if !is_recorded(s) {
+        return Err(Next::Do(Step::RecordEnrollment(id)));
+    }
+    undisputed(s, d, id)?;
+    d.status.enrollment_id = i64::try_from(id.0).ok();
+    // What was adopted has no intent: its contract is found as it was then.
+    let adopted = || desired::contract(s.spec(), &account.defaults, &account.contracts).ok();
+    d.status.contract_id =
+        s.intent().map(|intent| intent.contract_id).or(d.status.contract_id.take()).or_else(adopted);
+    d.done(Progress::EnrollmentCreated, Reason::EnrollmentCreated, format!("CPS has it as enrollment {id}"));
+    Ok(id)
+}
+
+/// CPS does not hold it: the step that leads to it, or what it waits for.
+fn to_create(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<Step, Next> {
     // What was known of an enrollment that is gone says nothing about the next one.
     (d.status.enrollment_id, d.status.enrollment_generation) = (None, None);
     (d.status.change, d.status.deployments) = (None, None);
@@ -51,46 +56,23 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
         Reason::Creating,
         format!("The enrollment is about to be created under contract {contract}"),
     );
-    let intent = s.intent().filter(|intent| intent.common_name == s.spec().common_name);
     if let Some(id) = s.spec().enrollment_id.and_then(|id| u64::try_from(id).ok()) {
         d.status.contract_id = Some(contract);
         return Err(adopting::adopted(s, d, account, EnrollmentId(id)));
     }
+    let intent = s.intent().filter(|intent| intent.common_name == s.spec().common_name);
     let list = listed(s, intent.as_ref().map_or(&contract, |intent| &intent.contract_id))?;
 
     if let Some(found) =
         intent.as_ref().and_then(|intent| intended(list, intent, &body, intent.body_hash == hash))
     {
-        return Err(Next::Do(Step::RecordEnrollment(found)));
+        return Ok(Step::RecordEnrollment(found));
     }
-    match adopting::claim(s, list) {
-        Ok(Claim::Create) => {}
-        Ok(Claim::Adopt(id)) => {
-            d.status.contract_id = Some(contract);
-            return Err(adopting::adopted(s, d, account, id));
-        }
-        Err(message) => {
-            d.not_done(Progress::EnrollmentCreated, Reason::NotAdoptable, message);
-            return Err(list_again(s, &contract));
-        }
-    }
-    if let Some(foreign) = list.first() {
-        let id = foreign.enrollment_id().map_or("without an ID".into(), |id| id.to_string());
-        d.not_done(
-            Progress::EnrollmentCreated,
-            Reason::CommonNameTaken,
-            format!(
-                "Contract {contract} already has enrollment {id} with the common name {}, and it is not ours: remove it, \
-                 or choose another common name. Nothing was written to it",
-                s.spec().common_name
-            ),
-        );
-        return Err(list_again(s, &contract));
-    }
+    name_is_free(s, d, account, &contract, list)?;
     let recorded =
         intent.as_ref().is_some_and(|intent| intent.body_hash == hash && intent.contract_id == contract);
     if !recorded || !has_finalizer(s) {
-        return Err(Next::Do(Step::RecordIntent(Box::new(Intent {
+        return Ok(Step::RecordIntent(Box::new(Intent {
             contract_id: contract,
             common_name: s.spec().common_name.clone(),
             body_hash: hash,
@@ -98,17 +80,50 @@ pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) ->
             earlier_names: intent.as_ref().map(Intent::names_so_far).unwrap_or_default(),
             time: s.now,
             existing: list.iter().filter_map(Enrollment::enrollment_id).collect(),
-        }))));
+        })));
     }
     certain(s, d, &contract)?;
     if is_outdated(s) {
-        return Err(Next::Do(Step::ListEnrollments {
+        return Ok(Step::ListEnrollments {
             contract,
             common_name: s.spec().common_name.clone(),
             after: s.now,
-        }));
+        });
     }
-    Err(Next::Do(Step::CreateEnrollment { contract, body: Box::new(body) }))
+    Ok(Step::CreateEnrollment { contract, body: Box::new(body) })
+}
+
+/// Nothing in the contract has our common name; or what has it is adopted.
+fn name_is_free(
+    s: &Snapshot<'_>,
+    d: &mut Draft,
+    account: &Account,
+    contract: &str,
+    list: &[Enrollment],
+) -> Result<(), Next> {
+    match adopting::claim(s, list) {
+        Ok(Claim::Create) => {}
+        Ok(Claim::Adopt(id)) => {
+            d.status.contract_id = Some(contract.to_owned());
+            return Err(adopting::adopted(s, d, account, id));
+        }
+        Err(message) => {
+            d.not_done(Progress::EnrollmentCreated, Reason::NotAdoptable, message);
+            return Err(list_again(s, contract));
+        }
+    }
+    let Some(foreign) = list.first() else { return Ok(()) };
+    let id = foreign.enrollment_id().map_or("without an ID".into(), |id| id.to_string());
+    d.not_done(
+        Progress::EnrollmentCreated,
+        Reason::CommonNameTaken,
+        format!(
+            "Contract {contract} already has enrollment {id} with the common name {}, and it is not ours: remove it, \
+             or choose another common name. Nothing was written to it",
+            s.spec().common_name
+        ),
+    );
+    Err(list_again(s, contract))
 }
 
 /// Contract and body of the create, from the certificate and the account's defaults as they are now.

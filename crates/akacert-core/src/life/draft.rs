@@ -1,5 +1,5 @@
-//! PURE: the status that a decision leads to. Steps are reported in their order; kstatus's three conditions follow
-//! from them. Not here: what is decided.
+//! PURE: builds the status that belongs to a decision. It has the steps in order; the three conditions of kstatus
+//! follow from them.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -13,15 +13,15 @@ use akacert_api::status::{CertificateStatus, condition};
 /// The steps, in the order of a certificate's life. Each is a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Progress {
-    /// The account can be used.
+    /// The certificate can use its account.
     AccountReady,
-    /// CPS holds our enrollment.
+    /// CPS has our enrollment.
     EnrollmentCreated,
-    /// Tokens are published.
+    /// The tokens and records are published.
     ChallengesPublished,
-    /// Tokens were fetched.
+    /// The authority can reach what is published.
     ChallengesReachable,
-    /// The authority validated every name.
+    /// The authority has validated every name.
     DomainsValidated,
     /// The certificate is deployed.
     Deployed,
@@ -36,11 +36,11 @@ const STEPS: [(Progress, &str); 6] = [
     (Progress::Deployed, condition::DEPLOYED),
 ];
 
-/// The conditions that sum up, in their order.
+/// The conditions that summarise, in order.
 const SUMMARY: [&str; 5] =
     [condition::READY, condition::RECONCILING, condition::STALLED, condition::RENEWING, condition::DRIFTED];
 
-/// The conditions beside the steps: they stay until they are looked at again.
+/// The conditions beside the steps. Each stays until it is checked again.
 const BESIDE: [&str; 4] =
     [condition::PREFLIGHT_PASSED, condition::RENEWAL_READY, condition::SERVED, condition::HANDED_OFF];
 
@@ -50,19 +50,20 @@ struct Report {
     message: String,
 }
 
-/// A status in the making. Facts (IDs, change, deployments) start as they are recorded; conditions start empty.
+/// A status in progress. Facts (IDs, change, deployments) start with the recorded values, and conditions start empty.
 pub struct Draft {
     /// The facts.
     pub status: CertificateStatus,
     reports: [Option<Report>; STEPS.len()],
     obstacle: Option<Obstacle>,
     drift: Option<String>,
-    /// Conditions beside the steps that this draft has looked at.
+    /// The conditions beside the steps that this draft has checked.
     beside: Vec<Condition>,
     gone: Vec<&'static str>,
-    /// Ready for this very `spec`: what CPS does now happens behind a certificate that serves.
+    /// The certificate is Ready for this generation of `spec`. What CPS does now happens behind a certificate that
+    /// serves.
     was_ready: bool,
-    /// The recorded steps are those of another change.
+    /// The recorded steps belong to another change.
     starts_anew: bool,
     kept: bool,
     previous: Vec<Condition>,
@@ -71,14 +72,14 @@ pub struct Draft {
 }
 
 struct Obstacle {
-    /// The step it is at; none when `spec` itself cannot be followed.
+    /// The current step; `None` if `spec` itself cannot be followed.
     step: Option<Progress>,
     reason: Reason,
     message: String,
 }
 
 impl Draft {
-    /// A draft for a certificate as it stands.
+    /// A draft that starts from the certificate's recorded status.
     #[must_use]
     pub fn new(certificate: &AkamaiCertificate, now: Timestamp) -> Self {
         let status = certificate.status.clone().unwrap_or_default();
@@ -102,67 +103,67 @@ impl Draft {
         }
     }
 
-    /// Whether the certificate is Ready for this very `spec` until this draft says otherwise.
+    /// Whether the certificate is Ready for this generation of `spec`, unless this draft says otherwise.
     #[must_use]
     pub fn was_ready(&self) -> bool {
         self.was_ready
     }
 
-    /// The new `spec` asks for nothing that is not in production: what made the certificate Ready still does.
+    /// Keeps the certificate Ready: the new `spec` asks for nothing that is not in production.
     pub fn still_ready(&mut self) {
         self.was_ready = condition_set::is_true(&self.previous, condition::READY);
     }
 
-    /// Another change has begun: no name is validated for it yet.
+    /// Starts the steps again for another change, for which no name is validated yet.
     pub fn starts_anew(&mut self) {
         self.starts_anew = true;
     }
 
-    /// Somebody else has changed the enrollment.
+    /// Reports that somebody else has changed the enrollment.
     pub fn drifted(&mut self, message: String) {
         self.drift = Some(message);
     }
 
-    /// Something that was looked at beside the steps, and changes no verdict.
+    /// Sets a condition beside the steps, which does not change `Ready`.
     pub fn beside(&mut self, type_: &str, holds: bool, reason: Reason, message: String) {
         let condition = self.condition(type_, if holds { "True" } else { "False" }, reason, &message);
         self.beside.retain(|before| before.type_ != type_);
         self.beside.push(condition);
     }
 
-    /// Whether something beside the steps was found wanting when it was last looked at.
+    /// Whether a condition beside the steps was False when it was last checked.
     #[must_use]
     pub fn has_failed(&self, type_: &str) -> bool {
         condition_set::find(&self.previous, type_).is_some_and(|found| found.status == "False")
     }
 
-    /// Something beside the steps that nobody wants to know any more.
+    /// Removes a condition beside the steps that no longer matters.
     pub fn without(&mut self, type_: &'static str) {
         self.gone.push(type_);
     }
 
-    /// A step is done.
+    /// Reports that a step is done.
     pub fn done(&mut self, step: Progress, reason: Reason, message: impl Into<String>) {
         self.reports[step as usize] = Some(Report { done: true, reason, message: message.into() });
     }
 
-    /// A step is not done any more, which does not change the verdict on the whole.
+    /// Reports that a step is no longer done, without changing `Ready`.
     pub fn noted(&mut self, step: Progress, reason: Reason, message: impl Into<String>) {
         self.reports[step as usize] = Some(Report { done: false, reason, message: message.into() });
     }
 
-    /// What the user wants is not there, whatever the steps say.
+    /// Reports that the user's wish is not met, whatever the steps say.
     pub fn withheld(&mut self, reason: Reason, message: String) {
         self.kept = false;
         self.obstacle = Some(Obstacle { step: None, reason, message });
     }
 
-    /// A step is not done, for a reason that says who has to act.
+    /// Reports that a step is not done. The reason says who has to act.
     pub fn not_done(&mut self, step: Progress, reason: Reason, message: impl Into<String>) {
         let message = message.into();
         self.kept = false;
         self.reports[step as usize] = Some(Report { done: false, reason, message: message.clone() });
-        // The first obstacle is the one to report, unless a later one needs a human, or says more of the same step.
+        // The first obstacle is reported, unless a later one needs a human or says more about the same step.
         let replaced = |first: &Obstacle| {
             let severer = reason.severity() > first.reason.severity();
             (severer && reason.is_stalled())
@@ -173,7 +174,7 @@ impl Draft {
         }
     }
 
-    /// What was tried failed: it is reported at the first step that is not done.
+    /// Reports a failure at the first step that is not done.
     pub fn blocked(&mut self, reason: Reason, message: &str) {
         let step = STEPS
             .iter()
@@ -184,7 +185,7 @@ impl Draft {
         self.not_done(step, reason, message);
     }
 
-    /// Steps reported as done so far, or as done by the recorded status when this draft has not looked at them.
+    /// Whether a step is done. If this draft has not checked it, the recorded status decides.
     #[must_use]
     pub fn is_done(&self, step: Progress) -> bool {
         match &self.reports[step as usize] {
@@ -194,12 +195,12 @@ impl Draft {
         }
     }
 
-    /// Nothing has changed: the recorded conditions stay, but for the steps reported here.
+    /// Keeps the recorded conditions, except for the steps that this draft reports.
     pub fn keep(&mut self) {
         self.kept = true;
     }
 
-    /// The finished status.
+    /// Finishes the status.
     #[must_use]
     pub fn finish(mut self) -> CertificateStatus {
         self.status.observed_generation = self.generation;
@@ -260,19 +261,14 @@ impl Draft {
         self.status
     }
 
-    /// Ready means that every step is done, and nothing less.
+    /// Whether every step is done, which is what `Ready` means.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.reports.iter().all(|report| report.as_ref().is_some_and(|report| report.done))
     }
 
-    /// Nothing was looked at yet.
-    #[must_use]
-    pub fn is_untouched(&self) -> bool {
-        self.reports.iter().all(Option::is_none)
-    }
-
-    /// What happens to a certificate that serves is told beside `Ready`, unless it takes away what `Ready` says.
+    /// Whether an obstacle shows beside `Ready`. While a certificate serves it does, unless it contradicts what
+    /// `Ready` says.
     fn is_behind(&self, obstacle: &Obstacle) -> bool {
         self.was_ready && obstacle.step != Some(Progress::EnrollmentCreated) && !self.is_invalid()
     }
@@ -301,7 +297,7 @@ impl Draft {
         wanted.push(self.condition(condition::RENEWING, "True", reason, &message));
     }
 
-    /// A certificate that serves, and not for long any more.
+    /// The message if the certificate serves, but expires soon.
     fn expires_soon(&self) -> Option<String> {
         let production = self.status.deployments.as_ref()?.production.as_ref()?;
         let near = expiry::soon(production) <= self.now && self.now < production.not_after.0;
@@ -319,7 +315,7 @@ impl Draft {
         })
     }
 
-    /// Between two steps there is no news: the recorded verdict stays, unless there is none.
+    /// Keeps the recorded verdict between two steps, unless there is none.
     fn between_steps(&self, wanted: &mut Vec<Condition>) {
         if condition_set::find(&self.previous, condition::READY).is_some() {
             return self.carry(&SUMMARY, wanted);

@@ -1,5 +1,5 @@
-//! PURE: the resource is being deleted: what was published goes; by policy, so does the enrollment; then the finalizer.
-//! Not here: anything about living certificates.
+//! PURE: the resource is being deleted. The operator removes what it published, then the enrollment if the policy
+//! says so, then the finalizer.
 
 use akamai_cps_types::{AllowedInputType, EnrollmentId};
 
@@ -12,7 +12,7 @@ use akacert_api::condition_set;
 use akacert_api::reason::Reason;
 use akacert_api::status::condition;
 
-/// Everything that has to go is gone.
+/// Removes everything that has to go, step by step.
 pub fn removed(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     if !has_finalizer(s) {
         return Ok(Pause::UntilEvent);
@@ -44,7 +44,7 @@ fn enrollment_removed(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     Err(reread(s, read_at, Step::ReadEnrollment(id), interval))
 }
 
-/// The removal can stop at a warning, without an error: it is looked at like any other change.
+/// A removal can stop at a warning without an error, so it is followed like any other change.
 fn warned(
     s: &Snapshot<'_>,
     d: &mut Draft,
@@ -72,7 +72,7 @@ fn warned(
     Some(inputs::warnings_approved(s, d, account, id, reading, which, due))
 }
 
-/// The enrollment that the resource stands for, if there is any: recorded, or made by a create that left only its intent.
+/// The enrollment of this resource, if any: recorded, or made by a create that left only its intent.
 fn known_enrollment(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<EnrollmentId>, Next> {
     let recorded =
         s.recorded_enrollment().or(s.memory.enrollment.taken.as_ref().map(|created| created.enrollment));
@@ -107,7 +107,7 @@ fn credentials<'a>(s: &'a Snapshot<'_>, d: &mut Draft) -> Result<&'a Account, Ne
     Err(Next::Pause(Pause::UntilEvent))
 }
 
-/// CPS has accepted the removal: in this process, or before a restart.
+/// Whether CPS has accepted the removal, in this process or before a restart.
 fn is_accepted(s: &Snapshot<'_>) -> bool {
     let recorded = s
         .certificate

@@ -1,22 +1,22 @@
-//! PURE: how near the end of a certificate is. Shares of its life, since authorities shorten it from year to year.
-//! Not here: what is done about it.
+//! PURE: how close a certificate is to its end, as a share of its lifetime, because authorities shorten lifetimes
+//! from year to year.
 
 use jiff::{SignedDuration, Timestamp};
 
 use akacert_api::status::DeploymentStatus;
 
-/// From here on a renewal that is not done is late: CPS begins it when a fifth of the life is left.
+/// When this share of the lifetime is left, a missing renewal is late. CPS begins it when a fifth is left.
 const LATE: i32 = 6;
-/// From here on a certificate is not Ready any more, so that somebody looks.
+/// When this share of the lifetime is left, the certificate is no longer Ready, so that somebody looks.
 const SOON: i32 = 20;
 
-/// When a certificate should have been renewed.
+/// When the renewal of a certificate becomes late.
 #[must_use]
 pub fn late(certificate: &DeploymentStatus) -> Timestamp {
     before_end(certificate, LATE)
 }
 
-/// When a certificate counts as about to expire.
+/// When a certificate begins to count as about to expire.
 #[must_use]
 pub fn soon(certificate: &DeploymentStatus) -> Timestamp {
     before_end(certificate, SOON)

@@ -1,4 +1,4 @@
-//! Certificates, accounts and readings for the tests of the decision. Compiled for tests only.
+//! Certificates, accounts and readings for the tests of the decision.
 #![allow(missing_docs, clippy::new_without_default, reason = "what a fixture is shows where it is used")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a fixture that cannot be made fails its test")]
 
@@ -26,7 +26,7 @@ use akacert_api::certificate::AccountKind;
 use akacert_api::names::{CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION};
 use akacert_api::reason::Reason;
 
-/// The only authority, with its certificate.
+/// The only authority, and its certificate.
 static AUTHORITY: LazyLock<(Certificate, Issuer<'static, KeyPair>)> = LazyLock::new(|| {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![]).unwrap();
@@ -34,15 +34,15 @@ static AUTHORITY: LazyLock<(Certificate, Issuer<'static, KeyPair>)> = LazyLock::
     (params.self_signed(&key).unwrap(), Issuer::new(params, key))
 });
 
-/// The roots that are trusted.
+/// The trusted roots.
 pub static ROOTS: LazyLock<Roots> = LazyLock::new(|| Roots::from_pem(AUTHORITY.0.pem().as_bytes()).unwrap());
 
-/// The clock of the tests.
+/// The time at which tests begin.
 pub fn noon() -> Timestamp {
     "2026-11-23T12:00:00Z".parse().unwrap()
 }
 
-/// Two names, everything else from the account's defaults.
+/// A certificate for two names. The account's defaults set everything else.
 pub fn certificate() -> AkamaiCertificate {
     serde_json::from_value(json!({
         "apiVersion": "akacert.io/v1alpha1", "kind": "AkamaiCertificate",
@@ -75,7 +75,7 @@ pub fn account() -> Account {
     }
 }
 
-/// A certificate in its surroundings, as the decision sees them.
+/// A certificate and everything that the decision sees of its surroundings.
 pub struct Scene {
     pub certificate: AkamaiCertificate,
     pub view: View,
@@ -89,7 +89,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Just applied; the account is ready.
+    /// The certificate has just been applied, and the account is ready.
     pub fn new() -> Self {
         Self {
             certificate: certificate(),
@@ -108,7 +108,7 @@ impl Scene {
         }
     }
 
-    /// The enrollment is created and recorded; its first change is known from the answer.
+    /// The enrollment is created and recorded. Its first change is known from the answer.
     pub fn created() -> Self {
         let mut scene = Self::new();
         scene.intend();
@@ -122,7 +122,7 @@ impl Scene {
         scene
     }
 
-    /// The intent is recorded.
+    /// Records the intent.
     pub fn intend(&mut self) {
         let body = desired::enrollment(&self.certificate.spec, &account().defaults).unwrap();
         let intent = Intent {
@@ -147,7 +147,7 @@ impl Scene {
         self.memory.create.list = Some(Reading { at: self.now, value: enrollments });
     }
 
-    /// The pending change, as just read.
+    /// The pending change has just been read.
     pub fn change(&mut self, status: &str, state: &str, inputs: &[&str]) {
         let read = OfChange::new(ChangeId(20003), self.now, Some(Box::new(change(status, state, inputs))));
         match &mut self.memory.change {
@@ -163,24 +163,24 @@ impl Scene {
         self.of_change().challenges = Some(Reading { at: self.now, value: Arc::new(domains) });
     }
 
-    /// What belongs to the pending change.
+    /// The memory of the pending change.
     pub fn of_change(&mut self) -> &mut OfChange {
         self.memory.change.as_mut().unwrap()
     }
 
-    /// The world answers to a step.
+    /// Delivers an answer to a step.
     pub fn answer(&mut self, step: &Step, answer: Answer) {
         let moment = Moment { begun: self.now, ended: self.now, scale: 1.0 };
         self.memory.absorb(step, answer, moment);
     }
 
-    /// A step failed, and is not tried again before a time.
+    /// Makes a step fail, and holds it back until a time.
     pub fn fail(&mut self, step: &'static str, reason: Reason, count: u32, retry_at: Timestamp) {
         let message = "it did not work".to_owned();
         self.memory.failures.insert(step, Failure { reason, message, count, retry_at });
     }
 
-    /// The step to do now.
+    /// The step that the decision returns.
     pub fn step(&self) -> Step {
         match self.next().next {
             Next::Do(step) => step,
@@ -194,7 +194,7 @@ impl Scene {
             Some(Reading { at: self.now, value: Some(Box::new(enrollment(10002, names))) });
     }
 
-    /// As `enrollment`, while CPS works on a change of it.
+    /// Like `enrollment`, while CPS works on a change.
     pub fn pending(&mut self, names: &[&str], change: u64, kind: &str) {
         let mut pending = enrollment(10002, names);
         let location = format!("/cps-api/enrollments/10002/changes/{change}");
@@ -203,7 +203,7 @@ impl Scene {
         self.memory.enrollment.reading = Some(Reading { at: self.now, value: Some(Box::new(pending)) });
     }
 
-    /// Ready, and at rest: nothing is remembered but the status.
+    /// The certificate is Ready and at rest. The operator remembers only the status.
     pub fn ready() -> Self {
         let mut scene = Self::created();
         scene.change("complete", "completed", &[]);
@@ -222,7 +222,7 @@ impl Scene {
         self.memory.generation.number = 2;
     }
 
-    /// CPS shows this as deployed.
+    /// CPS reports this as deployed.
     pub fn deployments(&mut self, deployments: Deployments) {
         self.memory.enrollment.deployments =
             Some(DeploymentsReading { at: self.now, value: Arc::new(deployments), reads: 1 });
@@ -244,7 +244,7 @@ impl Scene {
     }
 }
 
-/// An enrollment as CPS would return ours: the common name first among the names.
+/// An enrollment as CPS would return ours, with the common name first among the names.
 pub fn enrollment(id: u64, names: &[&str]) -> Enrollment {
     let spec = certificate().spec;
     let mut enrollment = desired::enrollment(&spec, &account().defaults).unwrap();
@@ -263,7 +263,7 @@ pub fn change(status: &str, state: &str, inputs: &[&str]) -> Change {
     .unwrap()
 }
 
-/// CPS's warnings.
+/// Warnings as CPS sends them.
 pub fn warnings(text: &str) -> akamai_cps_types::Warnings {
     akamai_cps_types::Warnings { warnings: text.into(), ..Default::default() }
 }
@@ -282,11 +282,11 @@ pub fn domain(name: &str, token: &str, validation: &str) -> DomainValidation {
     .unwrap()
 }
 
-/// What the API server and the watches would make of a write.
+/// Applies a write, as the API server and the watches would.
 pub fn play(observed: &mut published::Observed, write: &published::Write) {
     use published::{Kind, Object, Write};
     match write.clone() {
-        Write::Apply { object, .. } => match object {
+        Write::Apply(object) => match object {
             Object::ConfigMap(object) => observed.config_map = Some(stored(object).into()),
             Object::Ingress(object) => put(&mut observed.ingresses, object),
             Object::HttpRoute(object) => put(&mut observed.http_routes, object),
@@ -303,7 +303,7 @@ pub fn play(observed: &mut published::Observed, write: &published::Write) {
             Kind::DnsEndpoint => take(&mut observed.dns_endpoints, &name),
             Kind::Snippets => take(&mut observed.snippets, &name),
             Kind::Service => {
-                // Its EndpointSlices go with it, by garbage collection.
+                // Garbage collection removes its EndpointSlices with it.
                 observed.service = None;
                 observed.endpoint_slices.clear();
             }
@@ -327,11 +327,11 @@ fn stored<K: kube::Resource>(mut object: K) -> K {
     object
 }
 
-/// What `Scene::ready` has in production. Keys are slow to make.
+/// What `Scene::ready` has in production. Made once, because keys are slow to make.
 pub static IN_PRODUCTION: std::sync::LazyLock<Deployments> =
     std::sync::LazyLock::new(|| in_production(&["www.example.com", "api.example.com"]));
 
-/// In production: a certificate for these names, valid from November 2026 to the end of 2027, with its chain.
+/// A deployed certificate for these names with its chain, valid from November 2026 to the end of 2027.
 pub fn in_production(names: &[&str]) -> Deployments {
     let (root, issuer) = &*AUTHORITY;
     let mut params =

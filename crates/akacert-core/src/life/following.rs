@@ -63,8 +63,8 @@ pub fn change_completed(
             report(d, &Phase::Validating, change);
             Err(validating::still_published(s, d, account, next_look))
         }
-        other => {
-            report(d, &other, change);
+        Phase::Preparing | Phase::Deploying | Phase::Scheduled(_) | Phase::Input(_) | Phase::Failed => {
+            report(d, &progress, change);
             Err(s.pause(next_look))
         }
     }
@@ -149,9 +149,9 @@ impl Phase {
     /// As somebody sees it who only looks on: what is asked for, others give.
     fn seen_from_afar(self) -> Self {
         match self {
-            Phase::Challenges => Phase::Validating,
-            Phase::Warnings(_) | Phase::Staged | Phase::Input(_) => Phase::Deploying,
-            other => other,
+            Phase::Challenges | Phase::Validating => Phase::Validating,
+            Phase::Warnings(_) | Phase::Staged | Phase::Input(_) | Phase::Deploying => Phase::Deploying,
+            Phase::Preparing | Phase::Scheduled(_) | Phase::Failed => self,
         }
     }
 }
@@ -215,22 +215,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
     let info = &change.status_info;
     let since = since(d);
     match phase {
-        Phase::Preparing => {
-            if d.is_done(Progress::DomainsValidated) {
-                validated(d);
-                d.not_done(
-                    Progress::Deployed,
-                    Reason::WaitingForDeployment,
-                    format!("CPS is working on `{}` {since}", info.status),
-                );
-            } else {
-                d.not_done(
-                    Progress::ChallengesPublished,
-                    Reason::WaitingForChallenges,
-                    format!("CPS is preparing the change: `{}` {since}", info.status),
-                );
-            }
-        }
+        Phase::Preparing => report_preparing(d, &info.status, &since),
         Phase::Validating => {
             published(d);
             d.not_done(
@@ -275,6 +260,24 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
                 format!("CPS is deploying the certificate: `{}` {since}", info.status),
             );
         }
+    }
+}
+
+/// CPS prepares a change before its challenges, and again before it deploys.
+fn report_preparing(d: &mut Draft, status: &str, since: &str) {
+    if d.is_done(Progress::DomainsValidated) {
+        validated(d);
+        d.not_done(
+            Progress::Deployed,
+            Reason::WaitingForDeployment,
+            format!("CPS is working on `{status}` {since}"),
+        );
+    } else {
+        d.not_done(
+            Progress::ChallengesPublished,
+            Reason::WaitingForChallenges,
+            format!("CPS is preparing the change: `{status}` {since}"),
+        );
     }
 }
 

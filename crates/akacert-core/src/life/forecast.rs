@@ -1,6 +1,5 @@
-//! PURE: what is looked at from outside while a certificate is at rest: whether the next renewal would find its names as
-//! it needs them, and whether they are served with what is deployed. Neither changes the verdict.
-//! Not here: the looking (`akacert_outside`).
+//! PURE: when to check a certificate at rest from outside: whether the next renewal would find its names ready, and
+//! whether visitors get the deployed certificate. Neither changes `Ready`.
 
 use std::time::Duration;
 
@@ -12,10 +11,10 @@ use akacert_api::certificate::SecureNetwork;
 use akacert_api::reason::Reason;
 use akacert_api::status::{DeploymentStatus, condition};
 
-/// What fails is looked at again after this share of the interval.
+/// A failed check is repeated after this share of the interval.
 const AGAIN: u32 = 24;
 
-/// The condition `RenewalReady`, and `Served` where it is asked for. Answers when to look again.
+/// Sets the condition `RenewalReady`, and `Served` if the user asks for it. Returns when to check again.
 pub fn looked_outside(s: &Snapshot<'_>, d: &mut Draft, production: &DeploymentStatus) -> Result<Pause, Next> {
     let serves = s.spec().probe.is_some();
     if !serves {
@@ -37,7 +36,7 @@ pub fn looked_outside(s: &Snapshot<'_>, d: &mut Draft, production: &DeploymentSt
             due = due.min(known.at.checked_add(s.outside.interval / AGAIN).unwrap_or(due));
         }
     } else if d.has_failed(condition::RENEWAL_READY) {
-        // Nobody knows any more why.
+        // After a restart, the cause is no longer known.
         due = due.min(s.outside.started.checked_add(s.outside.interval / AGAIN).unwrap_or(due));
     }
     let again = s.until(due, Duration::ZERO);

@@ -1,5 +1,5 @@
-//! PURE: what a change waits for beside challenges: that somebody accepts CPS's warnings, or lets the certificate go from
-//! staging to production. Not here: which texts are which warnings (`crate::warnings`).
+//! PURE: what a change waits for besides challenges: somebody has to accept CPS's warnings, or to let the certificate
+//! go from staging to production.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use crate::{deployed as verified, warnings};
 use akacert_api::names::{APPROVE_DEPLOYMENT_ANNOTATION, APPROVE_WARNINGS_ANNOTATION};
 use akacert_api::policy::Approve;
 use akacert_api::reason::Reason;
-use akacert_api::status::{DeploymentsStatus, WarningStatus};
+use akacert_api::status::{DeploymentStatus, DeploymentsStatus, WarningStatus};
 
-/// The next step towards a change that goes on although CPS warns. CPS is looked at again after `next_look` at least.
+/// The next step for a change that stopped at warnings. CPS is checked again after `next_look` at the latest.
 pub fn warnings_approved(
     s: &Snapshot<'_>,
     d: &mut Draft,
@@ -46,7 +46,7 @@ pub fn warnings_approved(
         d.not_done(stage, reason, "The warnings of CPS were acknowledged; the change goes on");
         return wait;
     }
-    // CPS shows the status before it has the texts: then they are read again with the next look.
+    // CPS shows the status before it has the texts. The operator reads them again with the next look.
     let Some(reading) =
         change.stop.warnings.as_ref().filter(|reading| !reading.value.is_empty() || reading.at >= change.at)
     else {
@@ -87,7 +87,7 @@ pub fn warnings_approved(
     wait
 }
 
-/// Warnings as one line each, with their IDs.
+/// The warnings on one line each, with their IDs.
 pub fn texts(warnings: &[WarningStatus]) -> String {
     let line = |warning: &WarningStatus| match &warning.id {
         Some(id) => format!("{id}: {}", warning.message),
@@ -96,7 +96,7 @@ pub fn texts(warnings: &[WarningStatus]) -> String {
     warnings.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
-/// The next step towards production of what is on staging.
+/// The next step towards production for what is on staging.
 pub fn deployment_approved(
     s: &Snapshot<'_>,
     d: &mut Draft,
@@ -115,32 +115,14 @@ pub fn deployment_approved(
         );
         return wait;
     }
-    let Some(deployments) = &s.memory.enrollment.deployments else {
-        return Step::ReadDeployments(id).into();
-    };
-    let staging = deployments.value.staging.as_ref();
-    let on_staging = match staging.map(|staging| verified::verify(staging, &ordered(s), s.roots, s.now)) {
-        Some(Ok(certificate)) => certificate,
-        Some(Err(invalid)) => {
-            d.not_done(Progress::Deployed, Reason::CertificateInvalid, format!("On staging, {invalid}"));
-            return reread(s, deployments, id, next_look);
-        }
-        None => {
-            d.not_done(
-                Progress::Deployed,
-                Reason::WaitingForDeployment,
-                "CPS does not show a certificate on staging yet",
-            );
-            return reread(s, deployments, id, next_look);
-        }
+    let on_staging = match on_staging(s, d, id, next_look) {
+        Ok(certificate) => certificate,
+        Err(next) => return next,
     };
     let serial_number = on_staging.serial_number.clone();
     let production = s.recorded_production().cloned();
     // Somebody else's change may take a name out of production: only a human lets that go.
-    let lost = production.as_ref().is_some_and(|live| {
-        let missing = verified::not_covered(&on_staging.dns_names, &s.spec().names());
-        missing.iter().any(|name| verified::not_covered(&live.dns_names, &[name]).is_empty())
-    });
+    let lost = production.as_ref().is_some_and(|live| loses_a_name(s, live, &on_staging));
     d.status.deployments = Some(DeploymentsStatus { staging: Some(on_staging), production });
     let policy = s.spec().deployment.as_ref().and_then(|deployment| deployment.approve);
     let approved = (policy == Some(Approve::Auto) && !lost)
@@ -170,6 +152,37 @@ pub fn deployment_approved(
     }
 }
 
+/// The certificate on staging, once it is valid for the names that were ordered.
+fn on_staging(
+    s: &Snapshot<'_>,
+    d: &mut Draft,
+    id: EnrollmentId,
+    next_look: Duration,
+) -> Result<DeploymentStatus, Next> {
+    let Some(deployments) = &s.memory.enrollment.deployments else {
+        return Err(Step::ReadDeployments(id).into());
+    };
+    let staging = deployments.value.staging.as_ref();
+    match staging.map(|staging| verified::verify(staging, &ordered(s), s.roots, s.now)) {
+        Some(Ok(certificate)) => return Ok(certificate),
+        Some(Err(invalid)) => {
+            d.not_done(Progress::Deployed, Reason::CertificateInvalid, format!("On staging, {invalid}"));
+        }
+        None => d.not_done(
+            Progress::Deployed,
+            Reason::WaitingForDeployment,
+            "CPS does not show a certificate on staging yet",
+        ),
+    }
+    Err(reread(s, deployments, id, next_look))
+}
+
+/// Whether a name of `spec` is in production, and not on staging.
+fn loses_a_name(s: &Snapshot<'_>, live: &DeploymentStatus, on_staging: &DeploymentStatus) -> bool {
+    let missing = verified::not_covered(&on_staging.dns_names, &s.spec().names());
+    missing.iter().any(|name| verified::not_covered(&live.dns_names, &[name]).is_empty())
+}
+
 /// The names that the change was ordered for: those of `spec` that CPS knows of. What was added since waits until the
 /// change is over, and so cannot hold it up.
 fn ordered<'a>(s: &Snapshot<'a>) -> Vec<&'a str> {
@@ -179,7 +192,7 @@ fn ordered<'a>(s: &Snapshot<'a>) -> Vec<&'a str> {
     names.filter(|name| known.as_ref().is_none_or(|known| known.contains(*name))).collect()
 }
 
-/// CPS was told after the change was read: what it makes of it shows with the next look.
+/// Whether CPS got its input after the change was last read. The next look shows the effect.
 fn is_told(told: Option<Timestamp>, change: &OfChange) -> bool {
     told.is_some_and(|told| told >= change.at)
 }

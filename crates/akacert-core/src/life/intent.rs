@@ -1,4 +1,4 @@
-//! What is recorded on the resource before a side effect, so that a crash after it leaves a trace. Not here: when.
+//! What the operator records on the resource before a side effect, so that a crash after it leaves a record.
 
 use akamai_cps_types::{Enrollment, EnrollmentId};
 use jiff::Timestamp;
@@ -6,37 +6,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::desired;
 
-/// The recorded intent to create an enrollment. Written before the POST, so that a crash in between leaves a trace.
+/// The intent to create an enrollment. The operator records it before the POST, so that a crash in between leaves a
+/// record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Intent {
-    /// The contract, without `ctr_`.
+    /// The contract, without the prefix `ctr_`.
     pub contract_id: String,
-    /// The common name.
+    /// The certificate's common name.
     pub common_name: String,
     /// SHA-256 of the body.
     pub body_hash: String,
-    /// SHA-256 of the names, which still tell when the spec or the account's defaults have changed since.
+    /// SHA-256 of the names. It still matches if `spec` or the account's defaults have changed since.
     pub names_hash: String,
-    /// The same of earlier intents of this resource, whose creates may have been carried out without an answer.
+    /// `names_hash` of earlier intents of this resource, whose creates may have succeeded without an answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier_names: Vec<String>,
-    /// When the intent was recorded.
+    /// When the operator recorded the intent.
     pub time: Timestamp,
-    /// Enrollments with this common name that were there before; none of them can be ours.
+    /// The enrollments with this common name that existed before. None of them can be ours.
     #[serde(default)]
     pub existing: Vec<EnrollmentId>,
 }
 
 impl Intent {
-    /// Whether an enrollment has the names of this intent or of one before it.
+    /// Whether an enrollment has the names of this intent or of an earlier one.
     #[must_use]
     pub fn has_names_of(&self, found: &Enrollment) -> bool {
         let names = desired::names_hash(&found.csr);
         names == self.names_hash || self.earlier_names.contains(&names)
     }
 
-    /// The names of the intents that another one replaces: those of this one and of the last few before it.
+    /// The names for the next intent's `earlier_names`: those of this intent and of the last few before it.
     #[must_use]
     pub fn names_so_far(&self) -> Vec<String> {
         let mut names = self.earlier_names.clone();
@@ -46,12 +47,13 @@ impl Intent {
     }
 }
 
-/// A renewal that the user asked for by annotation. Recorded before the order, so that it is ordered once.
+/// A renewal that the user requested by annotation. The operator records it before the order, so that it orders only
+/// once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Renewal {
-    /// What the user wrote.
+    /// The value of the user's annotation.
     pub before: Timestamp,
-    /// Serial number of the certificate that was in production then.
+    /// The serial number of the certificate that was in production then.
     pub serial_number: String,
 }

@@ -1,63 +1,66 @@
-//! What is remembered of one certificate between looks, split by how long it holds, so that forgetting is dropping. All of
-//! it can be lost: that costs some calls, and nothing else. Not here: what an answer changes in it (`super::absorb`).
+//! What the operator remembers of one certificate between looks. There is one part for each lifetime, and the
+//! operator forgets by dropping a part. Losing all of it costs some calls and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use akacert_api::reason::Reason;
 use akamai_cps_types::{Change, ChangeId, Deployments, DomainValidation, Enrollment, EnrollmentId, Warnings};
 use jiff::Timestamp;
 
+pub use super::failures::{Failure, Failures};
 use super::proof::Proof;
 use super::step::Step;
+use super::writes::Writes;
 use crate::outside::{Outlook, Target};
 use crate::published::{Record, Token};
 
-/// What is remembered of one certificate.
+/// All that the operator remembers of one certificate.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// Holds for one generation of `spec`.
+    /// Valid for one generation of `spec`.
     pub generation: OfGeneration,
-    /// Holds until an enrollment is recorded.
+    /// Valid until an enrollment is recorded.
     pub create: OfCreate,
-    /// Holds for our enrollment.
+    /// Valid for our enrollment.
     pub enrollment: OfEnrollment,
-    /// Holds for the change that is followed.
+    /// Valid for the change in progress.
     pub change: Option<OfChange>,
-    /// Holds for what is published now.
+    /// Valid for what is published now.
     pub looks: Looks,
-    /// The TXT records that the ConfigMap names.
+    /// The TXT records that the ConfigMap lists.
     pub records: OfRecords,
-    /// The last look from outside, which the next one replaces.
+    /// The last check from outside. The next one replaces it.
     pub forecast: Option<Forecast>,
-    /// What failed. It holds until the step succeeds, however long the certificate rests meanwhile.
+    /// The last write of each object in the cluster. It is kept for as long as somebody may undo it.
+    pub writes: Writes,
+    /// The failed steps. A failure stays until the step succeeds, even while the certificate rests.
     pub failures: Failures,
 }
 
-/// What belongs to one generation of `spec`.
+/// Facts about one generation of `spec`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OfGeneration {
-    /// Which.
+    /// The generation.
     pub number: i64,
-    /// How many updates CPS took for it.
+    /// How many updates CPS has accepted for it.
     pub updates: usize,
 }
 
-/// What belongs to the create under way.
+/// Facts about the create in progress.
 #[derive(Clone, Debug, Default)]
 pub struct OfCreate {
     /// The enrollments with our common name.
     pub list: Option<Reading<Vec<Enrollment>>>,
-    /// What came of the last create, where that was no enrollment.
+    /// What happened to the last create, if it gave us no enrollment.
     pub attempt: Option<Attempt>,
 }
 
-/// A create that brought no enrollment that we know of.
+/// A create that gave us no enrollment that we know of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
-    /// Its answer was lost at this time.
+    /// The answer was lost at this time.
     AnswerLost(Timestamp),
-    /// CPS refused it at this time, because the common name is taken.
+    /// CPS refused it at this time because the common name is taken.
     NameTaken(Timestamp),
 }
 
@@ -81,75 +84,75 @@ impl OfCreate {
     }
 }
 
-/// What belongs to our enrollment.
+/// Facts about our enrollment.
 #[derive(Clone, Debug, Default)]
 pub struct OfEnrollment {
-    /// The enrollment; none inside when CPS does not have it.
+    /// The enrollment, as last read. The inner `None` means that CPS does not have it.
     pub reading: Option<Reading<Option<Box<Enrollment>>>>,
-    /// What is deployed.
+    /// The deployments, as last read.
     pub deployments: Option<DeploymentsReading>,
     /// The answer to our create or to our last update.
     pub taken: Option<Taken>,
-    /// When CPS accepted its removal.
+    /// When CPS accepted the removal.
     pub removal: Option<Timestamp>,
-    /// Up to when CPS is known to do nothing with it: what is left once the certificate rests.
+    /// Until when CPS is known to be idle. This part is kept while the certificate rests.
     pub quiet: Option<Quiet>,
 }
 
-/// Something read at a time.
+/// A value that was read, with the time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading<T> {
-    /// When the call was begun.
+    /// When the call began.
     pub at: Timestamp,
-    /// What it showed.
+    /// What the call returned.
     pub value: T,
 }
 
-/// What is deployed, as read.
+/// The deployments that were read, with the time.
 #[derive(Clone, Debug)]
 pub struct DeploymentsReading {
-    /// When the last call was begun.
+    /// When the last call began.
     pub at: Timestamp,
-    /// What it showed.
+    /// What the call returned.
     pub value: Arc<Deployments>,
-    /// How often it was read since the change last moved.
+    /// How often they were read since the change last moved.
     pub reads: u32,
 }
 
 /// The answer to a create or an update.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Taken {
-    /// When it came.
+    /// When the answer came.
     pub at: Timestamp,
-    /// The enrollment.
+    /// The enrollment that CPS named in it.
     pub enrollment: EnrollmentId,
-    /// The change that it began.
+    /// The change that CPS began, if any.
     pub change: Option<ChangeId>,
-    /// The generation of `spec` that it was made from.
+    /// The generation of `spec` that we sent.
     pub generation: i64,
 }
 
-/// CPS does nothing with an enrollment that rests.
+/// An idle enrollment of a certificate at rest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quiet {
-    /// When the enrollment was last looked at.
+    /// When the operator last looked at the enrollment.
     pub at: Timestamp,
-    /// When CPS begins to renew.
+    /// When CPS will begin to renew.
     pub renewal_start: Option<Timestamp>,
 }
 
-/// What belongs to one change. Another change replaces all of it.
+/// Facts about one change. Another change replaces all of them.
 #[derive(Clone, Debug)]
 pub struct OfChange {
-    /// Its ID.
+    /// The change's ID.
     pub id: ChangeId,
-    /// When it was last read, or last written to.
+    /// When it was last read or written to.
     pub at: Timestamp,
-    /// The change; none when CPS does not know it any more.
+    /// The change; `None` if CPS no longer knows it.
     pub change: Option<Box<Change>>,
-    /// How often it was read and found as before.
+    /// How often in a row it was read without having changed.
     pub unchanged: u32,
-    /// What CPS asks for.
+    /// The challenges that CPS offers.
     pub challenges: Option<Reading<Arc<Vec<DomainValidation>>>>,
     /// The last acknowledgement of challenges.
     pub acknowledged: Option<Acknowledged>,
@@ -157,12 +160,12 @@ pub struct OfChange {
     pub warnings_told: Option<Timestamp>,
     /// When the deployment was last acknowledged.
     pub deployment_told: Option<Timestamp>,
-    /// Holds as long as the change does not move.
+    /// Valid until the change moves.
     pub stop: OfStop,
 }
 
 impl OfChange {
-    /// A change that was read for the first time.
+    /// Starts with a change that was read for the first time.
     #[must_use]
     pub fn new(id: ChangeId, at: Timestamp, change: Option<Box<Change>>) -> Self {
         Self {
@@ -178,7 +181,7 @@ impl OfChange {
         }
     }
 
-    /// The change is complete or cancelled, or CPS does not show it any more.
+    /// Whether the change is complete or cancelled, or CPS no longer shows it.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.change
@@ -187,12 +190,12 @@ impl OfChange {
     }
 }
 
-/// What belongs to the place where a change stands still.
+/// Facts about the state in which a change has stopped.
 #[derive(Clone, Debug, Default)]
 pub struct OfStop {
-    /// The warnings that CPS stopped at.
+    /// The warnings at which CPS stopped.
     pub warnings: Option<Reading<Warnings>>,
-    /// Stands for what waits on staging.
+    /// The hash of what waits on staging.
     pub staged: Option<Reading<String>>,
 }
 
@@ -205,32 +208,32 @@ pub struct Acknowledged {
     pub at: Timestamp,
 }
 
-/// Looks from outside at what is published. Another change, and another generation of `spec`, need others.
+/// The results of checks from outside of what is published. Another change or generation of `spec` needs new ones.
 #[derive(Clone, Debug, Default)]
 pub struct Looks {
-    /// At the names themselves, for what their ways need.
+    /// Of the names themselves: whether they meet the requirements of their ways.
     pub preflight: Option<Look<Vec<Target>>>,
-    /// At the tokens, wherever they are served; what fails, by host.
+    /// Of the tokens, wherever they are served. The failures are by host.
     pub probe: Option<Look<Vec<Token>>>,
-    /// At the TXT records; what is missing, by the names of the records.
+    /// Of the TXT records. The failures are by the name of the record.
     pub records: Option<Look<Vec<Record>>>,
 }
 
-/// A look from outside.
+/// The result of a check from outside.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Look<T> {
-    /// When it was made.
+    /// When the check was made.
     pub at: Timestamp,
-    /// What was looked for.
+    /// What was checked.
     pub at_what: T,
-    /// What was wrong, by name. Empty: nothing.
+    /// What was wrong, by name. Empty if nothing was.
     pub failures: BTreeMap<String, String>,
-    /// How many looks in a row found something wrong, this one included.
+    /// How many checks in a row found something wrong, including this one.
     pub failed: u32,
 }
 
 impl<T: PartialEq> Look<T> {
-    /// Another look at the same, or the first at something else.
+    /// The next check of the same, or the first of something else.
     pub(super) fn after(
         before: Option<Self>,
         at_what: T,
@@ -243,74 +246,34 @@ impl<T: PartialEq> Look<T> {
     }
 }
 
-/// What was found outside.
+/// The result of the daily check from outside.
 #[derive(Clone, Debug)]
 pub struct Forecast {
-    /// When.
+    /// When the check was made.
     pub at: Timestamp,
-    /// Fingerprint of the certificate that should be served.
+    /// The fingerprint of the certificate that should be served.
     pub fingerprint: String,
-    /// What each name showed.
+    /// The result for each name.
     pub outlook: BTreeMap<String, Outlook>,
 }
 
-/// What was done to TXT records since the operator started.
+/// What the operator has done to TXT records since it started.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OfRecords {
-    /// Those that were written, and when.
+    /// The records that it wrote, and when.
     pub written: BTreeMap<Record, Timestamp>,
-    /// Those that were removed since.
+    /// The values that it removed since, one per record.
     pub removed: BTreeSet<Record>,
 }
 
-/// The steps that failed and have not succeeded since, by their names.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Failures(BTreeMap<&'static str, Failure>);
-
-/// A step that failed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
-    /// What to report.
-    pub reason: Reason,
-    /// What to report.
-    pub message: String,
-    /// How often in a row.
-    pub count: u32,
-    /// Not before this time again.
-    pub retry_at: Timestamp,
-}
-
-impl Failures {
-    /// The failure of a step, by its name.
-    #[must_use]
-    pub fn of(&self, step: &str) -> Option<&Failure> {
-        self.0.get(step)
-    }
-
-    /// Whether nothing has failed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// A step failed.
-    pub fn insert(&mut self, step: &'static str, failure: Failure) {
-        self.0.insert(step, failure);
-    }
-
-    pub(super) fn forget(&mut self, step: &str) {
-        self.0.remove(step);
-    }
-}
-
 impl Memory {
-    /// Nothing is remembered but the generation.
+    /// An empty memory for a generation of `spec`.
     #[must_use]
     pub fn of_generation(number: i64) -> Self {
         Self { generation: OfGeneration { number, updates: 0 }, ..Self::default() }
     }
 
-    /// Drops what was read for another generation of `spec`.
+    /// Drops what belongs to another generation of `spec`.
     pub fn for_generation(&mut self, number: i64) {
         if self.generation.number == number {
             return;
@@ -322,31 +285,34 @@ impl Memory {
         self.enrollment.deployments = None;
         self.looks = Looks::default();
         self.failures = Failures::default();
+        self.writes = Writes::default();
     }
 
-    /// The certificate is at rest: drops everything that the next look would not use anyway. Ten thousand certificates need
-    /// no memory of how they got there.
+    /// Drops everything that the next look would not use, now that the certificate is at rest. Ten thousand
+    /// certificates need no memory of how they got there.
     pub fn rest(&mut self, now: Timestamp) {
         let quiet = self.last_look();
         let mut failures = std::mem::take(&mut self.failures);
-        // What is tried again later is not tried at every look; what its time has passed by is not wanted any more.
-        failures.0.retain(|_, failure| failure.retry_at > now);
+        failures.rest(now);
+        let mut writes = std::mem::take(&mut self.writes);
+        writes.rest(now);
         *self = Self {
             generation: OfGeneration { number: self.generation.number, updates: 0 },
             enrollment: OfEnrollment { quiet, ..OfEnrollment::default() },
-            // Nor is a name that is not as its new way needs it looked at again at once.
+            // Keep failed checks too, or every look would repeat them at once.
             looks: Looks {
                 preflight: self.looks.preflight.take().filter(|look| look.failed > 0),
                 ..Looks::default()
             },
             forecast: self.forecast.take(),
+            writes,
             failures,
             ..Self::default()
         };
     }
 
-    /// When our enrollment, its change or what is deployed of it was last looked at, and when CPS begins to renew. A list
-    /// from before says nothing.
+    /// When the operator last looked at our enrollment, its change or its deployments, and when CPS begins to renew.
+    /// An earlier list says nothing new.
     #[must_use]
     pub fn last_look(&self) -> Option<Quiet> {
         let OfEnrollment { reading, deployments, taken, quiet, .. } = &self.enrollment;
@@ -362,24 +328,24 @@ impl Memory {
         looks.into_iter().flatten().max().map(|at| Quiet { at, renewal_start: start.or(known) })
     }
 
-    /// What CPS asks for, as far as it was read for the change that is followed.
+    /// The challenges, if they were read for the change in progress.
     #[must_use]
     pub fn challenges(&self) -> Option<&Reading<Arc<Vec<DomainValidation>>>> {
         self.change.as_ref()?.challenges.as_ref()
     }
 
-    /// The last acknowledgement of challenges of the change that is followed.
+    /// The last acknowledgement of challenges for the change in progress.
     #[must_use]
     pub fn acknowledged(&self) -> Option<&Acknowledged> {
         self.change.as_ref()?.acknowledged.as_ref()
     }
 
-    /// The change with this ID, if it is the one that is followed.
+    /// The change with this ID, if it is the one in progress.
     pub(super) fn change_mut(&mut self, id: ChangeId) -> Option<&mut OfChange> {
         self.change.as_mut().filter(|change| change.id == id)
     }
 
-    /// The failure of a step, which may not be tried before its time.
+    /// The failure that holds a step back.
     #[must_use]
     pub fn failure(&self, step: &Step) -> Option<&Failure> {
         self.failures.of(step.name())

@@ -1,10 +1,10 @@
-//! PURE: what to do next for a certificate, and what to report.
+//! PURE: decides what to do next for a certificate, and what to report.
 //!
-//! [`next()`] looks at a [`Snapshot`] and answers with one [`Step`] or a [`Pause`], and with the status that goes with it. A
-//! step is one read or one side effect. [`Memory::absorb`](memory::Memory::absorb) remembers what the world answers to it, and
-//! then the certificate is looked at again. [`life`] is the whole life of a certificate.
+//! [`next()`] takes a [`Snapshot`], and returns the status and either one [`Step`] or a [`Pause`]. A step is one read
+//! or one side effect. [`Memory::absorb`](memory::Memory::absorb) remembers the answer to it. Then the operator
+//! observes the certificate again. `life()` is the whole life of a certificate.
 //!
-//! Not here: asking the world, and the loop. Both are the operator's.
+//! The operator has the loop and does the I/O.
 
 pub mod absorb;
 mod adopting;
@@ -13,6 +13,7 @@ mod creating;
 pub mod draft;
 mod ending;
 pub mod expiry;
+mod failures;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixtures;
 mod following;
@@ -22,6 +23,7 @@ mod inputs;
 pub mod intent;
 pub mod memory;
 #[cfg(test)]
+#[allow(clippy::too_many_lines, reason = "still to be split")]
 mod model;
 mod offered;
 mod ours;
@@ -39,6 +41,7 @@ pub mod step;
 mod tests;
 mod updating;
 mod validating;
+mod writes;
 
 use std::sync::Arc;
 
@@ -52,7 +55,9 @@ use akacert_api::reason::Reason;
 use akacert_api::status::{CertificateStatus, DeploymentStatus, condition};
 
 use draft::{Draft, Progress};
+use memory::Failure;
 pub use pause::{Next, Pause};
+use publishing::Standing;
 pub use snapshot::Snapshot;
 pub use step::Step;
 
@@ -76,14 +81,28 @@ pub fn next(snapshot: &Snapshot<'_>) -> Decision {
     Decision { next, status: draft.finish() }
 }
 
-/// The life of a certificate. Each line either finds its part done, or answers with the step that it needs.
+/// The life of a certificate. Each line finds its part done, or returns the step that it needs.
 fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     if s.certificate.metadata.deletion_timestamp.is_some() {
         return ending::removed(s, d);
     }
     not_suspended(s, d)?;
-    publishing::stands(s, d)?;
-    if let Some(pause) = settled(s, d)? {
+    let standing = Standing::of(s);
+    let Some(trouble) = publishing::stands(s, d, &standing)? else { return goes_on(s, d, &standing) };
+    // Whatever comes of the rest, the status shows the trouble, and the operator tries again in time.
+    let next = goes_on(s, d, &standing);
+    let again = Pause::Until(trouble.retry_at);
+    d.beside(condition::RENEWAL_READY, false, trouble.reason, trouble.message);
+    match next {
+        Ok(pause) => Ok(pause.min(again)),
+        Err(Next::Pause(pause)) => Err(Next::Pause(pause.min(again))),
+        Err(step) => Err(step),
+    }
+}
+
+/// The life of a certificate, once what stands was looked at.
+fn goes_on(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Pause, Next> {
+    if let Some(pause) = settled(s, d, standing)? {
         return Ok(pause);
     }
     let account = account_ready(s, d)?;
@@ -91,12 +110,12 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
     updating::as_wanted(s, d, &account, enrollment)?;
     following::change_completed(s, d, &account, enrollment)?;
     let expiry = following::deployed(s, d, enrollment)?;
-    publishing::nothing_for_the_change(s, d)?;
+    publishing::nothing_for_the_change(s, d, standing)?;
     let handoff = handoff::handed_off(s, d)?;
     Ok(expiry.min(handoff).min(Pause::Until(s.schedule.watch_after(s.now, false))))
 }
 
-/// The user's switch: nothing is read from CPS and nothing is written.
+/// `spec.suspend` stops all reads and writes of CPS.
 fn not_suspended(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     if s.spec().suspend != Some(true) {
         return Ok(());
@@ -109,7 +128,7 @@ fn not_suspended(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     Err(Next::Pause(lasts.map_or(Pause::UntilEvent, Pause::Until)))
 }
 
-/// Until when what was found deployed makes the certificate Ready for the names in `spec`, by the record alone.
+/// Until when the recorded deployment makes the certificate Ready for the names in `spec`.
 fn lasts(s: &Snapshot<'_>) -> Option<Timestamp> {
     let production = s.recorded_production().filter(|_| is_ready(s))?;
     let missing = deployed::not_covered(&production.dns_names, &s.spec().names());
@@ -117,9 +136,9 @@ fn lasts(s: &Snapshot<'_>) -> Option<Timestamp> {
     (missing.is_empty() && s.now < end).then_some(end)
 }
 
-/// The steady state: deployed, valid, nothing pending, nothing published. It costs no write, and the calls do not grow
-/// with the certificates: one list a contract shows them all.
-fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Pause>, Next> {
+/// The steady state: deployed, valid, nothing pending, nothing published. It costs no write. The calls do not grow
+/// with the number of certificates, because one list per contract shows them all.
+fn settled(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Option<Pause>, Next> {
     let (Some(status), Some(production)) = (s.certificate.status.as_ref(), s.recorded_production()) else {
         return Ok(None);
     };
@@ -128,7 +147,7 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Pause>, Next> {
         && status.change.is_none()
         && expiry::soon(production) > s.now
         && updating::renewal_requested(s).is_none()
-        && publishing::only_stands(s);
+        && standing.is_all();
     if !settled {
         return Ok(None);
     }
@@ -144,9 +163,12 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Pause>, Next> {
         account::View::Ready(_) => {
             d.done(Progress::AccountReady, Reason::AccountReady, "The account can be used")
         }
-        // At every start of the operator, or at a disturbance of CPS, a fleet would be written twice for nothing.
+        // Otherwise each start of the operator and each outage of CPS would write the whole fleet twice for nothing.
         account::View::NotReady { transient: true, .. } => {}
-        view => {
+        view @ (account::View::Missing { .. }
+        | account::View::NotReady { .. }
+        | account::View::NamespaceNotAllowed { .. }
+        | account::View::DomainNotAllowed { .. }) => {
             let (reason, message) = account_problem(view);
             d.noted(Progress::AccountReady, reason, message);
         }
@@ -156,8 +178,8 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<Option<Pause>, Next> {
     Ok(Some(Pause::Until(expiry::soon(production)).min(watch).min(handoff).min(outside)))
 }
 
-/// Nothing has happened in CPS, as far as the list of the contract shows. Answers when to look again; none when
-/// something has.
+/// Checks that nothing has happened in CPS, as far as the contract's list shows. Returns when to look again, or
+/// `None` if something has happened.
 fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Pause>, Next> {
     let Some(id) = s.recorded_enrollment() else { return Ok(None) };
     let Some(contract) = status.contract_id.as_ref() else { return Ok(None) };
@@ -190,8 +212,9 @@ fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Pause>
     }
 }
 
-/// Another certificate is in production than the recorded one, though nobody saw the change: where redirects stand CPS
-/// renews alone, while the operator is down or between two looks. That the next renewal moved tells it.
+/// Notices a certificate in production other than the recorded one, when nobody saw the change. Where redirects
+/// stand, CPS can renew alone, while the operator is down or between two looks. The time of the next renewal has then
+/// moved.
 fn renewed_unseen(
     s: &Snapshot<'_>,
     status: &CertificateStatus,
@@ -223,7 +246,7 @@ fn is_ready(s: &Snapshot<'_>) -> bool {
         .is_some_and(|status| condition_set::is_true(&status.conditions, condition::READY))
 }
 
-/// The account exists, allows this certificate, and its credentials were accepted.
+/// Checks that the account exists, allows this certificate, and has accepted credentials.
 fn account_ready(s: &Snapshot<'_>, d: &mut Draft) -> Result<Arc<Account>, Next> {
     if let account::View::Ready(account) = s.account {
         d.done(Progress::AccountReady, Reason::AccountReady, "The account can be used");
@@ -245,23 +268,27 @@ fn account_problem(view: &account::View) -> (Reason, String) {
     }
 }
 
-/// Whoever only observes writes nothing to CPS, and publishes nothing. A step that failed is not tried again before its time;
-/// the failure is what is reported meanwhile.
+/// In Observe mode nothing is written to CPS and nothing is published. A failed step waits for the end of its
+/// back-off, and the status reports the failure meanwhile.
 fn hold_back(s: &Snapshot<'_>, d: &mut Draft, step: Step) -> Next {
     let ours = matches!(step, Step::RecordEnrollment(_) | Step::RemoveFinalizer | Step::HandOff(_));
     if s.spec().observes() && step.is_side_effect() && !ours {
         return s.pause(s.schedule.while_stalled());
     }
-    let Some(failure) = s.memory.failure(&step).filter(|failure| s.now < failure.retry_at) else {
-        return Next::Do(step);
-    };
-    // What fails after everything is done is cleaning up, and what fails before anything was looked at is what stands: neither
-    // makes a certificate less Ready.
-    if matches!(step, Step::Publish(_)) && d.is_untouched() && is_ready(s) {
-        d.keep();
-        d.beside(condition::RENEWAL_READY, false, failure.reason, failure.message.clone());
-    } else if !d.is_complete() {
+    let Some(failure) = held(s, &step) else { return Next::Do(step) };
+    // A failed clean-up, after everything is done, does not make a certificate un-Ready.
+    if !d.is_complete() {
         d.blocked(failure.reason, &failure.message);
     }
     Next::Pause(Pause::Until(failure.retry_at))
+}
+
+/// Why a step has to wait: it failed, or somebody undoes it each time.
+fn held(s: &Snapshot<'_>, step: &Step) -> Option<Failure> {
+    let failed = s.memory.failure(step).filter(|failure| s.now < failure.retry_at);
+    let undone = || {
+        let (Step::Publish(write) | Step::HandOff(write)) = step else { return None };
+        s.memory.writes.held(write, s.now)
+    };
+    failed.cloned().or_else(undone)
 }

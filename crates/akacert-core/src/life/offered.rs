@@ -1,5 +1,5 @@
-//! PURE: from the challenges that CPS offers to what each name's way publishes: tokens and TXT records. Every name is one
-//! that the account allows. Not here: publishing them (`super::publishing`).
+//! PURE: turns the challenges that CPS offers into the tokens and TXT records that each name's way publishes, only
+//! for names that the account allows.
 
 use akamai_cps_types::{Challenge, ChallengeType, DomainValidation};
 
@@ -10,10 +10,10 @@ use crate::published::{By, CHALLENGES_PATH, Record, Token};
 use akacert_api::certificate::CertificateSpec;
 use akacert_api::way::Way;
 
-/// Where a TXT record lies below its name (RFC 8555, section 8.4).
+/// The label of a TXT record below its name (RFC 8555, section 8.4).
 const RECORD_LABEL: &str = "_acme-challenge.";
 
-/// The way of a name as CPS shows it. Where a wildcard is shown by its base name, its challenges tell it.
+/// The way of a name, as CPS shows it. If CPS shows a wildcard by its base name, the challenges tell the two apart.
 pub(super) fn way<'a>(spec: &'a CertificateSpec, domain: &DomainValidation) -> Way<'a> {
     let name = domain.domain.to_ascii_lowercase();
     let way = spec.way(&name);
@@ -26,24 +26,25 @@ pub(super) fn way<'a>(spec: &'a CertificateSpec, domain: &DomainValidation) -> W
     way
 }
 
-/// Every name that is not validated has the challenge that its way needs. An empty list says that CPS is not ready.
+/// Whether every name that is not validated has the challenge that its way needs. An empty list means that CPS is not
+/// ready.
 pub(super) fn is_complete(spec: &CertificateSpec, domains: &[DomainValidation]) -> bool {
     !domains.is_empty()
         && domains.iter().all(|domain| {
             domain.is_validated()
                 || match way(spec, domain) {
                     Way::Edge => true,
-                    way if way.is_dns() => {
+                    Way::EdgeDns(_) | Way::DnsEndpoint(_) | Way::Rfc2136(_) | Way::Manual => {
                         domain.to_publish(ChallengeType::Dns01).any(|offered| record_name(offered).is_some())
                     }
-                    _ => domain
+                    Way::Ingress(_) | Way::Gateway(_) | Way::Redirect(_) | Way::External => domain
                         .to_publish(ChallengeType::Http01)
                         .any(|challenge| challenge.http_location().is_some()),
                 }
         })
 }
 
-/// What has to be published.
+/// What to publish.
 pub(super) fn proof(spec: &CertificateSpec, domains: &[DomainValidation], account: &Account) -> Proof {
     let mut proof = Proof::default();
     for domain in domains {
@@ -77,13 +78,13 @@ fn token(offered: &Challenge, account: &Account) -> Option<Token> {
 fn record(offered: &Challenge, by: &By, account: &Account) -> Option<Record> {
     let name = record_name(offered)?;
     let value = offered.response_body.clone()?;
-    // A wildcard's record lies below its base name, which itself need not be allowed.
+    // A wildcard's record is below its base name, which the account need not allow.
     let base = name.strip_prefix(RECORD_LABEL)?;
     let allowed = is_allowed(account, base) || is_allowed(account, &format!("*.{base}"));
     allowed.then(|| Record { name, values: [value].into(), by: by.clone() })
 }
 
-/// The name of a TXT record, in lower case and without the last dot.
+/// The name of a TXT record, in lower case and without the trailing dot.
 fn record_name(offered: &Challenge) -> Option<String> {
     let name = offered.full_path.as_deref()?.trim_end_matches('.').to_ascii_lowercase();
     name.starts_with(RECORD_LABEL).then_some(name)

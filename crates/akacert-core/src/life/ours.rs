@@ -1,4 +1,4 @@
-//! PURE: our enrollment as CPS has it, and whether we may write to it. Not here: what is written.
+//! PURE: our enrollment as CPS has it, and whether we may write to it.
 
 use std::time::Duration;
 
@@ -48,19 +48,19 @@ pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> R
     Ok(enrollment)
 }
 
-/// Whoever waits for a human sees what CPS does meanwhile: the contract's list shows it to all.
+/// While the certificate waits for a human, the contract's list still shows what CPS does meanwhile.
 fn outdated(s: &Snapshot<'_>, read_at: Timestamp, id: EnrollmentId) -> Option<Step> {
     let contract = s.certificate.status.as_ref()?.contract_id.clone()?;
     let after = s.schedule.watch_before(s.now, false);
     (read_at < after).then_some(Step::Watch { contract, enrollment: id, after })
 }
 
-/// A resource that is being deleted needs no enrollment.
+/// A resource that is being deleted needs no new enrollment.
 fn is_asked_for(s: &Snapshot<'_>) -> bool {
     s.certificate.metadata.deletion_timestamp.is_none()
 }
 
-/// No other resource has the enrollment.
+/// Checks that no other resource has the enrollment.
 pub fn undisputed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<(), Next> {
     let Some(rival) = (s.rival)(id).filter(|_| !s.spec().observes()) else { return Ok(()) };
     d.not_done(
@@ -71,7 +71,7 @@ pub fn undisputed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<(
     Err(s.pause(s.schedule.while_stalled()))
 }
 
-/// Whether we may write to the enrollment: its common name is ours, and the account allows all of its present names.
+/// Checks that we may write to the enrollment: it has our common name, and the account allows all its present names.
 pub fn writable<'a>(
     s: &'a Snapshot<'_>,
     d: &mut Draft,
@@ -103,13 +103,13 @@ pub fn writable<'a>(
     Err(reread(s, read_at, Step::ReadEnrollment(id), s.schedule.while_stalled()))
 }
 
-/// Reads again once a reading is old enough, and waits until then.
+/// Reads again once the reading is old enough, and pauses until then.
 pub fn reread(s: &Snapshot<'_>, read_at: Timestamp, step: Step, interval: Duration) -> Next {
     let again = s.until(read_at, interval);
     if again.is_zero() { step.into() } else { s.pause(again) }
 }
 
-/// Whether our finalizer is there: nothing is made outside the resource before.
+/// Whether our finalizer is set. Before that, the operator creates nothing outside the resource.
 pub fn has_finalizer(s: &Snapshot<'_>) -> bool {
     s.certificate.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == CERTIFICATE_FINALIZER)
 }

@@ -1,4 +1,4 @@
-//! What a decision comes to: one step, or a pause.
+//! The result of a decision: one step, or a pause.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::step::Step;
 /// What to do next.
 #[derive(Debug)]
 pub enum Next {
-    /// One step, and then another look.
+    /// Do one step, then look again.
     Do(Step),
     /// Nothing can be done now.
     Pause(Pause),
@@ -21,17 +21,17 @@ impl From<Step> for Next {
     }
 }
 
-/// When to look again, unless an event comes before. The sooner one is the lesser one.
+/// When to look again, unless an event comes first. Pauses are ordered by their end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pause {
     /// At this time.
     Until(Timestamp),
-    /// When something changes in the cluster, and not before.
+    /// Only when something changes in the cluster.
     UntilEvent,
 }
 
 impl Pause {
-    /// How long it lasts from now on; none when only an event ends it.
+    /// How long the pause lasts from now on; `None` if only an event ends it.
     #[must_use]
     pub fn length(self, now: Timestamp) -> Option<Duration> {
         match self {

@@ -1,14 +1,14 @@
-//! What CPS asks for, sorted by who publishes it. Not here: from which challenges (`super::offered`).
+//! What CPS asks for, sorted by who publishes it.
 
 use crate::published::{Record, Token};
 
-/// What CPS asks for, by the ways of the names: tokens that the solver serves, tokens that are served elsewhere, and TXT
-/// records with one value each.
+/// What to publish, by the ways of the names: tokens that the solver serves, tokens that are served elsewhere, and
+/// TXT records with one value each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Proof {
-    /// Served by the solver.
+    /// Tokens that the solver serves.
     pub tokens: Vec<Token>,
-    /// Served by CPS itself, behind a redirect, or by somebody else.
+    /// Tokens that CPS itself serves behind a redirect, or that somebody else serves.
     pub elsewhere: Vec<Token>,
     /// TXT records.
     pub records: Vec<Record>,
@@ -21,7 +21,8 @@ impl Proof {
         self.tokens.iter().chain(&self.elsewhere).cloned().collect()
     }
 
-    /// Whether what was known of this holds for another: for what is left of it once some names are validated.
+    /// Whether what is known about this proof also holds for another. It does if the other only lacks names that are
+    /// validated by now.
     #[must_use]
     pub fn covers(&self, other: &Proof) -> bool {
         let known = self.all_tokens();

@@ -1,5 +1,5 @@
-//! PURE: whether the authority would find what is published: the names as their ways need them (preflight), every token,
-//! every TXT record. Nothing is acknowledged before. Not here: looking (`crate::outside`, `crate::dns`).
+//! PURE: whether the authority would find what is published: names that meet the requirements of their ways
+//! (preflight), every token, every TXT record. The operator acknowledges nothing before that.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,14 @@ use crate::published::{By, Record, Token};
 use akacert_api::reason::Reason;
 use akacert_api::status::{self, condition};
 
-/// From this many failed self-checks in a row on it is trouble: before, the Ingress controller is just catching up.
+/// This many failed self-checks in a row count as trouble. Before that, the Ingress controller is probably still
+/// catching up.
 const TROUBLE: u32 = 4;
 
-/// What is told while the successor of something that stands is not proven.
+/// The text for a standing object whose replacement is not proven yet.
 const STAYS: &str = "What it replaces stays until then";
 
-/// Everything was found as the authority needs it. Answers when to look again whether it still is.
+/// Checks that everything is as the authority needs it. Returns when to check again.
 pub(super) fn reachable(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Pause, Next> {
     if !s.spec().self_check() {
         d.without(condition::PREFLIGHT_PASSED);
@@ -27,7 +28,7 @@ pub(super) fn reachable(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Resul
         return Ok(Pause::UntilEvent);
     }
     let looked = preflight(s, d);
-    // A Gateway that refuses a redirect says more than that the name does not redirect.
+    // A Gateway that refuses a redirect explains more than a name that does not redirect.
     if !matches!(looked, Err(Next::Do(Step::Preflight(_)))) {
         routes_accepted(s, d)?;
     }
@@ -39,7 +40,7 @@ pub(super) fn reachable(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Resul
     Ok(again)
 }
 
-/// Whatever tokens wait for, the records are looked at.
+/// The records are checked in time, whatever the tokens wait for.
 fn no_later(next: Next, look: Pause) -> Next {
     match next {
         Next::Pause(pause) => Next::Pause(pause.min(look)),
@@ -64,7 +65,7 @@ fn found(proof: &Proof) -> String {
     found.join("; ")
 }
 
-/// Each name is as its way needs it.
+/// Checks that each name meets the requirements of its way.
 fn preflight(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let targets = Target::all(s.spec());
     let Some(last) = s.memory.looks.preflight.as_ref().filter(|last| last.at_what == targets) else {
@@ -95,10 +96,10 @@ fn preflight(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     Err(if again.is_zero() { Next::Do(Step::Preflight(targets)) } else { s.pause(again) })
 }
 
-/// The Gateways serve our routes.
+/// Checks that the Gateways serve our routes.
 fn routes_accepted(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let Some(trouble) = s.route_trouble() else { return Ok(()) };
-    // What a Gateway says is in the route's status, whose change wakes this certificate.
+    // The route's status has the Gateway's answer. A change of it wakes this certificate.
     let read_at = s.memory.challenges().map_or(s.now, |reading| reading.at);
     let patience = s.until(read_at, s.schedule.unchecked());
     let patient = trouble.is_silence && !patience.is_zero();
@@ -107,7 +108,7 @@ fn routes_accepted(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     Err(if patient { s.pause(patience) } else { Next::Pause(Pause::UntilEvent) })
 }
 
-/// Every token was fetched as the authority would.
+/// Checks that every token was fetched as the authority would fetch it.
 fn tokens_fetched(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), Next> {
     let tokens = proof.all_tokens();
     if tokens.is_empty() {
@@ -152,11 +153,11 @@ fn tokens_fetched(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), 
     Err(if again.is_zero() { Next::Do(probe(last.failed > 0)) } else { s.pause(again) })
 }
 
-/// The TXT records that we write ourselves are written.
+/// Checks that the TXT records that we write ourselves are written.
 fn records_written(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), Next> {
     let missing = proof.records.iter().filter(|record| record.by.is_ours()).find(|record| {
         let written = s.memory.records.written.get(*record);
-        // One that was seen missing since is written again: somebody deleted it.
+        // If a record has disappeared since, somebody deleted it: write it again.
         let lost = s.memory.looks.records.as_ref().is_some_and(|look| {
             look.failures.contains_key(&record.name)
                 && written.is_some_and(|at| *at < look.at && s.is_due(*at, s.schedule.records() / 2))
@@ -174,7 +175,7 @@ fn records_written(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(),
     Ok(())
 }
 
-/// While CPS and the authority are at it: what somebody deletes comes back.
+/// Restores what somebody deletes while CPS and the authority work.
 pub(super) fn records_stay(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Pause, Next> {
     if !s.spec().self_check() {
         return Ok(Pause::UntilEvent);
@@ -183,7 +184,7 @@ pub(super) fn records_stay(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Re
     records_found(s, d, proof)
 }
 
-/// Each name server of the zones has every TXT record.
+/// Checks that each name server of the zones has every TXT record.
 fn records_found(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Pause, Next> {
     if proof.records.is_empty() {
         return Ok(Pause::UntilEvent);
@@ -210,12 +211,12 @@ fn records_found(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Pause
             domain.error = Some((*failure).clone());
         }
     }
-    // Name servers take some moments to follow; whoever has to create records by hand is told at once.
+    // Name servers need a moment to follow. Somebody who has to create records by hand is told at once.
     let manual = proof.records.iter().any(|record| record.by == By::Manual);
     let patient = !manual && look.failed < TROUBLE;
     let reason = if patient { Reason::ChallengesPublished } else { Reason::RecordMissing };
     d.not_done(Progress::ChallengesReachable, reason, hint(summary(&missing), &proof.records));
-    // However long one is missing, another that somebody deletes is back as soon as ever.
+    // However long one record is missing, another that somebody deletes comes back just as fast.
     let again = s.until(look.at, s.schedule.self_check(look.failed).min(s.schedule.records()));
     Err(if again.is_zero() { Next::Do(check) } else { s.pause(again) })
 }
@@ -224,7 +225,7 @@ fn record_name(name: &str) -> String {
     format!("_acme-challenge.{}", name.strip_prefix("*.").unwrap_or(name))
 }
 
-/// Whose turn it is where we do not write the records.
+/// Says who has to act if we do not write the records.
 fn hint(message: String, records: &[Record]) -> String {
     let manual = records.iter().any(|record| record.by == By::Manual);
     let external = records.iter().any(|record| matches!(record.by, By::DnsEndpoint(_)));
@@ -237,7 +238,7 @@ fn hint(message: String, records: &[Record]) -> String {
     }
 }
 
-/// What stands in the place of something else is found as the authority needs it.
+/// Checks that the replacement of a standing object works as the authority needs it.
 pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let targets = Target::all(s.spec());
     let last = s.memory.looks.preflight.as_ref().filter(|last| last.at_what == targets);
@@ -251,14 +252,15 @@ pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Ne
     };
     let message = format!("{STAYS}: {message}");
     d.beside(condition::RENEWAL_READY, false, Reason::RenewalWouldFail, message);
-    // The certificate is at rest, where each look costs calls of CPS: not many, once nobody is just catching up.
+    // The certificate is at rest, where each look costs calls of CPS. So look often only while something may be
+    // catching up.
     let catching_up = (1..TROUBLE).contains(&last.failed);
     let interval = if catching_up { s.schedule.self_check(last.failed) } else { s.schedule.while_stalled() };
     let again = s.until(last.at, interval);
     Err(if again.is_zero() { Next::Do(Step::Preflight(targets)) } else { s.pause(again) })
 }
 
-/// Nothing waits for its successor any more, and that it did need not be told.
+/// The replacement is in place: clear the message that said it was not.
 pub(super) fn succeeded(s: &Snapshot<'_>, d: &mut Draft) {
     let told =
         s.certificate.status.as_ref().and_then(|status| {
@@ -270,7 +272,7 @@ pub(super) fn succeeded(s: &Snapshot<'_>, d: &mut Draft) {
     }
 }
 
-/// Each failure once, with the names that it is about.
+/// Each failure once, with the names that have it.
 pub(super) fn summary(failures: &BTreeMap<&String, &String>) -> String {
     let mut names = BTreeMap::<&str, Vec<&str>>::new();
     for (name, failure) in failures {

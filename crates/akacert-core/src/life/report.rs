@@ -1,4 +1,4 @@
-//! PURE: when a status is worth a write, and what it says of the whole. Not here: what is in it (`super::draft`).
+//! PURE: when to write the status, and what it says as a whole.
 
 use akacert_api::AkamaiCertificate;
 use akacert_api::condition_set;
@@ -6,8 +6,8 @@ use akacert_api::status::{CertificateStatus, condition};
 
 use super::pause::Next;
 
-/// The status is written when there is nothing to do but wait, when the verdict flips, once the tokens are published,
-/// which CPS may use before the next pause, and before a drift is undone: not between two steps.
+/// Whether to write the status now. It is written before a pause, when `Ready` flips, once the tokens are published
+/// (CPS may use them before the next pause), and before a drift is undone. It is not written between two other steps.
 #[must_use]
 pub fn is_worth_a_write(certificate: &AkamaiCertificate, wanted: &CertificateStatus, next: &Next) -> bool {
     let current = certificate.status.clone().unwrap_or_default();
@@ -24,7 +24,7 @@ pub fn is_worth_a_write(certificate: &AkamaiCertificate, wanted: &CertificateSta
     moment && current != *wanted && !untouched
 }
 
-/// Ready, and nothing is under way.
+/// Whether the certificate is Ready and nothing is in progress.
 #[must_use]
 pub fn is_at_rest(status: &CertificateStatus) -> bool {
     is_ready(status) && status.change.is_none() && status.plan.is_none()

@@ -1,40 +1,45 @@
-//! PURE: when to look again. Intervals are those that suit CPS, which takes minutes to hours; one setting scales
-//! them all, so that a demonstration need not wait. Not here: what is looked at.
+//! PURE: when to look again. The intervals suit CPS, which takes minutes to hours. One setting scales them all, so
+//! that a demonstration need not wait.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// From the create to the first look at the change: CPS takes about two minutes until challenges can be read.
+/// From the create to the first look at the change. CPS takes about two minutes until challenges can be read.
 const AFTER_CREATE: Duration = Duration::from_secs(60);
-/// While CPS prepares or validates: at first, and at most. The authority takes a minute or two.
+/// While CPS prepares or validates: the first interval, and the longest. The authority takes a minute or two.
 const WHILE_VALIDATING: (Duration, Duration) = (Duration::from_secs(90), Duration::from_secs(300));
-/// While CPS deploys, which takes up to two hours.
+/// The same, while CPS deploys, which takes up to two hours.
 const WHILE_DEPLOYING: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(600));
 /// While a human has to do something in CPS.
 const WHILE_STALLED: Duration = Duration::from_secs(900);
-/// Between self-checks: at first, and at most.
+/// Between self-checks: the first interval, and the longest.
 const SELF_CHECK: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
-/// After a failed call or write: at first, and at most.
+/// After a failed call or write: the first interval, and the longest.
 const AFTER_FAILURE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
-/// From one reading of the challenges to the next, while they are on offer: tokens rotate after days.
+/// Between two readings of the challenges on offer. Tokens rotate after days.
 const CHALLENGES: Duration = Duration::from_secs(900);
-/// From one acknowledgement to the next, while CPS still asks for it.
+/// Between two acknowledgements, while CPS still asks for one.
 const ACKNOWLEDGE_AGAIN: Duration = Duration::from_secs(3600);
-/// After the authority refused a name: at first, and at most. Refused authorizations count against its limits.
+/// After the authority refused a name: the first interval, and the longest. Refused authorizations count against its
+/// limits.
 const AFTER_REFUSAL: (Duration, Duration) = (Duration::from_secs(3600), Duration::from_secs(32 * 3600));
-/// Between looks at TXT records while a change needs them: one that somebody deletes is back within a minute.
+/// Between two checks of TXT records while a change needs them. A deleted record is then back within a minute.
 const RECORDS: Duration = Duration::from_secs(40);
-/// Without the self-check: from reading challenges to acknowledging them. The Ingress controller has to catch up, since
-/// CPS validates at once and a name that fails gets another token.
+/// Without the self-check: from reading challenges to acknowledging them. The Ingress controller has to catch up
+/// first. CPS validates at once, and a name that fails gets another token.
 const UNCHECKED: Duration = Duration::from_secs(60);
-/// How long an enrollment may take to show in the list after the answer to its create was lost.
+/// How long to look for an enrollment in the list after the answer to its create was lost.
 const UNCERTAIN_CREATE: Duration = Duration::from_secs(300);
-/// Between looks at all enrollments of a contract, for changes that CPS or somebody else began.
+/// Between two lists of a contract, for changes that CPS or somebody else began.
 const WATCH: Duration = Duration::from_secs(1800);
 /// The same, once CPS should have begun a renewal.
 const WATCH_CLOSELY: Duration = Duration::from_secs(300);
-/// Nothing is worth doing more often than this, however small the scale.
+/// From the last write of an object that somebody changed back, until the operator forgets that.
+const UNDISPUTED: Duration = Duration::from_secs(3600);
+/// From the last write of such an object, until the operator relies on it.
+const SETTLING: Duration = Duration::from_secs(60);
+/// The shortest interval, however small the scale.
 const SHORTEST: Duration = Duration::from_millis(50);
 
 /// The intervals of one certificate.
@@ -53,13 +58,13 @@ impl Schedule {
         self.scaled(AFTER_CREATE, 0)
     }
 
-    /// Between polls of a change that is being prepared or validated and was found unchanged `unchanged` times.
+    /// Between polls of a change that CPS prepares or validates, after `unchanged` polls without news.
     #[must_use]
     pub fn while_validating(&self, unchanged: u32) -> Duration {
         self.growing(WHILE_VALIDATING, unchanged)
     }
 
-    /// Between polls of a change that is being deployed and was found unchanged `unchanged` times.
+    /// Between polls of a change that CPS deploys, after `unchanged` polls without news.
     #[must_use]
     pub fn while_deploying(&self, unchanged: u32) -> Duration {
         self.growing(WHILE_DEPLOYING, unchanged)
@@ -71,7 +76,7 @@ impl Schedule {
         self.scaled(WHILE_STALLED, 0)
     }
 
-    /// From an acknowledgement that was followed by a refusal, the `count`th in a row, to the next acknowledgement.
+    /// From the `count`th refused acknowledgement in a row to the next one.
     #[must_use]
     pub fn after_refusal(&self, count: i64) -> Duration {
         let (first, most) = AFTER_REFUSAL;
@@ -79,13 +84,13 @@ impl Schedule {
         self.scaled(first.saturating_mul(1 << count.saturating_sub(1).min(10)).min(most), count)
     }
 
-    /// Between looks at TXT records while a change needs them.
+    /// Between checks of TXT records while a change needs them.
     #[must_use]
     pub fn records(&self) -> Duration {
         self.scaled(RECORDS, 0)
     }
 
-    /// Between self-checks after `failed` failed ones.
+    /// Between self-checks, after `failed` failed ones.
     #[must_use]
     pub fn self_check(&self, failed: u32) -> Duration {
         self.growing(SELF_CHECK, failed)
@@ -97,7 +102,19 @@ impl Schedule {
         self.growing(AFTER_FAILURE, count.saturating_sub(1))
     }
 
-    /// Between readings of challenges on offer.
+    /// From the last write of an object that somebody changed back, until the operator forgets that.
+    #[must_use]
+    pub fn undisputed(&self) -> Duration {
+        self.scaled(UNDISPUTED, 0)
+    }
+
+    /// From the last write of such an object, until the operator relies on it.
+    #[must_use]
+    pub fn settling(&self) -> Duration {
+        self.scaled(SETTLING, 0)
+    }
+
+    /// Between readings of the challenges on offer.
     #[must_use]
     pub fn challenges(&self) -> Duration {
         self.scaled(CHALLENGES, 0)
@@ -109,26 +126,26 @@ impl Schedule {
         self.scaled(ACKNOWLEDGE_AGAIN, 0)
     }
 
-    /// From reading challenges to acknowledging them without a self-check.
+    /// From reading challenges to acknowledging them, without a self-check.
     #[must_use]
     pub fn unchecked(&self) -> Duration {
         self.scaled(UNCHECKED, 0)
     }
 
-    /// How long an enrollment whose create has an unknown outcome is looked for.
+    /// How long to look for an enrollment after the answer to its create was lost.
     #[must_use]
     pub fn uncertain_create(&self) -> Duration {
         self.scaled(UNCERTAIN_CREATE, 0)
     }
 
-    /// The next look at a contract's enrollments after one at a time. All certificates look at the same moments, so that
-    /// one list serves them all.
+    /// The next list of a contract after a time. All certificates use the same moments, so that one list serves them
+    /// all.
     #[must_use]
     pub fn watch_after(&self, last: Timestamp, closely: bool) -> Timestamp {
         self.moment(last, closely, 1)
     }
 
-    /// The last such moment before a time.
+    /// The last of these moments before a time.
     #[must_use]
     pub fn watch_before(&self, now: Timestamp, closely: bool) -> Timestamp {
         self.moment(now, closely, 0)
@@ -147,7 +164,7 @@ impl Schedule {
         self.scaled(first.mul_f64(factor).min(most), times)
     }
 
-    /// Ten per cent earlier or later, by certificate and turn.
+    /// Varies an interval by up to ten per cent, depending on certificate and turn.
     fn scaled(&self, interval: Duration, turn: u32) -> Duration {
         let spread = (self.seed.wrapping_mul(31).wrapping_add(u64::from(turn) * 7919)) % 201;
         #[allow(clippy::cast_precision_loss, reason = "a number below 201")]
@@ -156,18 +173,18 @@ impl Schedule {
     }
 }
 
-/// When certificates at rest are looked at from outside.
+/// When to check certificates at rest from outside.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// From one look to the next.
+    /// From one check to the next.
     pub interval: Duration,
     /// When the operator started.
     pub started: Timestamp,
 }
 
 impl Pace {
-    /// The next look after one at a time. Each certificate has moments of its own, spread over the interval, so that a
-    /// restart of the operator neither repeats a look nor forgets one.
+    /// The next check after a time. Each certificate has its own moments, spread over the interval, so that a restart
+    /// of the operator neither repeats nor skips a check.
     #[must_use]
     pub fn after(&self, last: Timestamp, seed: u64) -> Timestamp {
         let interval = i128::try_from(self.interval.as_nanos().max(1_000_000)).unwrap_or(i128::MAX);

@@ -1,5 +1,5 @@
-//! PURE: the deployment window becomes the deployment schedule of each change, anew when a window has passed.
-//! Not here: when a window opens (`crate::window`).
+//! PURE: turns the deployment window into the deployment schedule of each change, and sets a new one after a window
+//! has passed.
 
 use akamai_cps_types::{Change, DeploymentSchedule, EnrollmentId};
 use jiff::Timestamp;
@@ -15,8 +15,8 @@ use akacert_api::condition_set;
 use akacert_api::reason::Reason;
 use akacert_api::status::condition;
 
-/// The change has the schedule that policy wants, or the step that gives it one. Without a window it keeps what others
-/// gave it.
+/// Checks that the change has the schedule that the policy wants, or returns the step that sets it. Without a window,
+/// the change keeps the schedule that others set.
 pub fn scheduled(
     s: &Snapshot<'_>,
     d: &mut Draft,
@@ -37,14 +37,14 @@ pub fn scheduled(
             Ok(())
         };
     };
-    // Later the live certificate would not serve any more.
+    // After that the live certificate would be about to expire.
     let latest = s.recorded_production().map(expiry::soon);
     let wanted = window::schedule(window, s.now, latest).map_err(|error| {
         d.not_done(Progress::Deployed, Reason::ConfigurationInvalid, error.to_string());
         Next::Pause(Pause::UntilEvent)
     })?;
     let wanted = wanted.unwrap_or_default();
-    // In an open window it does not matter since when the change may go.
+    // If the window is open, it does not matter when the change's schedule began.
     let is_open = wanted.not_before.is_some_and(|opens| opens <= s.now)
         && present.not_before.is_none_or(|not_before| not_before <= s.now);
     if present.not_after == wanted.not_after && (is_open || present.not_before == wanted.not_before) {
@@ -65,13 +65,13 @@ fn schedule(
     Err(Next::Do(Step::Schedule(id, reading.id, wanted)))
 }
 
-/// When the change goes to production at the earliest, if that is later.
+/// The earliest time at which the change goes to production, if that is in the future.
 pub fn opens(change: &Change, now: Timestamp) -> Option<Timestamp> {
     let schedule = change.status_info.deployment_schedule.as_ref()?;
     schedule.not_before.filter(|opens| *opens > now)
 }
 
-/// The recorded status waits for a window.
+/// Whether the recorded status waits for a window.
 fn waited(s: &Snapshot<'_>) -> bool {
     let deployed = s
         .certificate
@@ -81,7 +81,7 @@ fn waited(s: &Snapshot<'_>) -> bool {
     deployed.is_some_and(|deployed| deployed.reason == Reason::WaitingForWindow.as_str())
 }
 
-/// From here on CPS takes no schedule.
+/// Whether CPS no longer takes a schedule.
 fn is_deploying(change: &Change) -> bool {
     matches!(change.status_info.status.as_str(), "deploy-cert-to-production" | "complete")
 }

@@ -1,5 +1,4 @@
-//! What a decision rests on: one certificate as observed in the cluster and in CPS, and the clock. Plain data.
-//! Not here: how it is observed; what is remembered of earlier looks (`super::memory`).
+//! The input of a decision, as plain data: one certificate as observed in the cluster and in CPS, and the time.
 
 use std::time::Duration;
 
@@ -23,34 +22,35 @@ use akacert_api::status::DeploymentStatus;
 pub struct Snapshot<'a> {
     /// The resource.
     pub certificate: &'a AkamaiCertificate,
-    /// Its account.
+    /// The account, as the certificate sees it.
     pub account: &'a account::View,
-    /// What is published for it.
+    /// What is published for the certificate.
     pub published: &'a published::Observed,
-    /// What was read from CPS and from the network since the operator started.
+    /// What the operator remembers of it.
     pub memory: &'a Memory,
     /// Settings of the publisher.
     pub publishing: &'a published::Rules,
-    /// The authorities that a deployed certificate may come from.
+    /// The trusted roots of deployed certificates.
     pub roots: &'a deployed::Roots,
-    /// Another resource that has an enrollment, as `namespace/name`, if there is one that it rather belongs to.
+    /// Returns another resource that has a better claim to the enrollment, as `namespace/name`, if there is one.
     pub rival: &'a dyn Fn(EnrollmentId) -> Option<String>,
-    /// When to look again.
+    /// The intervals.
     pub schedule: Schedule,
-    /// When to look from outside.
+    /// When to check from outside.
     pub outside: Pace,
-    /// The clock.
+    /// The current time.
     pub now: Timestamp,
 }
 
 impl Snapshot<'_> {
-    /// What the user wants.
+    /// The certificate's `spec`.
     #[must_use]
     pub fn spec(&self) -> &CertificateSpec {
         &self.certificate.spec
     }
 
-    /// Why a Gateway does not serve a route; none when each is served. Routes that are left of another way do not count.
+    /// Why a Gateway does not serve a route; `None` if each serves its own. Routes left over from another way do not
+    /// count.
     #[must_use]
     pub fn route_trouble(&self) -> Option<published::RouteTrouble> {
         let counts = |route: &published::HTTPRoute| {
@@ -61,7 +61,7 @@ impl Snapshot<'_> {
         routes.find_map(|route| published::trouble(route))
     }
 
-    /// The generation of the spec.
+    /// `metadata.generation`.
     #[must_use]
     pub fn generation(&self) -> i64 {
         self.certificate.metadata.generation.unwrap_or_default()
@@ -73,7 +73,8 @@ impl Snapshot<'_> {
         serde_json::from_str(self.annotation(INTENT_ANNOTATION)?).ok()
     }
 
-    /// The recorded ID of our enrollment: in an annotation, or in the status. An empty annotation says that it is gone.
+    /// The ID of our enrollment, from the annotation or the status. An empty annotation means that the enrollment is
+    /// gone.
     #[must_use]
     pub fn recorded_enrollment(&self) -> Option<EnrollmentId> {
         let id = match self.annotation(ENROLLMENT_ID_ANNOTATION) {
@@ -89,37 +90,37 @@ impl Snapshot<'_> {
         serde_json::from_str(self.annotation(RENEWAL_ANNOTATION)?).ok()
     }
 
-    /// An annotation of the certificate.
+    /// The value of an annotation.
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.certificate.metadata.annotations.as_ref()?.get(key).map(String::as_str)
     }
 
-    /// What was deployed in production when somebody last looked.
+    /// The deployment in production, as the status has it.
     #[must_use]
     pub fn recorded_production(&self) -> Option<&DeploymentStatus> {
         self.certificate.status.as_ref()?.deployments.as_ref()?.production.as_ref()
     }
 
-    /// Whether a time plus an interval has come.
+    /// Whether an interval after a time is over.
     #[must_use]
     pub fn is_due(&self, since: Timestamp, interval: Duration) -> bool {
         self.until(since, interval).is_zero()
     }
 
-    /// A pause of this length, from now.
+    /// A pause of this length.
     #[must_use]
     pub fn later(&self, wait: Duration) -> Pause {
         Pause::Until(self.now.checked_add(wait).unwrap_or(Timestamp::MAX))
     }
 
-    /// Nothing to do before this much time has passed.
+    /// The decision to do nothing for this long.
     #[must_use]
     pub fn pause(&self, wait: Duration) -> Next {
         Next::Pause(self.later(wait))
     }
 
-    /// How long until a time plus an interval.
+    /// How long until an interval after a time is over.
     #[must_use]
     pub fn until(&self, since: Timestamp, interval: Duration) -> Duration {
         let due = since.checked_add(interval).unwrap_or(Timestamp::MAX);

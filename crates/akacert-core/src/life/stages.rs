@@ -1,4 +1,4 @@
-//! PURE: how far a change has come, as the steps tell it. Not here: what CPS shows of it (`super::following`).
+//! PURE: how far a change has come, in terms of the steps.
 
 use akacert_api::reason::Reason;
 use akacert_api::status::condition;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::draft::{Draft, Progress};
 
-/// The steps before validation are done.
+/// Reports the steps before validation as done.
 pub fn published(d: &mut Draft) {
     d.done(Progress::ChallengesPublished, Reason::ChallengesPublished, "Every token is published");
     if d.is_done(Progress::ChallengesReachable) {
@@ -16,13 +16,13 @@ pub fn published(d: &mut Draft) {
     }
 }
 
-/// The authority has validated every name.
+/// Reports that the authority has validated every name.
 pub fn validated(d: &mut Draft) {
     published(d);
     d.status.domains.clear();
     d.status.failures = None;
     if d.has_failed(condition::PREFLIGHT_PASSED) {
-        // It is mended, or CPS went on without it.
+        // Somebody fixed the cause, or CPS continued without us.
         d.without(condition::PREFLIGHT_PASSED);
     }
     d.done(
@@ -32,12 +32,12 @@ pub fn validated(d: &mut Draft) {
     );
 }
 
-/// Kubernetes times have no fractions.
+/// Kubernetes times have no fractions of a second.
 pub fn whole_second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-/// "since <time>", for messages.
+/// The text "since <time>", for messages.
 pub fn since(d: &Draft) -> String {
     let since = d.status.change.as_ref().and_then(|change| change.since.as_ref());
     since.map(|since| format!("since {:.0}", since.0)).unwrap_or_default()

@@ -1,5 +1,4 @@
-//! The steps: each is one read or one side effect. Not here: when (`super`), how (the shell), what is remembered of the
-//! answer (`super::absorb`).
+//! The steps: each is one read or one side effect.
 
 use std::fmt;
 
@@ -14,22 +13,22 @@ use crate::published::{Record, Token, Write};
 /// One read or one side effect.
 #[derive(Debug)]
 pub enum Step {
-    /// Read: the contract's enrollments with our common name, from a list begun after a time.
+    /// Read: list the contract's enrollments with our common name.
     ListEnrollments {
-        /// The contract.
+        /// The contract to list.
         contract: String,
-        /// The common name.
+        /// The common name to look for.
         common_name: String,
-        /// The list must be younger than this.
+        /// The call for the list must have begun after this time.
         after: Timestamp,
     },
-    /// Read: our enrollment, as the list of its contract shows it that all its certificates share.
+    /// Read: our enrollment, from the list that all certificates of the contract share.
     Watch {
-        /// The contract.
+        /// The contract to list.
         contract: String,
-        /// The enrollment.
+        /// The enrollment to look for.
         enrollment: EnrollmentId,
-        /// The list must be younger than this.
+        /// The call for the list must have begun after this time.
         after: Timestamp,
     },
     /// Read: our enrollment.
@@ -44,115 +43,115 @@ pub enum Step {
     ReadStaged(EnrollmentId, ChangeId),
     /// Read: what is deployed.
     ReadDeployments(EnrollmentId),
-    /// Read, network: whether names are as their ways of validation need them.
+    /// Read, network: check whether names meet the requirements of their ways.
     Preflight(Vec<Target>),
     /// Read, network: fetch every token as the authority would.
     Probe {
-        /// Those that the solver serves.
+        /// Tokens that the solver serves.
         tokens: Vec<Token>,
-        /// Those that are served elsewhere.
+        /// Tokens that are served elsewhere.
         elsewhere: Vec<Token>,
-        /// Whether what may be in the way is looked for: at first the Ingress controller may just be catching up.
+        /// Whether to look for what may be in the way. At first the Ingress controller is probably still catching up.
         explain: bool,
     },
-    /// Read, network: whether the name servers have these TXT records.
+    /// Read, network: check whether the name servers have these TXT records.
     CheckRecords(Vec<Record>),
-    /// Write, DNS: a TXT record.
+    /// Write, DNS: write a TXT record.
     WriteRecord(Box<Record>),
-    /// Write, DNS: a TXT record that is not needed any more.
+    /// Write, DNS: remove a TXT record that is no longer needed.
     RemoveRecord(Box<Record>),
-    /// Write, cluster: finalizer and intent, before the create.
+    /// Write, cluster: set the finalizer and record the intent, before the create.
     RecordIntent(Box<Intent>),
-    /// Write, CPS: the create.
+    /// Write, CPS: create the enrollment.
     CreateEnrollment {
-        /// The contract.
+        /// The contract to bill it to.
         contract: String,
-        /// The body.
+        /// The body of the request.
         body: Box<Enrollment>,
     },
-    /// Read, network: what names show to the world.
+    /// Read, network: check names from outside.
     LookOutside {
         /// The names, and what their ways need.
         targets: Vec<Target>,
-        /// Fingerprint of the certificate that is deployed.
+        /// The fingerprint of the deployed certificate.
         fingerprint: String,
-        /// Whether how they are served is looked at too.
+        /// Whether to check the served certificates too.
         served: bool,
     },
-    /// Write, cluster: the ID of our enrollment.
+    /// Write, cluster: record the ID of our enrollment.
     RecordEnrollment(EnrollmentId),
     /// Write, cluster: one object that publishes tokens.
     Publish(Box<Write>),
     /// Write, cluster: the ConfigMap that tells pipelines what is deployed.
     HandOff(Box<Write>),
-    /// Write, CPS: the challenges are published.
+    /// Write, CPS: acknowledge that the challenges are published.
     Acknowledge {
-        /// The enrollment.
+        /// Our enrollment.
         enrollment: EnrollmentId,
-        /// The change.
+        /// The change that offers the challenges.
         change: ChangeId,
         /// What is published.
         proof: Box<Proof>,
     },
-    /// Write, CPS: the enrollment as it is to be.
+    /// Write, CPS: update the enrollment.
     UpdateEnrollment(Box<Update>),
-    /// Write, CPS: its warnings may be passed over.
+    /// Write, CPS: acknowledge the warnings.
     AcknowledgeWarnings(EnrollmentId, ChangeId, Warnings),
-    /// Write, CPS: what is on staging may go to production.
+    /// Write, CPS: let what is on staging go to production.
     AcknowledgeDeployment {
-        /// The enrollment.
+        /// Our enrollment.
         enrollment: EnrollmentId,
-        /// The change.
+        /// The change that waits on staging.
         change: ChangeId,
-        /// Stands for what was looked at.
+        /// The hash of what was approved.
         hash: String,
     },
-    /// Write, CPS: when the result of the change may go to production.
+    /// Write, CPS: set when the change may go to production.
     Schedule(EnrollmentId, ChangeId, DeploymentSchedule),
-    /// Write, cluster: the certificate that a requested renewal replaces.
+    /// Write, cluster: record the certificate that a requested renewal replaces.
     RecordRenewal(Renewal),
-    /// Write, cluster: our enrollment is gone and another one may be created.
+    /// Write, cluster: forget our enrollment, which is gone, so that another can be created.
     ForgetEnrollment,
-    /// Write, CPS: remove the enrollment, cancelling what is pending.
+    /// Write, CPS: remove the enrollment, and cancel its pending change.
     DeleteEnrollment(EnrollmentId),
-    /// Write, cluster: let the resource go.
+    /// Write, cluster: remove the finalizer, so that the resource can go.
     RemoveFinalizer,
 }
 
 /// An update of an enrollment.
 #[derive(Clone, Debug)]
 pub struct Update {
-    /// The enrollment.
+    /// Our enrollment.
     pub enrollment: EnrollmentId,
-    /// All of it, as it is to be.
+    /// The whole body of the request.
     pub body: Enrollment,
-    /// Whether a change that is under way is cancelled.
+    /// Whether to cancel a pending change.
     pub replace: bool,
-    /// Whether a new certificate is ordered while CPS is about to renew.
+    /// Whether to order a new certificate although CPS is about to renew.
     pub override_renewal: bool,
-    /// Whether a new certificate is ordered although nothing differs.
+    /// Whether to order a new certificate although nothing differs.
     pub renew: bool,
-    /// Hash of the plan.
+    /// The hash of the plan.
     pub plan: String,
 }
 
-/// Which warnings.
+/// The kind of warnings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Warnings {
-    /// Before the order.
+    /// Before CPS orders the certificate.
     PreVerification,
-    /// After the certificate was issued.
+    /// After the authority has issued the certificate.
     PostVerification,
 }
 
 impl Step {
-    /// The name of [`Step::HandOff`], which may fail without consequences for the rest.
+    /// The name of [`Step::HandOff`], whose failure does not affect anything else.
     pub const HAND_OFF: &'static str = "HandOff";
 
-    /// The name of [`Step::RemoveRecord`], which a resource that is being deleted does not wait for for ever.
+    /// The name of [`Step::RemoveRecord`]. A resource that is being deleted gives up on it after some tries.
     pub const REMOVE_RECORD: &'static str = "RemoveRecord";
 
-    /// A name for logs, metrics and the memory of failures.
+    /// The name for logs, metrics and the memory of failures.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -187,7 +186,7 @@ impl Step {
         }
     }
 
-    /// What it changes.
+    /// What the step changes.
     #[must_use]
     pub fn effect(&self) -> Effect {
         match self {
@@ -221,7 +220,7 @@ impl Step {
         }
     }
 
-    /// Whether it changes something outside the operator.
+    /// Whether the step changes something outside the operator.
     #[must_use]
     pub fn is_side_effect(&self) -> bool {
         self.effect() != Effect::Nothing
@@ -231,24 +230,25 @@ impl Step {
 /// What a step changes outside the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It reads.
+    /// Nothing: it only reads.
     Nothing,
-    /// It writes to CPS.
+    /// CPS.
     Cps,
-    /// It writes to the API server.
+    /// The cluster, through the API server.
     Cluster,
-    /// It writes to DNS.
+    /// DNS.
     Dns,
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Step::Publish(write) => write!(f, "Publish: {write}"),
-            Step::HandOff(write) => write!(f, "HandOff: {write}"),
-            Step::WriteRecord(record) => write!(f, "WriteRecord: {}", record.name),
-            Step::RemoveRecord(record) => write!(f, "RemoveRecord: {}", record.name),
-            other => f.write_str(other.name()),
+        f.write_str(self.name())?;
+        if let Step::Publish(write) | Step::HandOff(write) = self {
+            write!(f, ": {write}")?;
         }
+        if let Step::WriteRecord(record) | Step::RemoveRecord(record) = self {
+            write!(f, ": {}", record.name)?;
+        }
+        Ok(())
     }
 }

@@ -117,7 +117,33 @@ fn carry_out(
     found: &Enrollment,
     plan: Plan,
 ) -> Result<(), Next> {
-    let PlanStatus { action, risk, changes, hash } = &plan.status;
+    if is_refused(s, d, id, &plan)? || is_in_the_way(s, d, id, found, &plan)? {
+        return Ok(());
+    }
+    writable(s, d, account, id)?;
+    if s.is_due(read_at(s), FRESH_READING) {
+        // An update replaces the whole: it starts from what is there now.
+        return Err(Next::Do(Step::ReadEnrollment(id)));
+    }
+    if let Some(renewal) = renewal_requested(s).filter(|wanted| Some(wanted) != s.recorded_renewal().as_ref())
+    {
+        return Err(Next::Do(Step::RecordRenewal(renewal)));
+    }
+    let PlanStatus { action, changes, hash, .. } = plan.status;
+    d.withheld(Reason::Updating, format!("The enrollment is about to be changed: {}", changes.join("; ")));
+    Err(Next::Do(Step::UpdateEnrollment(Box::new(Update {
+        enrollment: id,
+        renew: action == PlanAction::Renew,
+        replace: replaces(s),
+        override_renewal: overrides(s),
+        plan: hash,
+        body: plan.body,
+    }))))
+}
+
+/// CPS cannot do it or does not, or the user has not approved it.
+fn is_refused(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, plan: &Plan) -> Result<bool, Next> {
+    let PlanStatus { risk, changes, hash, .. } = &plan.status;
     let differences = changes.join("; ");
     if *risk == Risk::Refused {
         d.withheld(
@@ -128,7 +154,7 @@ fn carry_out(
                 plan.immutable.join("; ")
             ),
         );
-        return Ok(());
+        return Ok(true);
     }
     if s.memory.generation.updates >= MOST_UPDATES {
         d.withheld(
@@ -146,9 +172,20 @@ fn carry_out(
                 "{risk:?}: {differences}. To have it carried out, annotate {APPROVE_PLAN_ANNOTATION}={hash}"
             ),
         );
-        return Ok(());
+        return Ok(true);
     }
-    let replace = s.spec().pending_change_policy == Some(PendingChangePolicy::Replace);
+    Ok(false)
+}
+
+/// A pending change or a renewal that CPS is about to begin comes first.
+fn is_in_the_way(
+    s: &Snapshot<'_>,
+    d: &mut Draft,
+    id: EnrollmentId,
+    found: &Enrollment,
+    plan: &Plan,
+) -> Result<bool, Next> {
+    let differences = plan.status.changes.join("; ");
     if let Some(pending) = found.pending_change() {
         let over = s.memory.change.as_ref().filter(|reading| {
             Some(reading.id) == pending.change_id() && reading.is_over() && read_at(s) <= reading.at
@@ -157,43 +194,30 @@ fn carry_out(
             return Err(Next::Do(Step::ReadEnrollment(id)));
         }
         let renews = pending.change_type == Some(akamai_cps_types::ChangeType::Renewal);
-        if !replace || renews && !overrides(s) {
+        if !replaces(s) || renews && !overrides(s) {
             let change = pending.change_id().map(|id| format!(" {id}")).unwrap_or_default();
             d.withheld(
                 Reason::UpdateWaits,
                 format!("Until CPS has completed change{change}, this waits: {differences}"),
             );
-            return Ok(());
+            return Ok(true);
         }
-    } else if *risk == Risk::Reissue && is_about_to_renew(found, s.now) && !overrides(s) {
+    } else if plan.status.risk == Risk::Reissue && is_about_to_renew(found, s.now) && !overrides(s) {
         d.withheld(
             Reason::UpdateWaits,
             format!("CPS is about to renew the certificate, and takes this afterwards: {differences}"),
         );
         return Err(reread(s, read_at(s), Step::ReadEnrollment(id), s.schedule.while_stalled()));
     }
-    writable(s, d, account, id)?;
-    if s.is_due(read_at(s), FRESH_READING) {
-        // An update replaces the whole: it starts from what is there now.
-        return Err(Next::Do(Step::ReadEnrollment(id)));
-    }
-    if let Some(renewal) = renewal_requested(s).filter(|wanted| Some(wanted) != s.recorded_renewal().as_ref())
-    {
-        return Err(Next::Do(Step::RecordRenewal(renewal)));
-    }
-    d.withheld(Reason::Updating, format!("The enrollment is about to be changed: {differences}"));
-    Err(Next::Do(Step::UpdateEnrollment(Box::new(Update {
-        enrollment: id,
-        renew: *action == PlanAction::Renew,
-        replace,
-        override_renewal: overrides(s),
-        plan: hash.clone(),
-        body: plan.body,
-    }))))
+    Ok(false)
 }
 
 fn read_at(s: &Snapshot<'_>) -> Timestamp {
     s.memory.enrollment.reading.as_ref().map_or(s.now, |reading| reading.at)
+}
+
+fn replaces(s: &Snapshot<'_>) -> bool {
+    s.spec().pending_change_policy == Some(PendingChangePolicy::Replace)
 }
 
 fn overrides(s: &Snapshot<'_>) -> bool {

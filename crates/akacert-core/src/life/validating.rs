@@ -1,6 +1,4 @@
-//! PURE: while CPS asks for challenges: publish every token, check that each can be fetched, acknowledge, wait.
-//! Not here: what a way publishes (`super::offered`), publishing it (`super::publishing`), whether it can be reached
-//! (`super::reaching`).
+//! PURE: while CPS asks for challenges: publish, check that the authority can reach everything, acknowledge, wait.
 
 use std::time::Duration;
 
@@ -20,10 +18,10 @@ use akacert_api::reason::Reason;
 use akacert_api::status::{ChallengeStatus, DomainStatus, FailuresStatus};
 use akacert_api::way::Way;
 
-/// Other tokens this long after an acknowledgement are a rotation, not the consequence of a refusal.
+/// If tokens differ this long after an acknowledgement, they have rotated. A refusal is not the cause.
 const ROTATION: SignedDuration = SignedDuration::from_hours(24);
 
-/// The next step towards validated names. CPS is looked at again after `next_look`, whatever happens here.
+/// The next step towards validated names. CPS is checked again after `next_look`, whatever happens here.
 pub fn validated(
     s: &Snapshot<'_>,
     d: &mut Draft,
@@ -35,7 +33,7 @@ pub fn validated(
     bounded(s, steps(s, d, account, id, change), next_look)
 }
 
-/// The step to do now, or to wait until something has to be looked at again, CPS at the latest.
+/// The step to do now, or a pause that ends after `next_look` at the latest.
 fn bounded(s: &Snapshot<'_>, result: Result<Pause, Next>, next_look: Duration) -> Next {
     match result {
         Ok(pause) | Err(Next::Pause(pause)) => Next::Pause(pause.min(s.later(next_look))),
@@ -83,7 +81,7 @@ fn steps(
     Ok(again)
 }
 
-/// While CPS and the authority are at it, what somebody deletes of what was published comes back.
+/// Restores what somebody deletes while CPS and the authority work.
 pub fn still_published(s: &Snapshot<'_>, d: &mut Draft, account: &Account, next_look: Duration) -> Next {
     let reading = s.memory.challenges().filter(|_| !s.spec().observes());
     let result = reading.map_or(Ok(Pause::UntilEvent), |reading| {
@@ -94,7 +92,7 @@ pub fn still_published(s: &Snapshot<'_>, d: &mut Draft, account: &Account, next_
     bounded(s, result, next_look)
 }
 
-/// How much is published by which way.
+/// How many tokens and records each way publishes.
 fn what_is_published(s: &Snapshot<'_>, proof: &Proof) -> String {
     let mut ways: Vec<&str> = s.spec().ways().map(|(_, way)| way.name()).collect();
     ways.sort_unstable();
@@ -113,7 +111,7 @@ fn what_is_published(s: &Snapshot<'_>, proof: &Proof) -> String {
     format!("{parts} ({})", ways.join(", "))
 }
 
-/// CPS validates names at its edge by itself on Enhanced TLS only.
+/// Only on Enhanced TLS does CPS validate names at its edge without help.
 fn reminder(s: &Snapshot<'_>) -> &'static str {
     let enhanced = s.spec().network.as_ref().and_then(|network| network.secure_network)
         == Some(SecureNetwork::EnhancedTLS);
@@ -125,7 +123,7 @@ fn reminder(s: &Snapshot<'_>) -> &'static str {
     }
 }
 
-/// The challenges on offer. Read anew when they may have rotated, and with each look while some are missing.
+/// The challenges on offer. They are read again when they may have rotated, and at each look while some are missing.
 fn challenges<'a>(
     s: &'a Snapshot<'_>,
     id: EnrollmentId,
@@ -138,7 +136,7 @@ fn challenges<'a>(
             && domain.expires.is_some_and(|expires| expires <= s.now && reading.at < expires)
     });
     let incomplete = !offered::is_complete(s.spec(), &reading.value) && reading.at < change.at;
-    // A failed authorization is followed by another order, with other tokens.
+    // A failed authorization is followed by a new order, with new tokens.
     let asked_again = s.memory.acknowledged().is_some_and(|told| reading.at < told.at && told.at < change.at);
     if expired || incomplete || asked_again || s.is_due(reading.at, s.schedule.challenges()) {
         return Err(read.into());
@@ -146,14 +144,15 @@ fn challenges<'a>(
     Ok(&reading.value)
 }
 
-/// An acknowledgement that was followed by other challenges and an error was refused by the authority: each counts once.
+/// Counts refusals. If other challenges and an error follow an acknowledgement, the authority refused it. Each
+/// acknowledgement counts once.
 fn count_refusals(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation], proof: &Proof) {
     let Some(told) = s.memory.acknowledged() else { return };
     let last = Time(whole_second(told.at));
     let observed = s.certificate.status.as_ref().map_or(-1, |status| status.observed_generation);
     let edited = observed > 0 && observed != s.generation();
     if edited {
-        // What the user changed deserves a try at once.
+        // After the user has changed something, try at once.
         d.status.failures = Some(FailuresStatus { count: 0, last });
         return;
     }
@@ -172,7 +171,7 @@ fn count_refusals(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation],
     }
 }
 
-/// The authority refused a name: the next acknowledgement waits, since each refusal counts against its limits.
+/// Delays the next acknowledgement after a refusal, since each refusal counts against the authority's limits.
 fn not_refused(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation]) -> Result<(), Next> {
     let Some(failures) = d.status.failures.as_ref().filter(|failures| failures.count > 0) else {
         return Ok(());
@@ -187,7 +186,7 @@ fn not_refused(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation]) ->
         .iter()
         .filter(|domain| !domain.is_validated())
         .filter_map(|domain| {
-            // The authority ends with a full stop, as the sentence here does.
+            // The authority's text ends with a full stop, and so does this sentence.
             let error = domain.error.as_ref()?.trim_end_matches('.');
             Some(format!("{}: {error}", domain.domain))
         })
@@ -203,7 +202,7 @@ fn not_refused(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation]) ->
     Err(s.pause(again))
 }
 
-/// CPS was told about these very tokens. Answers when.
+/// Checks that CPS was told about exactly these tokens. Returns when.
 fn acknowledged(
     s: &Snapshot<'_>,
     d: &mut Draft,
@@ -230,7 +229,7 @@ fn acknowledged(
     Ok(at)
 }
 
-/// Without the self-check nothing tells that the Ingress controller has followed, so it is given time.
+/// Waits a while if there is no self-check, because then nothing shows whether the Ingress controller has caught up.
 fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let read_at = s.memory.challenges().map_or(s.now, |reading| reading.at);
     let again = s.until(read_at, s.schedule.unchecked());
@@ -257,7 +256,7 @@ fn shown(s: &Snapshot<'_>, domain: &DomainValidation) -> DomainStatus {
             .clone()
             .or_else(|| domain.status.clone())
             .unwrap_or_else(|| "UNKNOWN".into()),
-        // Before the token is published, RESPONSE_ERROR and its text are what CPS says of every name.
+        // Before the token is published, CPS shows RESPONSE_ERROR and its text for every name.
         error: domain
             .error
             .clone()

@@ -1,27 +1,59 @@
 //! Whether an observed object already is as it should be, so that nothing is written when nothing changed. Pure.
 //!
-//! The API server adds defaults and other actors add fields of their own; only what we own is compared.
+//! The API server adds defaults and other actors add fields of their own; only what we own is compared. What we own and
+//! do not want any more is a difference too: the next apply removes it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::Resource;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use akacert_api::names::FIELD_MANAGER;
 
-/// Whether every field of the desired object has its value in the observed one, and we own no label or annotation
-/// that is not wanted any more.
+/// Whether every field of the desired object has its value in the observed one, we own no field that is not wanted any
+/// more, and what is ours alone holds nothing else.
 pub fn satisfies<K: Resource + Serialize>(desired: &K, observed: &K) -> bool {
     let (Ok(desired_json), Ok(observed_json)) =
         (serde_json::to_value(desired), serde_json::to_value(observed))
     else {
         return false;
     };
-    contains(&observed_json, &desired_json) && !has_leftovers(desired, observed)
+    contains(&observed_json, &desired_json)
+        && surplus(&desired_json, &observed_json).is_none()
+        && !has_leftovers(&desired_json, observed)
+}
+
+/// The merge patch that takes away what is not wanted in what is ours alone, whoever wrote it: an apply removes only what
+/// nobody but us owns. None: there is nothing to take away.
+pub fn without_surplus<K: Resource + Serialize>(desired: &K, observed: &K) -> Option<Value> {
+    match (serde_json::to_value(desired), serde_json::to_value(observed)) {
+        (Ok(desired), Ok(observed)) => surplus(&desired, &observed),
+        _ => None,
+    }
+}
+
+/// The keys of `data`, and the `tls` of an Ingress, with which its controller may redirect the authority to HTTPS.
+fn surplus(desired: &Value, observed: &Value) -> Option<Value> {
+    let mut patch = Map::new();
+    let data = observed.get("data").and_then(Value::as_object).into_iter().flatten();
+    let keys: Map<_, _> = data
+        .filter(|(key, _)| desired.get("data").is_none_or(|wanted| wanted.get(key).is_none()))
+        .map(|(key, _)| (key.clone(), Value::Null))
+        .collect();
+    if !keys.is_empty() {
+        patch.insert("data".to_owned(), Value::Object(keys));
+    }
+    let has_tls = |object: &Value| {
+        object.pointer("/spec/tls").and_then(Value::as_array).is_some_and(|tls| !tls.is_empty())
+    };
+    if has_tls(observed) && !has_tls(desired) {
+        patch.insert("spec".to_owned(), json!({"tls": null}));
+    }
+    (!patch.is_empty()).then_some(Value::Object(patch))
 }
 
 /// Objects may have more fields; lists are equal in length and order, but for owner references, to which others add.
-fn contains(observed: &Value, desired: &Value) -> bool {
+pub(super) fn contains(observed: &Value, desired: &Value) -> bool {
     match (observed, desired) {
         (Value::Object(observed), Value::Object(desired)) => desired.iter().all(|(key, wanted)| {
             let Some(found) = observed.get(key) else { return false };
@@ -34,27 +66,46 @@ fn contains(observed: &Value, desired: &Value) -> bool {
         }),
         (Value::Array(observed), Value::Array(desired)) => {
             observed.len() == desired.len()
-                && observed.iter().zip(desired).all(|(observed, desired)| contains(observed, desired))
+                && observed
+                    .iter()
+                    .zip(desired)
+                    .all(|(observed, desired)| contains(observed, desired) && !adds_lists(observed, desired))
         }
         (observed, desired) => observed == desired,
     }
 }
 
-/// Labels and annotations that we once wrote and that are not wanted any more; the next apply removes them.
-fn has_leftovers<K: Resource>(desired: &K, observed: &K) -> bool {
-    let metadata = desired.meta();
+/// Whether an item of our list has a list that we did not write, such as the filters of a rule: no default of the API
+/// server is one.
+fn adds_lists(observed: &Value, desired: &Value) -> bool {
+    let (Value::Object(observed), Value::Object(desired)) = (observed, desired) else { return false };
+    observed.iter().any(|(key, found)| match (found, desired.get(key)) {
+        (Value::Array(found), None) => !found.is_empty(),
+        (found, Some(wanted)) => adds_lists(found, wanted),
+        _ => false,
+    })
+}
+
+/// Whether we own a field that is not wanted any more; the next apply removes it.
+fn has_leftovers<K: Resource>(desired: &Value, observed: &K) -> bool {
     let owned = observed.meta().managed_fields.iter().flatten().filter(|entry| is_our_apply(entry));
-    owned.filter_map(|entry| entry.fields_v1.as_ref()).any(|fields| {
-        [("f:labels", &metadata.labels), ("f:annotations", &metadata.annotations)].into_iter().any(
-            |(path, wanted)| {
-                let keys =
-                    fields.0.get("f:metadata").and_then(|fields| fields.get(path)).and_then(Value::as_object);
-                keys.into_iter()
-                    .flatten()
-                    .filter_map(|(key, _)| key.strip_prefix("f:"))
-                    .any(|key| !wanted.as_ref().is_some_and(|wanted| wanted.contains_key(key)))
-            },
-        )
+    owned.filter_map(|entry| entry.fields_v1.as_ref()).any(|fields| !covers(desired, &fields.0))
+}
+
+/// Whether a value has all fields of a set (FieldsV1): `f:` is a field, `k:` an item of a list by its key, `v:` an item by
+/// its value.
+fn covers(value: &Value, fields: &Value) -> bool {
+    fields.as_object().into_iter().flatten().all(|(path, below)| {
+        let items = || value.as_array().into_iter().flatten();
+        match path.split_once(':') {
+            Some(("f", key)) => value.get(key).is_some_and(|value| covers(value, below)),
+            Some(("k", key)) => serde_json::from_str::<Value>(key)
+                .is_ok_and(|key| items().any(|item| contains(item, &key) && covers(item, below))),
+            Some(("v", item)) => {
+                serde_json::from_str::<Value>(item).is_ok_and(|item| items().any(|found| *found == item))
+            }
+            _ => true,
+        }
     })
 }
 

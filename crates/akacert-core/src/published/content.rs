@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,10 @@ const RECORDS_KEY: &str = "records.json";
 /// The most tokens that one certificate publishes. Tokens that rotated away are kept while the change lasts; a ConfigMap
 /// and an Ingress have to hold them all.
 const MOST_TOKENS: usize = 1000;
+
+/// So many TXT values that rotated away stay at a name: the authority may still look for the last of them. A refused or
+/// expired order has others, so a change that fails for weeks would gather them without end.
+pub const MOST_ROTATED: usize = 4;
 
 /// One HTTP-01 token: what has to be answered where (RFC 8555, section 8.3).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,6 +62,21 @@ pub struct Record {
     pub by: By,
 }
 
+impl Record {
+    /// Each value by itself.
+    pub fn each(&self) -> impl Iterator<Item = Record> + '_ {
+        self.values.iter().map(|value| Record { values: [value.clone()].into(), ..self.clone() })
+    }
+
+    /// Without some of its values.
+    #[must_use]
+    pub fn without(mut self, gone: &BTreeSet<Record>) -> Self {
+        let kept = self.each().filter(|one| !gone.contains(one)).flat_map(|one| one.values).collect();
+        self.values = kept;
+        self
+    }
+}
+
 /// Who writes a TXT record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -80,7 +100,7 @@ impl By {
             Way::Rfc2136(way) => Some(By::Rfc2136(way.clone())),
             Way::DnsEndpoint(way) => Some(By::DnsEndpoint(way.clone())),
             Way::Manual => Some(By::Manual),
-            _ => None,
+            Way::Edge | Way::Ingress(_) | Way::Gateway(_) | Way::Redirect(_) | Way::External => None,
         }
     }
 
@@ -108,12 +128,6 @@ impl Content {
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty() && self.redirects.is_empty() && self.records.is_empty()
     }
-}
-
-/// Whether a ConfigMap has redirects or records where another has none at all.
-pub(super) fn has_more(found: &ConfigMap, wanted: &ConfigMap) -> bool {
-    let has = |map: &ConfigMap, key: &str| map.data.as_ref().is_some_and(|data| data.contains_key(key));
-    [REDIRECTS_KEY, RECORDS_KEY].into_iter().any(|key| has(found, key) && !has(wanted, key))
 }
 
 /// A ConfigMap does not hold what it should.
@@ -200,13 +214,30 @@ pub fn keep(old: impl IntoIterator<Item = Token>, wanted: &[Token]) -> Vec<Token
     tokens.into_values().collect()
 }
 
-/// The old records and the wanted ones: values that rotated away stay until the change has completed, too.
+/// The old records and the wanted ones: values that rotated away stay for a while, too (see [`rotated_away`]).
 #[must_use]
 pub fn keep_records(old: impl IntoIterator<Item = Record>, wanted: &[Record]) -> Vec<Record> {
     let mut records: BTreeMap<(String, By), BTreeSet<String>> = BTreeMap::new();
-    for record in wanted.iter().cloned().chain(old) {
+    for record in wanted.iter().cloned().chain(old).filter(|record| !record.values.is_empty()) {
         let values = records.entry((record.name, record.by)).or_default();
         values.extend(record.values);
     }
     records.into_iter().map(|((name, by), values)| Record { name, values, by }).collect()
+}
+
+/// The value to remove next: of those that rotated away from a name, all but the [`MOST_ROTATED`] that were written last.
+/// What nobody knows the time of was written before all others.
+#[must_use]
+pub fn rotated_away(
+    old: &[Record],
+    wanted: &[Record],
+    written: &BTreeMap<Record, Timestamp>,
+) -> Option<Record> {
+    let wanted: BTreeSet<Record> = wanted.iter().flat_map(Record::each).collect();
+    old.iter().find_map(|record| {
+        let mut rotated: Vec<Record> = record.each().filter(|one| !wanted.contains(one)).collect();
+        rotated.sort_by_key(|one| written.get(one));
+        let is_surplus = rotated.len() > MOST_ROTATED;
+        rotated.into_iter().next().filter(|_| is_surplus)
+    })
 }

@@ -27,10 +27,10 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use akacert_api::reason::Reason;
 
-pub use compare::satisfies;
+pub use compare::{satisfies, without_surplus};
 pub use content::{
-    By, CHALLENGES_KEY, CHALLENGES_PATH, Content, Malformed, Record, Redirection, Token, keep, keep_records,
-    published, read,
+    By, CHALLENGES_KEY, CHALLENGES_PATH, Content, MOST_ROTATED, Malformed, Record, Redirection, Token, keep,
+    keep_records, published, read, rotated_away,
 };
 pub use dns_endpoint::{DNSEndpoint, TTL};
 pub use http_route::{HTTPRoute, RouteTrouble, trouble};

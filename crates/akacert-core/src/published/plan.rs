@@ -14,7 +14,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 
-use super::content::{self, Content};
+use super::content::Content;
 use super::http_route::HTTPRoute;
 use super::objects::{self, CERTIFICATE_NAMESPACE_ANNOTATION};
 use super::wanted::{self, Wanted};
@@ -60,12 +60,7 @@ pub fn plan(
     }
     let mut writes = Vec::new();
     if let Some(config_map) = objects.config_map {
-        let found = observed.config_map.as_ref();
-        // A key that is not wanted any more goes by the same request.
-        let more = found.is_some_and(|found| content::has_more(found, &config_map));
-        let apart = apply(Kind::ConfigMap, config_map.clone(), found, Object::ConfigMap)?;
-        let all = || Write::Apply { object: Object::ConfigMap(config_map), force: true };
-        writes.extend(apart.or_else(|| more.then(all)));
+        writes.extend(apply(Kind::ConfigMap, config_map, observed.config_map.as_ref(), Object::ConfigMap)?);
     }
     if objects.leads_to_the_solver && !objects::uses_own_service(certificate, rules) {
         let service = objects::service(&certificate.namespace().unwrap_or_default());
@@ -198,7 +193,12 @@ pub fn is_standing(write: &Write, observed: &Observed) -> bool {
     match kind {
         Kind::Ingress => observed.ingresses.iter().any(|o| o.name_any() == *name && stands(o.labels())),
         Kind::HttpRoute => observed.http_routes.iter().any(|o| o.name_any() == *name && stands(o.labels())),
-        _ => false,
+        Kind::ConfigMap
+        | Kind::EndpointSlice
+        | Kind::Service
+        | Kind::DnsEndpoint
+        | Kind::Snippets
+        | Kind::Handoff => false,
     }
 }
 
@@ -298,9 +298,9 @@ pub fn permitted(certificate: &AkamaiCertificate, rules: &Rules) -> Result<(), B
     if let Some(key) = annotation_not_allowed(certificate, rules) {
         return Err(Blocked::AnnotationNotAllowed { key });
     }
-    let servers = certificate.spec.ways().filter_map(|(_, way)| match way {
-        Way::Rfc2136(way) => Some(way.server.to_ascii_lowercase()),
-        _ => None,
+    let servers = certificate.spec.ways().filter_map(|(_, way)| {
+        let Way::Rfc2136(way) = way else { return None };
+        Some(way.server.to_ascii_lowercase())
     });
     let refused = servers.into_iter().find(|server| !rules.allowed_dns_servers.contains(server));
     refused.map_or(Ok(()), |server| Err(Blocked::ServerNotAllowed { server }))
@@ -314,11 +314,7 @@ fn annotation_not_allowed(certificate: &AkamaiCertificate, rules: &Rules) -> Opt
             None => allowed == key,
         })
     };
-    let routes = certificate.spec.ways().filter_map(|(_, way)| match way {
-        Way::Ingress(route) => Some(route),
-        Way::Redirect(redirect) => redirect.ingress.as_ref(),
-        _ => None,
-    });
+    let routes = certificate.spec.ways().filter_map(|(_, way)| way.ingress());
     routes
         .filter_map(|route| route.annotations.as_ref())
         .flatten()
@@ -337,7 +333,7 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize,
 {
     let Some(observed) = observed else {
-        return Ok(Some(Write::Apply { object: object(desired), force: false }));
+        return Ok(Some(Write::Apply(object(desired))));
     };
     if !is_ours(&desired, observed.as_ref()) {
         return Err(name_taken(kind, &desired));
@@ -345,7 +341,7 @@ where
     if compare::satisfies(&desired, observed.as_ref()) {
         return Ok(None);
     }
-    Ok(Some(Write::Apply { object: object(desired), force: true }))
+    Ok(Some(Write::Apply(object(desired))))
 }
 
 /// That an object of the name that we need is not ours.

@@ -23,6 +23,8 @@ pub struct Wanted {
     pub records: Vec<Record>,
     /// Redirects that the solver goes on answering with, until what comes in their place is proven.
     pub kept: Vec<Redirection>,
+    /// What the ConfigMap goes on holding, without anything that leads there.
+    pub held: Content,
     /// Whether what stands for the life of the certificate is wanted: not once it is deleted.
     pub standing: bool,
 }
@@ -84,6 +86,8 @@ pub(super) fn objects(certificate: &AkamaiCertificate, wanted: &Wanted, rules: &
         all.snippets =
             (!external.is_empty()).then(|| objects::redirect_snippets(certificate, &external, DCV_HOST));
     }
+    content.tokens.extend(wanted.held.tokens.iter().cloned());
+    content.records.extend(wanted.held.records.iter().cloned());
     for kept in &wanted.kept {
         all.leads_to_the_solver = true;
         if !content.redirects.iter().any(|known| known.host == kept.host) {
@@ -103,7 +107,13 @@ fn challenges(certificate: &AkamaiCertificate, wanted: &Wanted, rules: &Rules, a
             Way::Ingress(route) => add(&mut ingresses, route, token),
             Way::Gateway(route) => add(&mut gateways, route, token),
             // It goes another way by now, and stays answered in case the authority still asks.
-            _ => {}
+            Way::Edge
+            | Way::Redirect(_)
+            | Way::External
+            | Way::EdgeDns(_)
+            | Way::DnsEndpoint(_)
+            | Way::Rfc2136(_)
+            | Way::Manual => {}
         }
     }
     for (route, tokens) in ingresses {

@@ -1,11 +1,13 @@
 //! One request to the API server that publishes or removes something. Not here: when (`plan`), sending it (`publisher`).
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
 
 use super::dns_endpoint::DNSEndpoint;
 use super::http_route::HTTPRoute;
@@ -37,13 +39,14 @@ impl fmt::Display for Kind {
             Kind::Handoff | Kind::Snippets => f.write_str("ConfigMap"),
             Kind::HttpRoute => f.write_str("HTTPRoute"),
             Kind::DnsEndpoint => f.write_str("DNSEndpoint"),
-            other => fmt::Debug::fmt(other, f),
+            Kind::ConfigMap | Kind::EndpointSlice | Kind::Service | Kind::Ingress => fmt::Debug::fmt(self, f),
         }
     }
 }
 
 /// An object as it should be: only the fields that we own.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 #[allow(clippy::large_enum_variant, reason = "short-lived, and boxed by who keeps it")]
 pub enum Object {
     /// Holds the tokens.
@@ -100,13 +103,8 @@ impl Object {
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "short-lived, and boxed by who keeps it")]
 pub enum Write {
-    /// Server-side apply.
-    Apply {
-        /// The object.
-        object: Object,
-        /// It exists and is ours, so that conflicting fields are taken back. Otherwise it must not exist.
-        force: bool,
-    },
+    /// Server-side apply. What exists and is ours gives back its conflicting fields; what is not ours stays as it is.
+    Apply(Object),
     /// Delete, if it is still the one that was seen.
     Delete {
         /// Kind.
@@ -121,11 +119,21 @@ pub enum Write {
 }
 
 impl Write {
+    /// Stands for how the object is to be; none: it is to go.
+    #[must_use]
+    pub fn content(&self) -> Option<u64> {
+        let Write::Apply(object) = self else { return None };
+        let mut hasher = DefaultHasher::new();
+        // What the API server takes can be written as JSON.
+        serde_json::to_string(object).unwrap_or_default().hash(&mut hasher);
+        Some(hasher.finish())
+    }
+
     /// Kind, namespace and name of the object.
     #[must_use]
     pub fn target(&self) -> (Kind, &str, &str) {
         match self {
-            Write::Apply { object, .. } => {
+            Write::Apply(object) => {
                 let metadata = object.metadata();
                 (
                     object.kind(),
@@ -141,7 +149,7 @@ impl Write {
 impl fmt::Display for Write {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = match self {
-            Write::Apply { .. } => "apply",
+            Write::Apply(_) => "apply",
             Write::Delete { .. } => "delete",
         };
         let (kind, namespace, name) = self.target();

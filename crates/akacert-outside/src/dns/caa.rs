@@ -1,4 +1,4 @@
-//! Who may issue certificates for a name, by its CAA records (RFC 8659, RFC 8657).
+//! Which authorities may issue certificates for a name, by its CAA records (RFC 8659, RFC 8657).
 
 use std::collections::BTreeSet;
 
@@ -8,38 +8,39 @@ use hickory_proto::rr::{RData, RecordType};
 
 use super::{CLIMBING, Dns, DnsFailure, absolute, base, climb, written};
 
-/// The properties that authorities know. Of these, only two are about who may issue.
+/// The properties that authorities know. Only two of them say who may issue.
 const KNOWN: [&str; 6] = ["issue", "issuewild", "iodef", "issuemail", "contactemail", "contactphone"];
 
-/// Who may issue certificates for a name.
+/// Which authorities may issue certificates for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaaAnswer {
-    /// Where the records were found that count, in lower case and without the last dot; none when there are none.
+    /// The name at which the relevant records were found, in lower case and without the trailing dot. `None` if there
+    /// are no records.
     pub at: Option<String>,
     /// The property that has to name the authority: `issue` or `issuewild`.
     pub property: &'static str,
-    /// A property forbids, because it has to be understood and no authority knows it.
+    /// A critical property that no authority knows forbids issuing.
     pub unknown_property: bool,
-    /// None when anybody may.
+    /// `None`: every authority may issue.
     permits: Option<Vec<Permit>>,
 }
 
-/// One authority may issue.
+/// Permits one authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Permit {
     issuer: String,
-    /// By these methods only (`validationmethods`).
+    /// Only with these methods (`validationmethods`).
     methods: Option<BTreeSet<String>>,
 }
 
 impl CaaAnswer {
-    /// Whether one of these authorities may issue, whatever method it uses.
+    /// Whether one of these authorities may issue, with any method.
     #[must_use]
     pub fn allows(&self, issuers: &[String]) -> bool {
         self.permits.as_ref().is_none_or(|permits| permits.iter().any(|permit| permit.is_for(issuers)))
     }
 
-    /// Whether one of these authorities may issue after validation by a method such as `http-01`.
+    /// Whether one of these authorities may issue after validation with a method such as `http-01`.
     #[must_use]
     pub fn allows_method(&self, issuers: &[String], method: &str) -> bool {
         let by = |permit: &Permit| permit.methods.as_ref().is_none_or(|methods| methods.contains(method));
@@ -56,8 +57,8 @@ impl Permit {
 }
 
 impl Dns {
-    /// Who may issue certificates for a name, or for the wildcard below it: by the records of the name (wherever its
-    /// CNAMEs lead), or those of the nearest name above that has some.
+    /// Which authorities may issue certificates for a name, or for the wildcard below it. The records of the name
+    /// count (wherever its CNAMEs lead), or those of the nearest name above that has some.
     ///
     /// # Errors
     /// A lookup failed.
@@ -80,7 +81,7 @@ impl Dns {
     }
 }
 
-/// `issuewild` counts for wildcards only, and there instead of `issue`.
+/// `issuewild` applies only to wildcards, and replaces `issue` there.
 fn property(records: &[CAA], wildcard: bool) -> &'static str {
     let wild = records.iter().any(|record| record.tag.eq_ignore_ascii_case("issuewild"));
     if wildcard && wild { "issuewild" } else { "issue" }
@@ -88,7 +89,8 @@ fn property(records: &[CAA], wildcard: bool) -> &'static str {
 
 fn judge(records: &[CAA], at: String, wildcard: bool) -> CaaAnswer {
     let property = property(records, wildcard);
-    // What has to be understood and is not forbids (the lowest bit was used for that by mistake, and is taken for it).
+    // An unknown critical property forbids issuing. Some software set the lowest bit by mistake, so it counts as
+    // critical too.
     let critical = |record: &CAA| record.issuer_critical || record.reserved_flags & 1 != 0;
     let unknown = |record: &CAA| !KNOWN.iter().any(|tag| record.tag.eq_ignore_ascii_case(tag));
     let forbidden = records.iter().any(|record| critical(record) && unknown(record));
@@ -104,7 +106,8 @@ fn judge(records: &[CAA], at: String, wildcard: bool) -> CaaAnswer {
     CaaAnswer { at: Some(at), property, unknown_property: forbidden, permits }
 }
 
-/// Whom a value permits: `letsencrypt.org; validationmethods=http-01,dns-01`. None without a name, or if it is malformed.
+/// Reads a value such as `letsencrypt.org; validationmethods=http-01,dns-01`. `None` if it names no authority, or is
+/// malformed.
 fn permit(value: &[u8]) -> Option<Permit> {
     let value = std::str::from_utf8(value).ok()?;
     let mut parts = value.split(';').map(str::trim);

@@ -1,4 +1,4 @@
-//! For tests: DNS servers on this host, which answer from a function over UDP and TCP.
+//! DNS servers on this host for tests. They answer from a function, over UDP and TCP.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,27 +9,27 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-/// What a server says to a question.
+/// How a server answers a question.
 pub(crate) enum Reply {
-    /// These records, at the name that was asked for.
+    /// With these records, at the queried name.
     Has(Vec<RData>),
-    /// These records, wherever.
+    /// With these records, at any name.
     Chain(Vec<(&'static str, RData)>),
-    /// The same as `Has`, for which UDP is too small.
+    /// Like `Has`, but too large for UDP.
     Large(Vec<RData>),
-    /// A response code.
+    /// With a response code.
     Code(ResponseCode),
-    /// Nothing.
+    /// Not at all.
     Silent,
 }
 
-/// No such name.
+/// The name does not exist.
 pub(crate) const NX: Reply = Reply::Code(ResponseCode::NXDomain);
 
-/// A question: the name, in lower case and without the last dot, and the type.
+/// A question: the name, in lower case and without the trailing dot, and the type.
 pub(crate) type Question<'a> = (&'a str, RecordType);
 
-/// Serves on an address of this host, on UDP and TCP; a free port when it is 0. Answers where.
+/// Serves on an address of this host, over UDP and TCP. Port 0 means any free port. Returns the address.
 pub(crate) async fn serve(
     ip: &str,
     port: u16,
@@ -37,7 +37,7 @@ pub(crate) async fn serve(
 ) -> SocketAddr {
     let (udp, tcp) = loop {
         let tcp = TcpListener::bind((ip, port)).await.unwrap();
-        // The port may be taken for UDP.
+        // The port may be in use for UDP.
         if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()).await {
             break (udp, tcp);
         }
@@ -67,7 +67,7 @@ pub(crate) async fn serve(
     address
 }
 
-/// A message over TCP.
+/// Reads a message from TCP.
 pub(super) async fn receive(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut message = vec![0; usize::from(stream.read_u16().await.ok()?)];
     stream.read_exact(&mut message).await.ok()?;
@@ -131,7 +131,7 @@ pub(crate) fn txt(value: &str) -> RData {
     RData::TXT(TXT::new(vec![value.to_owned()]))
 }
 
-/// A record as a zone file has it: flags, property, value.
+/// A record with flags, property and value, as a zone file has it.
 pub(crate) fn caa(flags: u8, tag: &str, value: &str) -> RData {
     let mut record = CAA::new_issue(flags & 128 != 0, None, Vec::new());
     record.reserved_flags = flags & 127;

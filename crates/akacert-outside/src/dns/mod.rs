@@ -1,6 +1,6 @@
-//! What is asked of DNS beyond addresses: the zone of a name and its name servers, TXT records as each of them has them,
-//! CAA records; and dynamic updates (RFC 2136). Tenants choose names and zones: every address is checked before it is asked.
-//! Not here: the addresses of a host (`crate::probe`), and what follows from an answer (`akacert_core::life`).
+//! DNS lookups beyond addresses: the zone of a name and its name servers, TXT records as each name server has them,
+//! and CAA records. Also dynamic updates (RFC 2136). Tenants choose names and zones, so the operator checks every
+//! address before it sends anything there.
 
 mod caa;
 mod failure;
@@ -28,22 +28,22 @@ use crate::resolve::{LookupFailure, ProbeSetupError};
 #[cfg(test)]
 mod tests;
 
-/// So many names are asked for at a time while climbing towards the root.
+/// How many names to look up at a time on the way towards the root.
 const CLIMBING: usize = 4;
 
-/// Where an authority looks for the TXT record that proves a name (RFC 8555, section 8.4). A wildcard and its base name
-/// have it in common.
+/// The name at which an authority looks for the TXT record of a name (RFC 8555, section 8.4). A wildcard and its base
+/// name share it.
 #[must_use]
 pub fn challenge_name(name: &str) -> String {
     format!("_acme-challenge.{}", base(name))
 }
 
-/// The name without the asterisk of a wildcard.
+/// The name without a wildcard's asterisk.
 fn base(name: &str) -> &str {
     name.strip_prefix("*.").unwrap_or(name)
 }
 
-/// Asks DNS.
+/// Makes DNS lookups.
 #[derive(Clone)]
 pub struct Dns {
     resolver: TokioResolver,
@@ -52,8 +52,8 @@ pub struct Dns {
 }
 
 impl Dns {
-    /// Asks these resolvers, or the system's when there are none. Of name servers, those are asked that have a public
-    /// address, or one in a range that is allowed.
+    /// Uses these resolvers, or the system's if there are none. It queries only name servers with a public address or
+    /// one in the `allowed` ranges.
     ///
     /// # Errors
     /// The system's configuration cannot be read.
@@ -61,13 +61,13 @@ impl Dns {
         Ok(Self { resolver: crate::resolve::resolver(resolvers)?, allowed, port: 53 })
     }
 
-    /// The same, with name servers that listen on another port. For tests.
+    /// Looks for name servers on another port. For tests.
     #[must_use]
     pub fn with_port(self, port: u16) -> Self {
         Self { port, ..self }
     }
 
-    /// What the resolvers know of a name; an answer without records is an empty one.
+    /// What the resolvers return for a name. An answer without records is an empty list.
     async fn ask(&self, name: &Name, kind: RecordType) -> Result<Vec<(Name, RData)>, LookupFailure> {
         match self.resolver.lookup(name.clone(), kind).await {
             Ok(found) => {
@@ -79,19 +79,20 @@ impl Dns {
     }
 }
 
-/// A name as DNS has it: always from the root.
+/// A DNS name, always relative to the root.
 fn absolute(name: &str) -> Result<Name, DnsFailure> {
     let mut name = Name::from_ascii(name).map_err(|_| DnsFailure::NotAName)?;
     name.set_fqdn(true);
     Ok(name)
 }
 
-/// As people write it: lower case, without the last dot. What is no letter, digit or hyphen is escaped.
+/// A name as people write it: in lower case, without the trailing dot. Anything but letters, digits and hyphens is
+/// escaped.
 fn written(name: &Name) -> String {
     name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// The name and what is above it, without the root. Not for a wildcard, whose asterisk would not be counted.
+/// The name and all names above it, except the root. Not for a wildcard, whose asterisk would not count as a label.
 fn climb(name: &Name) -> impl Iterator<Item = Name> + use<> {
     let name = name.clone();
     (1..=usize::from(name.num_labels())).rev().map(move |labels| name.trim_to(labels))

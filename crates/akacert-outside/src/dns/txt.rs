@@ -1,4 +1,4 @@
-//! The TXT records of a name, as each name server of its zone has them: the authority may ask any.
+//! The TXT records of a name, as each name server of its zone has them. The authority may query any of them.
 
 use std::collections::BTreeSet;
 
@@ -12,19 +12,19 @@ use super::{Dns, DnsFailure, NameServer, Server, ZoneServers, absolute, written}
 /// The TXT records of a name, as the name servers of its zone have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TxtView {
-    /// The zone, in lower case and without the last dot.
+    /// The zone, in lower case and without the trailing dot.
     pub zone: String,
     /// The values that every name server has.
     pub values_everywhere: BTreeSet<String>,
-    /// What each name server has. The answer of one that has several addresses is that of the address that has least.
+    /// What each name server has. If its addresses differ, the one with the fewest values counts.
     servers: Vec<Seen>,
 }
 
-/// A name server, and the values that it has.
+/// A name server, and its values.
 type Seen = (Server, Result<BTreeSet<String>, DnsFailure>);
 
 impl TxtView {
-    /// The first name server that does not have all of these values, as a sentence; none when each has them.
+    /// A sentence about the first name server that lacks one of these values; `None` if none does.
     #[must_use]
     pub fn missing(&self, wanted: &[String]) -> Option<String> {
         self.servers.iter().find_map(|(server, found)| match found {
@@ -34,7 +34,7 @@ impl TxtView {
         })
     }
 
-    /// The first name server that does not answer as it should.
+    /// The first name server that does not answer properly.
     #[must_use]
     pub fn broken(&self) -> Option<&DnsFailure> {
         self.servers.iter().find_map(|(_, found)| found.as_ref().err())
@@ -51,7 +51,7 @@ impl Dns {
     /// The TXT records of a name, as each name server of its zone has them.
     ///
     /// # Errors
-    /// The zone is not found, or there is a CNAME at the name. A name server that does not answer is in the view.
+    /// The zone is not found, or the name has a CNAME. A name server that does not answer is part of the view.
     pub async fn txt(&self, name: &str) -> Result<TxtView, DnsFailure> {
         self.zone(name).await?.txt(name).await
     }
@@ -61,7 +61,7 @@ impl ZoneServers {
     /// The TXT records of a name in this zone, as each name server has them.
     ///
     /// # Errors
-    /// There is a CNAME at the name. A name server that does not answer is in the view.
+    /// The name has a CNAME. A name server that does not answer is part of the view.
     pub async fn txt(&self, name: &str) -> Result<TxtView, DnsFailure> {
         let name = absolute(name)?;
         let asked = self.servers.iter().map(|server| ask_each_address(server, &name));
@@ -89,19 +89,17 @@ async fn ask_each_address(server: &NameServer, name: &Name) -> Vec<(Server, Resu
 fn read(answer: &Message, name: &Name) -> Found {
     let mut values = BTreeSet::new();
     for record in answer.answers.iter().filter(|record| record.name == *name) {
-        match &record.data {
-            RData::CNAME(_) => return Found::Alias,
-            RData::TXT(txt) => {
-                values.insert(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned());
-            }
-            _ => {}
+        if let RData::TXT(txt) = &record.data {
+            values.insert(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned());
+        } else if matches!(record.data, RData::CNAME(_)) {
+            return Found::Alias;
         }
     }
     Found::Values(values)
 }
 
-/// What counts of what a name server has at its addresses. An address that cannot be reached counts only if none can:
-/// the operator may have no IPv6.
+/// Combines the answers of a name server's addresses. An unreachable address counts only if all are unreachable,
+/// because the operator may have no IPv6.
 fn least(answers: Vec<(Server, Result<Found, Silence>)>, name: &Name) -> Result<Option<Seen>, DnsFailure> {
     let mut silent = None;
     let mut heard: Option<(Server, BTreeSet<String>)> = None;

@@ -1,5 +1,5 @@
-//! Dynamic updates of a zone (RFC 2136), signed with a shared key (TSIG, RFC 8945), over TCP.
-//! Not here: which server, which zone, and whether the server's address may be connected to.
+//! Dynamic updates of a zone (RFC 2136), signed with a shared key (TSIG, RFC 8945), over TCP. The caller chooses
+//! server and zone, and checks the server's address.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,16 +14,16 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 use super::{absolute, wire};
 
-/// Longest wait for everything.
+/// The longest time for a whole update.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// So many seconds may the clocks differ (RFC 8945, section 10).
+/// How many seconds the clocks may differ (RFC 8945, section 10).
 const FUDGE: u16 = 300;
 
-/// A string of a TXT record is not longer.
+/// The longest string in a TXT record.
 const LONGEST_STRING: usize = 255;
 
-/// How a TSIG key signs.
+/// The signature algorithm of a TSIG key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TsigAlgorithm {
     /// HMAC-SHA256.
@@ -44,29 +44,30 @@ impl TsigAlgorithm {
     }
 }
 
-/// A key that is shared with a name server. The secret is wiped from memory when dropped and left out of `Debug`.
+/// A key that the operator shares with a name server. `Debug` omits the secret, and dropping the key wipes it from
+/// memory.
 #[derive(Clone, Debug)]
 pub struct TsigKey {
-    /// The name that both sides call it by.
+    /// The key's name on both sides.
     pub name: String,
-    /// How it signs.
+    /// The algorithm of its signatures.
     pub algorithm: TsigAlgorithm,
-    /// The secret, decoded.
+    /// The decoded secret.
     pub secret: SecretSlice<u8>,
 }
 
-/// Why a zone was not updated.
+/// Why a zone could not be updated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpdateError {
-    /// A name or a value that cannot be sent.
+    /// A name or a value cannot be sent.
     #[error("the zone, the record or the key has a name that is no DNS name: correct it")]
     Malformed,
-    /// No connection, or none that lasted.
+    /// The connection could not be made, or broke.
     #[error(
         "the name server at {0} cannot be reached over TCP: see that it listens there, and that no firewall is in between"
     )]
     Unreachable(SocketAddr),
-    /// No answer in time.
+    /// The answer did not come in time.
     #[error(
         "the name server at {0} did not answer in time: see that it runs, and that no firewall is in between"
     )]
@@ -80,40 +81,40 @@ pub enum UpdateError {
     /// The name server has another secret for the key.
     #[error("the name server has another secret for the TSIG key `{0}`: correct the Secret")]
     BadSignature(String),
-    /// Clocks differ.
+    /// The clocks differ.
     #[error(
         "the clocks of the operator and of the name server differ by more than {FUDGE} seconds: set them"
     )]
     Clock,
-    /// The answer is not signed as it has to be.
+    /// The answer is not signed as required.
     #[error(
         "the name server's answer is not signed with the TSIG key `{0}`: see that the address is that of the name server"
     )]
     Unverified(String),
-    /// It is not a server for the zone.
+    /// The name server does not serve the zone.
     #[error(
         "the name server is not authoritative for the zone {0}: name the zone's primary server, or correct the zone"
     )]
     NotAuthoritative(String),
-    /// The policy of the zone forbids it.
+    /// The zone's policy forbids it.
     #[error(
         "the name server refuses updates of the zone {0} with this key: allow it there (BIND: update-policy or allow-update)"
     )]
     Refused(String),
-    /// The record does not belong to the zone.
+    /// The record is outside the zone.
     #[error("the record is not within the zone {0}: correct the zone")]
     NotInZone(String),
-    /// The name server failed at it.
+    /// The name server had an internal failure.
     #[error("the name server failed at the update of the zone {0}: look at its log")]
     Failed(String),
-    /// It does not do updates, or answers with an error that says nothing.
+    /// The name server does not support updates, or answers with an unspecific error.
     #[error(
         "the name server does not take updates of the zone {0} (response code {1}): see that it supports RFC 2136"
     )]
     Unsupported(String, u16),
 }
 
-/// Updates zones at one server.
+/// Updates zones on one server.
 #[derive(Clone, Debug)]
 pub struct Updater {
     server: SocketAddr,
@@ -121,13 +122,13 @@ pub struct Updater {
 }
 
 impl Updater {
-    /// An updater for a server whose address may be connected to.
+    /// An updater for a server. The caller has checked that it may connect to the address.
     #[must_use]
     pub fn new(server: SocketAddr, key: TsigKey) -> Self {
         Self { server, key }
     }
 
-    /// Adds values to the TXT records of a name. What is there already stays, whoever put it there.
+    /// Adds values to the TXT records of a name. Existing values stay, whoever put them there.
     ///
     /// # Errors
     /// The server cannot be reached, or refuses.
@@ -141,7 +142,8 @@ impl Updater {
         self.change(zone, name, values, |record| record.ttl = ttl).await
     }
 
-    /// Removes values from the TXT records of a name. Others stay; one that is not there is removed already.
+    /// Removes values from the TXT records of a name. Other values stay. A value that does not exist counts as
+    /// removed.
     ///
     /// # Errors
     /// The server cannot be reached, or refuses.
@@ -186,7 +188,7 @@ impl Updater {
         self.judge(zone, &answer, update.metadata.id, &mac, now)
     }
 
-    /// Signs; the secret stays where it is. Answers the signature, to which the server's answer refers.
+    /// Signs an update without copying the secret. Returns the signature, which the server's answer refers to.
     fn sign(&self, update: &mut Message, now: u64) -> Result<Vec<u8>, UpdateError> {
         let name = self.key_name()?;
         let algorithm = self.key.algorithm.of_hickory();
@@ -203,8 +205,9 @@ impl Updater {
         Ok(absolute(&self.key.name).map_err(|_| UpdateError::Malformed)?.to_lowercase())
     }
 
-    /// An error counts without a signature too (a server that does not know the key cannot sign): whoever forges one can
-    /// as well keep the answer back. Success has to be signed.
+    /// An error counts even without a signature, because a server that does not know the key cannot sign. Anyone who
+    /// can forge an error can just as well drop the answer. A success has to be signed.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the list of response codes is open (RFC 6895)")]
     fn judge(&self, zone: &str, answer: &[u8], id: u16, mac: &[u8], now: u64) -> Result<(), UpdateError> {
         let key = || self.key.name.clone();
         let unverified = || UpdateError::Unverified(key());

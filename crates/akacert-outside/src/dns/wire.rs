@@ -1,4 +1,4 @@
-//! One question to one name server, and one message over TCP. Not here: whether the server may be asked.
+//! Sends one question to one name server, or one message over TCP. The caller checks the address.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,20 +12,20 @@ use hickory_resolver::net::xfer::DnsHandle;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Longest wait for an answer, once by UDP and once by TCP.
+/// The longest wait for an answer, separately for UDP and TCP.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A name server that says nothing about its zone.
+/// Why a name server says nothing about its zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Silence {
-    /// No answer.
+    /// It does not answer.
     None,
-    /// An error.
+    /// It answers with an error.
     Error,
 }
 
-/// Asks a name server about its own zone: no recursion; by TCP what does not fit UDP. A name that does not exist is an
-/// answer like any other.
+/// Queries a name server about its own zone, without recursion, and over TCP if the answer is too large for UDP. That
+/// a name does not exist is an ordinary answer.
 pub(super) async fn ask(server: SocketAddr, name: &Name, kind: RecordType) -> Result<Message, Silence> {
     let mut options = DnsRequestOptions::default();
     options.recursion_desired = false;
@@ -51,13 +51,11 @@ pub(super) async fn ask(server: SocketAddr, name: &Name, kind: RecordType) -> Re
             return Err(Silence::Error);
         }
     }
-    match answer.metadata.response_code {
-        ResponseCode::NoError | ResponseCode::NXDomain => Ok(answer),
-        _ => Err(Silence::Error),
-    }
+    let answers = matches!(answer.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
+    if answers { Ok(answer) } else { Err(Silence::Error) }
 }
 
-/// Sends a message and receives one, over a connection of its own.
+/// Sends a message over a new connection, and receives the answer.
 pub(super) async fn over_tcp(server: SocketAddr, message: &[u8]) -> std::io::Result<Vec<u8>> {
     let length = u16::try_from(message.len()).map_err(std::io::Error::other)?;
     let mut stream = TcpStream::connect(server).await?;

@@ -9,32 +9,32 @@ use super::{CLIMBING, Dns, DnsFailure, Server, absolute, base, climb, written};
 use crate::address::refusal;
 use crate::resolve::LookupFailure;
 
-/// Most name servers of a zone that are asked.
+/// The most name servers of a zone to query.
 const MOST_SERVERS: usize = 6;
 
-/// Most addresses of a name server that are asked.
+/// The most addresses of a name server to query.
 const MOST_ADDRESSES: usize = 4;
 
-/// A zone's name servers.
+/// A zone and its name servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneServers {
-    /// The zone's name, in lower case and without the last dot.
+    /// The zone's name, in lower case and without the trailing dot.
     pub apex: String,
-    /// Its name servers, by name.
+    /// The name servers, ordered by name.
     pub servers: Vec<NameServer>,
 }
 
-/// A name server.
+/// A name server of a zone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NameServer {
-    /// Its name, in lower case and without the last dot.
+    /// The name, in lower case and without the trailing dot.
     pub name: String,
-    /// Its addresses, each of which may be asked.
+    /// The addresses. The operator may query each of them.
     pub addresses: Vec<SocketAddr>,
 }
 
 impl NameServer {
-    /// It, at one of its addresses.
+    /// This name server at one of its addresses.
     pub(super) fn at(&self, address: SocketAddr) -> Server {
         Server { name: self.name.clone(), address: address.ip() }
     }
@@ -44,7 +44,7 @@ impl Dns {
     /// The zone that a name is in, and its name servers.
     ///
     /// # Errors
-    /// There is none, it cannot be looked up, or it has a name server that is not asked.
+    /// No zone exists, the lookup fails, or a name server has an address that must not be queried.
     pub async fn zone(&self, name: &str) -> Result<ZoneServers, DnsFailure> {
         let apex = self.apex(&absolute(base(name))?).await?;
         let found = self.ask(&apex, RecordType::NS).await.map_err(|_| DnsFailure::Unresolved)?;
@@ -67,10 +67,10 @@ impl Dns {
         Ok(ZoneServers { apex, servers })
     }
 
-    /// The addresses of a host that a tenant names, such as a server that takes updates.
+    /// The addresses of a host that a tenant names, such as a server for updates.
     ///
     /// # Errors
-    /// It has none, they cannot be looked up, or one may not be connected to.
+    /// The host has no address, the lookup fails, or the operator may not connect to one of the addresses.
     pub async fn host(&self, host: &str) -> Result<Vec<IpAddr>, DnsFailure> {
         let addresses = match host.parse() {
             Ok(address) => vec![address],
@@ -84,15 +84,15 @@ impl Dns {
         if addresses.is_empty() { Err(DnsFailure::NoAddress) } else { Ok(addresses) }
     }
 
-    /// The nearest name above with an SOA record of its own. Those above a registered domain belong to nobody who could
-    /// put a record there.
+    /// The nearest name above that has its own SOA record. Zones above a registered domain do not count, because
+    /// their owners would not add a record.
     async fn apex(&self, name: &Name) -> Result<Name, DnsFailure> {
         let asked = stream::iter(climb(name).filter(|above| above.num_labels() > 1))
             .map(|above| async move { (self.ask(&above, RecordType::SOA).await, above) });
         let mut asked = std::pin::pin!(asked.buffered(CLIMBING));
         while let Some((found, above)) = asked.next().await {
             let found = found.map_err(|_| DnsFailure::Unresolved)?;
-            // An alias brings the SOA record of somebody else's zone.
+            // An alias returns the SOA record of another zone.
             if found.iter().any(|(owner, data)| matches!(data, RData::SOA(_)) && *owner == above) {
                 return Ok(above);
             }
@@ -100,7 +100,7 @@ impl Dns {
         Err(DnsFailure::NoZone)
     }
 
-    /// None for one without an address: resolvers pass it over, too.
+    /// `None` if the name server has no address; resolvers skip it, too.
     async fn name_server(&self, name: &Name) -> Result<Option<NameServer>, DnsFailure> {
         let found = self.addresses(name).await.unwrap_or_default();
         let server = NameServer {
@@ -122,13 +122,7 @@ impl Dns {
             (Err(failed), Err(_)) => return Err(failed),
             (v4, v6) => v4.into_iter().chain(v6).flatten(),
         };
-        let mut addresses: Vec<IpAddr> = found
-            .filter_map(|(_, data)| match data {
-                RData::A(v4) => Some(IpAddr::V4(v4.0)),
-                RData::AAAA(v6) => Some(IpAddr::V6(v6.0)),
-                _ => None,
-            })
-            .collect();
+        let mut addresses: Vec<IpAddr> = found.filter_map(|(_, data)| data.ip_addr()).collect();
         addresses.sort_unstable();
         addresses.dedup();
         addresses.truncate(MOST_ADDRESSES);

@@ -1,4 +1,5 @@
-//! Why a token could not be fetched: what the person on call reads. Stable texts, nothing that a remote side sent.
+//! Why a token could not be fetched, for the person on call. The texts are stable, and contain nothing that a remote
+//! side sent.
 
 use std::net::IpAddr;
 
@@ -7,7 +8,7 @@ use crate::address::Refusal;
 /// Why a token could not be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeFailure {
-    /// A ready replica of the solver does not serve it.
+    /// A ready solver replica does not serve the token.
     #[error(
         "a ready replica of the solver {0}: look at the solver's log and at network policies in its namespace"
     )]
@@ -15,92 +16,88 @@ pub enum ProbeFailure {
     /// The host has no address.
     #[error("the name has neither an A nor an AAAA record: create one that leads to the Ingress controller")]
     NoAddress,
-    /// The host's address could not be found out.
+    /// The host's addresses could not be looked up.
     #[error("the name cannot be resolved: look at its DNS zone, and at the resolvers that the operator uses")]
     Unresolved,
-    /// The host has an address that the self-check does not connect to.
+    /// The self-check does not connect to one of the host's addresses.
     #[error(
         "the name resolves to {address}, {why}, to which the self-check does not connect: correct the record{}",
         if why.can_be_allowed() { ", or have the operator started with --probe-allow" } else { "" }
     )]
     AddressRefused {
-        /// The address.
+        /// The refused address.
         address: IpAddr,
-        /// What it is.
+        /// The kind of the address.
         why: Refusal,
     },
-    /// A public address of the host does not serve it.
+    /// A public address of the host does not serve the token.
     #[error(
         "{address} {cause}: see that the name leads to the Ingress controller, that it serves the Ingress class on port 80, \
          and that no firewall is in between"
     )]
     Public {
-        /// The address.
+        /// The address that failed.
         address: IpAddr,
-        /// What it did.
+        /// How it answered.
         cause: Cause,
     },
-    /// One of the host's addresses fails, while another serves it.
+    /// One address of the host fails, while another serves the token.
     #[error("{address} answers otherwise than the host's other addresses: {}", how(.failure))]
     Differs {
-        /// The address.
+        /// The address that failed.
         address: IpAddr,
-        /// What it did.
+        /// How it failed.
         failure: Box<ProbeFailure>,
     },
-    /// It redirects in a way that the authority does not follow.
+    /// The host redirects in a way that the authority does not follow.
     #[error("{0}: exempt /.well-known/acme-challenge/ from redirects")]
     Redirect(RedirectProblem),
-    /// What it redirects to does not serve it.
+    /// The target of the redirect does not serve the token.
     #[error(
         "what it redirects to {0}: exempt /.well-known/acme-challenge/ from redirects, or see that the target serves it"
     )]
     AfterRedirect(Cause),
 }
 
-/// What an address did that was just named.
+/// The failure of an address that the sentence has already named.
 fn how(failure: &ProbeFailure) -> String {
-    match failure {
-        ProbeFailure::Public { cause, .. } => {
-            format!("it {cause}; correct or remove its record, or see that it leads to where the others do")
-        }
-        other => other.to_string(),
-    }
+    let ProbeFailure::Public { cause, .. } = failure else { return failure.to_string() };
+    format!("it {cause}; correct or remove its record, or see that it leads to where the others do")
 }
 
-/// What somebody did who was asked for a token.
+/// How an address failed to serve a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
-    /// No connection, none that lasted, or no HTTP on it.
+    /// The connection failed or broke, or the answer was not HTTP.
     #[error("cannot be reached")]
     Unreachable,
-    /// Too slow.
+    /// The answer took too long.
     #[error("did not answer in time")]
     Timeout,
-    /// Not 200.
+    /// The status was not 200.
     #[error("answered with status {0} instead of 200")]
     Status(u16),
-    /// Another body.
+    /// The body was another one.
     #[error("answered with something else than the token")]
     WrongBody,
-    /// A far longer body than a token's.
+    /// The body was far longer than a token's.
     #[error("answered with far more than the token")]
     TooLong,
 }
 
-/// Redirects that are not followed.
+/// Why a redirect is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectProblem {
-    /// Too many.
+    /// There were too many.
     #[error("it redirects too often")]
     TooMany,
-    /// Back to where it was.
+    /// It leads back to an earlier URL.
     #[error("it redirects in a circle")]
     Circle,
-    /// To something that the authority does not follow.
+    /// It leads to a URL that the authority does not follow.
     #[error("it redirects to something else than http on port 80 or https on port 443 of a host name")]
     Target,
-    /// To a host without an address that may be connected to.
+    /// It leads to a host that has no allowed address.
     #[error("it redirects to a name that does not resolve to public addresses only")]
     Address,
 }

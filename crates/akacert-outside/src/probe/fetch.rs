@@ -1,4 +1,5 @@
-//! One GET to one address that was checked before: no redirect is followed here, no proxy used, no name resolved.
+//! Sends one GET to one address that the caller has checked. It follows no redirect, uses no proxy, and resolves no
+//! name.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -9,15 +10,15 @@ use reqwest::{Client, ClientBuilder, Url};
 
 use super::failure::Cause;
 
-/// What an address answered.
+/// The answer of an address.
 pub(super) enum Answer {
-    /// Status 200, with this body.
+    /// Status 200 with this body.
     Body(Vec<u8>),
-    /// A redirect; None when it does not say where to.
+    /// A redirect; `None` if it has no target.
     Redirect(Option<String>),
 }
 
-/// What is asked for: everything but the address.
+/// What to request: everything but the address.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Location {
     pub(super) host: String,
@@ -32,10 +33,11 @@ impl Location {
         Self { host: host.to_owned(), https: false, port, path: path.to_owned() }
     }
 
-    /// Where a redirect leads. The authority follows it to http on port 80 and https on port 443 of a host name only.
+    /// The target of a redirect. The authority follows redirects only to a host name, by http on port 80 or https on
+    /// port 443.
     pub(super) fn redirect(&self, to: &str, http_port: u16, https_port: u16) -> Option<Self> {
         let url = Url::parse(&self.url(&self.host)).ok()?.join(to).ok()?;
-        // An address has no DNS record that could be checked, and a name without a dot is none of the Internet's.
+        // An address has no DNS record to check, and a name without a dot does not exist on the Internet.
         let host = url.domain()?.trim_end_matches('.').to_owned();
         if !host.contains('.') {
             return None;
@@ -58,7 +60,7 @@ impl Location {
         format!("{scheme}://{host}:{}{}", self.port, self.path)
     }
 
-    /// As browsers and the authority send it: without the scheme's own port.
+    /// As browsers and the authority send it: without the scheme's default port.
     fn host_header(&self) -> String {
         match (self.https, self.port) {
             (false, 80) | (true, 443) => self.host.clone(),
@@ -86,11 +88,11 @@ impl Fetcher {
         Ok(Self { plain, connect_timeout, timeout, max_body })
     }
 
-    /// One GET, to exactly this address.
+    /// Sends one GET to exactly this address.
     pub(super) async fn get(&self, location: &Location, address: IpAddr) -> Result<Answer, Cause> {
         let address = SocketAddr::new(address, location.port);
         let request = if location.https {
-            // The name has to be in the TLS handshake, so the address is pinned beside it, in a client of its own.
+            // The TLS handshake needs the name, so a separate client pins the name to the address.
             let pinned = client(self.connect_timeout, self.timeout)
                 .resolve(&location.host, address)
                 .build()
@@ -126,8 +128,8 @@ impl Fetcher {
     }
 }
 
-/// Certificates of https redirects are not verified: the authority does not verify them either, since the host has no
-/// valid one yet (RFC 8555, section 8.3, and Let's Encrypt's documentation of HTTP-01).
+/// This client does not verify the certificates of https redirects. The authority does not verify them either,
+/// because the host has no valid one yet (RFC 8555, section 8.3, and Let's Encrypt's documentation of HTTP-01).
 fn client(connect_timeout: Duration, timeout: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("akacert/", env!("CARGO_PKG_VERSION"), " (self-check)"))

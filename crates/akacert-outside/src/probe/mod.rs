@@ -1,8 +1,8 @@
-//! The self-check: fetches each token as the certificate authority would, before the challenges are acknowledged.
+//! The self-check: fetches each token as the certificate authority would, before the operator acknowledges the
+//! challenges.
 //!
-//! Every ready replica of the solver and every public address of the host has to answer. What a message says is stable
-//! and never contains what a remote side sent: tenants choose the hosts, and must not look around with the operator.
-//! Not here: when a check is made, and what follows from it (`akacert_core::life`).
+//! Every ready solver replica and every public address of the host has to answer. Messages are stable, and never
+//! contain what a remote side sent: tenants choose the hosts, and must not use the operator to explore the network.
 
 mod failure;
 mod fetch;
@@ -33,31 +33,32 @@ mod tests;
 /// Settings of the self-check, from operator flags.
 #[derive(Clone, Debug)]
 pub struct ProbeSettings {
-    /// DNS resolvers; the system's when empty.
+    /// DNS resolvers; if empty, the system's.
     pub resolvers: Vec<SocketAddr>,
-    /// Ranges of private or loopback addresses that may be connected to. Link-local and metadata addresses never are.
+    /// Ranges of private or loopback addresses to which the self-check may connect. It never connects to link-local
+    /// and metadata addresses.
     pub allowed: Vec<IpNet>,
-    /// The port that the authority connects to, 80 but for tests.
+    /// The port that the authority connects to: 80 except in tests.
     pub http_port: u16,
-    /// The port of https redirects, 443 but for tests.
+    /// The port of https redirects: 443 except in tests.
     pub https_port: u16,
-    /// Where names are looked for on the Akamai network; wherever they resolve to when absent.
+    /// The address that stands for the Akamai network. If absent, the address that each name resolves to.
     pub edge: Option<SocketAddr>,
-    /// Longest wait for a connection.
+    /// The longest wait for a connection.
     pub connect_timeout: Duration,
-    /// Longest wait for everything that one address has to answer, redirects included.
+    /// The longest time for one address, redirects included.
     pub timeout: Duration,
-    /// Most redirects that are followed.
+    /// The most redirects to follow.
     pub max_redirects: usize,
-    /// Most bytes of a body that are read.
+    /// The most bytes of a body to read.
     pub max_body: usize,
-    /// Most addresses of a host that are looked at.
+    /// The most addresses of a host to check.
     pub max_addresses: usize,
-    /// Most tokens that are fetched, and names that are looked at, at a time.
+    /// How many tokens to fetch, or names to check, at a time.
     pub concurrency: usize,
-    /// The authority, as CAA records name it: one of these has to be allowed.
+    /// The authority's names in CAA records. The records have to allow one of them.
     pub caa_issuers: Vec<String>,
-    /// Longest wait for each part of the preflight of a name: lookups, then answers.
+    /// The longest time for each part of a name's preflight: lookups, then answers.
     pub preflight_timeout: Duration,
 }
 
@@ -90,7 +91,7 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// A prober that resolves names by the resolvers of the settings.
+    /// A prober that uses the resolvers of the settings.
     ///
     /// # Errors
     /// The system's resolver configuration cannot be read, or no HTTP client can be made.
@@ -99,7 +100,7 @@ impl Prober {
         Self::with_resolver(settings, Arc::new(resolver))
     }
 
-    /// A prober that resolves names in another way.
+    /// A prober with another resolver.
     ///
     /// # Errors
     /// No HTTP client can be made.
@@ -111,7 +112,7 @@ impl Prober {
         Ok(Self { settings: Arc::new(settings), resolver, fetcher })
     }
 
-    /// What asks DNS beyond addresses, by the same resolvers and with the same addresses allowed.
+    /// Lookups beyond addresses, with the same resolvers and the same allowed ranges.
     ///
     /// # Errors
     /// The system's resolver configuration cannot be read.
@@ -119,7 +120,7 @@ impl Prober {
         Dns::new(&self.settings.resolvers, self.settings.allowed.clone())
     }
 
-    /// Fetches the tokens, several at a time. The answer has the first failure of each host that has one.
+    /// Fetches the tokens, several at a time. Returns the first failure of each host that has one.
     pub async fn check_all(
         &self,
         tokens: &[Token],
@@ -144,7 +145,7 @@ impl Prober {
         failures.into_iter().collect()
     }
 
-    /// Fetches one token from every ready replica of the solver and from every public address of its host.
+    /// Fetches one token from every ready solver replica and from every public address of its host.
     ///
     /// # Errors
     /// The first [`ProbeFailure`].
@@ -179,7 +180,7 @@ impl Prober {
         }
     }
 
-    /// One address of the token's host, and wherever it redirects to.
+    /// Fetches the token from one address of its host, through redirects.
     async fn check_address(&self, token: &Token, address: IpAddr) -> Result<(), ProbeFailure> {
         let first = Location::http(&token.host, &token.path, self.settings.http_port);
         match self.follow(first, address, None).await? {
@@ -190,7 +191,7 @@ impl Prober {
         }
     }
 
-    /// Asks one address, and wherever it redirects to, until there is a body, or a redirect to what is wanted.
+    /// Requests one address, and follows redirects until there is a body or the expected redirect.
     async fn follow(
         &self,
         first: Location,
@@ -219,7 +220,8 @@ impl Prober {
             if wanted == Some(&next) {
                 return Ok(End::Reached);
             }
-            // Whether a name of the cluster exists must not show: no address and a refused one look the same.
+            // The message must not show whether a name of the cluster exists, so a missing address and a refused one
+            // look the same.
             let addresses = self.addresses(&next.host).await;
             let unusable = || ProbeFailure::Redirect(RedirectProblem::Address);
             target = addresses.ok().and_then(|addresses| addresses.first().copied()).ok_or_else(unusable)?;
@@ -228,7 +230,7 @@ impl Prober {
         }
     }
 
-    /// All addresses of a host, each of them one that may be connected to.
+    /// All addresses of a host. It is an error if the operator may not connect to one of them.
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ProbeFailure> {
         let lookup = tokio::time::timeout(self.settings.timeout, self.resolver.addresses(host));
         match lookup.await {
@@ -238,7 +240,7 @@ impl Prober {
         }
     }
 
-    /// The addresses in a stable order, each of them one that may be connected to.
+    /// The addresses in a stable order. It is an error if the operator may not connect to one of them.
     fn usable(&self, mut addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, ProbeFailure> {
         if addresses.is_empty() {
             return Err(ProbeFailure::NoAddress);
@@ -255,16 +257,16 @@ impl Prober {
     }
 }
 
-/// What a chain of redirects ended in.
+/// The end of a chain of redirects.
 enum End {
-    /// A body.
+    /// It ended in a body.
     Body {
-        /// It.
+        /// The bytes of the body.
         body: Vec<u8>,
-        /// It is not the first answer.
+        /// Whether at least one redirect came before.
         redirected: bool,
     },
-    /// A redirect to what was wanted.
+    /// It reached the expected redirect.
     Reached,
 }
 
@@ -272,7 +274,7 @@ fn failed(cause: Cause, address: IpAddr, redirected: bool) -> ProbeFailure {
     if redirected { ProbeFailure::AfterRedirect(cause) } else { ProbeFailure::Public { address, cause } }
 }
 
-/// White space at the end is ignored (RFC 8555, section 8.3).
+/// White space at the end does not count (RFC 8555, section 8.3).
 fn compare(found: &[u8], wanted: &str) -> Result<(), Cause> {
     if found.trim_ascii_end() == wanted.trim_end().as_bytes() { Ok(()) } else { Err(Cause::WrongBody) }
 }

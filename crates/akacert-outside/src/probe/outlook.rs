@@ -1,5 +1,5 @@
-//! What a name shows to the world while nothing is published: whether the next renewal would find it as it needs it, and
-//! which certificate it is served with. Not here: when this is looked at, and what follows from it (`akacert_core::life`).
+//! How a name looks from outside while nothing is published: whether it is ready for the next renewal, and with which
+//! certificate it is served.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,14 +20,15 @@ use super::{Cause, ProbeFailure, Prober};
 use crate::dns::Dns;
 use akacert_core::outside::{Outlook, Served, Target};
 
-/// Edge hostnames end like this (PAPI, "edge hostnames").
+/// The endings of edge hostnames (PAPI, "edge hostnames").
 pub(super) const AKAMAI: [&str; 3] = [".edgekey.net", ".edgesuite.net", ".akamaized.net"];
 
-/// So many aliases may lead to an edge hostname.
+/// The most aliases to follow to an edge hostname.
 const MOST_ALIASES: usize = 8;
 
 impl Prober {
-    /// Looks at names, several at a time. With a fingerprint (SHA-256, hexadecimal) also at how they are served.
+    /// Checks names, several at a time. If a fingerprint is given (SHA-256, hexadecimal), it also checks the served
+    /// certificate.
     pub async fn look_outside(
         &self,
         dns: &Dns,
@@ -45,7 +46,7 @@ impl Prober {
     }
 
     async fn outlook(&self, dns: &Dns, target: &Target, fingerprint: Option<&str>) -> Outlook {
-        // CPS proves wildcards by DNS only.
+        // CPS validates wildcards only by DNS.
         let wildcard = target.is_wildcard();
         let automatic = !wildcard && self.is_at_akamai(&target.name).await;
         let failure = if automatic {
@@ -54,7 +55,7 @@ impl Prober {
             self.look_ahead(dns, target).await.err()
         };
         let served = match fingerprint {
-            // A wildcard is no host that could be looked at.
+            // No host corresponds to a wildcard, so there is nothing to check.
             Some(_) if wildcard => Some(Served { failure: None, plain_http: false }),
             Some(fingerprint) => Some(Served {
                 failure: self.serves(&target.name, fingerprint).await.err(),
@@ -65,7 +66,7 @@ impl Prober {
         Outlook { automatic, failure: failure.map(|failure| failure.to_string()), served }
     }
 
-    /// Whether its aliases lead to an edge hostname. One that cannot be found out does not.
+    /// Whether the name's aliases lead to an edge hostname. If the lookup fails, they do not.
     pub(super) async fn is_at_akamai(&self, name: &str) -> bool {
         let mut name = name.to_owned();
         for _ in 0..MOST_ALIASES {
@@ -79,7 +80,7 @@ impl Prober {
         false
     }
 
-    /// Where the name is served.
+    /// The address that serves the name.
     async fn edge(&self, name: &str) -> Result<SocketAddr, String> {
         if let Some(edge) = self.settings.edge {
             return Ok(edge);
@@ -89,7 +90,7 @@ impl Prober {
         Ok(SocketAddr::new(first, self.settings.https_port))
     }
 
-    /// A TLS handshake with the name presents the certificate with this fingerprint.
+    /// Checks that a TLS handshake for the name presents the certificate with this fingerprint.
     async fn serves(&self, name: &str, fingerprint: &str) -> Result<(), String> {
         let edge = self.edge(name).await?;
         let presented = tokio::time::timeout(self.settings.timeout, self.presented(name, edge));
@@ -105,7 +106,7 @@ impl Prober {
         }
     }
 
-    /// The fingerprint of what a server presents for a name.
+    /// The fingerprint of the certificate that a server presents for a name.
     async fn presented(&self, name: &str, edge: SocketAddr) -> Option<String> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider.clone())
@@ -121,7 +122,7 @@ impl Prober {
         Some(HEXLOWER.encode(&Sha256::digest(leaf)))
     }
 
-    /// Plain HTTP answers with something else than a redirect to HTTPS. No answer is none of that.
+    /// Whether plain HTTP answers with something other than a redirect to HTTPS. No answer is fine.
     async fn plain_http(&self, name: &str) -> bool {
         let Ok(edge) = self.edge(name).await else { return false };
         let location = Location::http(name, "/", self.settings.http_port);
@@ -133,7 +134,7 @@ impl Prober {
     }
 }
 
-/// Accepts whatever is presented, which is then compared with what is deployed and used for nothing else.
+/// Accepts any certificate. The caller only compares it with the deployed one.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

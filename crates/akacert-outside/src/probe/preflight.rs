@@ -1,5 +1,5 @@
-//! What can be known of a name before an authority sees it: whether it may issue at all, and whether it would find the
-//! name as the way of validation needs it. Not here: when this is looked at, and what follows from it (`akacert_core::life`).
+//! The preflight: checks a name before an authority does. May the authority issue for it, and does the name meet the
+//! requirements of its way of validation?
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,40 +12,41 @@ use super::{Cause, End, Family, LookupFailure, ProbeFailure, Prober, RedirectPro
 use crate::dns::{Dns, DnsFailure, challenge_name};
 use akacert_core::outside::{Need, Target};
 
-/// What is asked for: below where every token lies, and none of them.
+/// The requested path. It is where tokens are, but no token has this name.
 const PATH: &str = "/.well-known/acme-challenge/akacert-preflight";
 
-/// Why a name would not be validated. Stable texts, nothing that a remote side sent but the names of name servers.
+/// Why the validation of a name would fail. The texts are stable. The only remote text in them is names of name
+/// servers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PreflightFailure {
-    /// CAA records are for other authorities.
+    /// CAA records allow only other authorities.
     #[error("CAA records at {at} allow none of {}: add `0 {property} \"{}\"` there", issuers.join(", "), first(issuers))]
     Caa {
-        /// Where the records are.
+        /// The name that has the records.
         at: String,
         /// `issue` or `issuewild`.
         property: &'static str,
-        /// The authorities, of which one is needed.
+        /// The authorities of which the records have to allow one.
         issuers: Vec<String>,
     },
-    /// CAA records hold what no authority understands.
+    /// CAA records have a critical property that no authority knows.
     #[error("CAA records at {at} have a critical property that no authority knows: remove it")]
     CaaProperty {
-        /// Where the records are.
+        /// The name that has the records.
         at: String,
     },
-    /// CAA records are for other ways of validation.
+    /// CAA records allow only other methods of validation.
     #[error(
         "CAA records at {at} do not allow validation by {method}: add it to their parameter validationmethods, or choose \
          another way of validation"
     )]
     CaaMethod {
-        /// Where the records are.
+        /// The name that has the records.
         at: String,
-        /// The way, as the records call it.
+        /// The method's name in the records.
         method: &'static str,
     },
-    /// DNS does not answer as it should.
+    /// A DNS lookup failed.
     #[error(transparent)]
     Dns(#[from] DnsFailure),
     /// The name has no usable addresses.
@@ -57,7 +58,7 @@ pub enum PreflightFailure {
          for {family}, even if there are none", other(*family)
     )]
     HalfResolved {
-        /// The kind.
+        /// The kind of record.
         family: Family,
     },
     /// An address does not answer.
@@ -65,11 +66,11 @@ pub enum PreflightFailure {
     Astray {
         /// The kind of record that leads there.
         family: Family,
-        /// The address.
+        /// The address that failed.
         address: IpAddr,
-        /// What it did.
+        /// How it failed.
         cause: Cause,
-        /// The host has another address, which answers.
+        /// Whether another address of the host answers.
         others_answer: bool,
     },
     /// An address does not have the standing redirect.
@@ -80,20 +81,20 @@ pub enum PreflightFailure {
     NotRedirected {
         /// The kind of record that leads there.
         family: Family,
-        /// The address.
+        /// The address without it.
         address: IpAddr,
-        /// Where to.
+        /// The expected target.
         host: String,
     },
-    /// It redirects, but not so that the authority arrives.
+    /// It redirects, but not to where the authority has to arrive.
     #[error("{problem}: redirect /.well-known/acme-challenge/* straight to the same path at http://{host}")]
     Redirects {
-        /// How.
+        /// What is wrong with the redirects.
         problem: RedirectProblem,
-        /// Where to.
+        /// The expected target.
         host: String,
     },
-    /// It is not on the Akamai network.
+    /// The name does not lead to the Akamai network.
     #[error(
         "the name is no CNAME that leads to an edge hostname ({}): create it, or choose another way of validation",
         AKAMAI.join(", ")
@@ -120,7 +121,8 @@ fn advice(others_answer: bool) -> &'static str {
     }
 }
 
-/// The addresses of a host answer all; the first that does not is told, and whether another does.
+/// Checks that all addresses answer. The failure names the first that does not, and says whether another address
+/// answers.
 fn alike(answers: &[(IpAddr, Option<Cause>)]) -> Result<(), PreflightFailure> {
     let silent = |cause: Cause| matches!(cause, Cause::Unreachable | Cause::Timeout);
     let failed = |(address, cause): &(IpAddr, Option<Cause>)| {
@@ -136,7 +138,7 @@ fn alike(answers: &[(IpAddr, Option<Cause>)]) -> Result<(), PreflightFailure> {
 }
 
 impl Prober {
-    /// Looks at names before an authority does, several at a time. The answer has each name, with what is wrong with it.
+    /// Checks names before an authority does, several at a time. Returns each name with what is wrong with it.
     pub async fn preflight(
         &self,
         dns: &Dns,
@@ -152,7 +154,7 @@ impl Prober {
         stream::iter(looks).buffer_unordered(self.settings.concurrency.max(1)).collect().await
     }
 
-    /// That CAA records could not be looked up counts least: it often follows from what else is wrong.
+    /// Checks one name. A failed lookup of CAA records comes last, because another failure often causes it.
     pub(super) async fn look_ahead(&self, dns: &Dns, target: &Target) -> Result<(), PreflightFailure> {
         let (caa, found) =
             future::join(self.caa_allows(dns, target), self.has_what_is_needed(dns, target)).await;
@@ -162,7 +164,7 @@ impl Prober {
         }
     }
 
-    /// CAA records allow the authority, by the way of validation that is taken.
+    /// Checks that CAA records allow the authority, with the method of the name's way.
     pub(super) async fn caa_allows(&self, dns: &Dns, target: &Target) -> Result<(), PreflightFailure> {
         let asked = dns.caa(&target.name, target.is_wildcard());
         let unknown = |_| DnsFailure::CaaUnknown { at: target.name.clone() };
@@ -197,7 +199,7 @@ impl Prober {
         }
     }
 
-    /// Every public address answers on the port that the authority connects to, whatever it says.
+    /// Checks that every public address answers on the authority's port, with any answer.
     async fn answers(&self, name: &str) -> Result<(), PreflightFailure> {
         let location = Location::http(name, PATH, self.settings.http_port);
         let asked = self.both_kinds(name).await?.into_iter().map(|address| {
@@ -211,7 +213,7 @@ impl Prober {
         alike(&future::join_all(asked).await)
     }
 
-    /// Every public address redirects to the same path at the host, possibly after other redirects.
+    /// Checks that every public address redirects to the same path at the host, possibly after other redirects.
     async fn redirects(&self, name: &str, host: &str) -> Result<(), PreflightFailure> {
         let wanted = Location::http(host, PATH, self.settings.http_port);
         let asked = self.both_kinds(name).await?.into_iter().map(|address| {
@@ -243,7 +245,7 @@ impl Prober {
         Ok(())
     }
 
-    /// All addresses of a name. Authorities ask for both kinds, and some do not go on if one cannot be looked up.
+    /// All addresses of a name. Authorities look up both kinds, and some stop if one lookup fails.
     async fn both_kinds(&self, name: &str) -> Result<Vec<IpAddr>, PreflightFailure> {
         let lookup = |family| async move {
             let asked = self.resolver.records(name, family);
@@ -258,7 +260,7 @@ impl Prober {
         }
     }
 
-    /// The zone is there, its name servers answer, and nothing is in the way of the record.
+    /// Checks that the zone exists, that its name servers answer, and that nothing prevents the record.
     async fn takes_a_record(&self, dns: &Dns, name: &str) -> Result<(), PreflightFailure> {
         let record = challenge_name(name);
         let zone = tokio::time::timeout(self.settings.preflight_timeout, dns.zone(&record)).await;

@@ -1,11 +1,11 @@
-//! How many requests may go out when: a token bucket, a sliding window and pauses. Pure: the time is given.
+//! PURE: how many requests may go out when: a token bucket, a sliding window and pauses. The caller passes the time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// CPS allows this many requests in [`WINDOW`], whatever the rate a minute.
+/// CPS allows this many requests in [`WINDOW`], whatever the rate per minute.
 const WINDOW_REQUESTS: usize = 20;
 const WINDOW: Duration = Duration::from_secs(2);
 
@@ -17,12 +17,12 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// At least one request a minute, one at a time.
+    /// Raises both to at least one: one request per minute, one at a time.
     pub(super) fn new(per_minute: u32, burst: u32) -> Self {
         Self { per_minute: per_minute.max(1), burst: burst.max(1) }
     }
 
-    /// What one request costs, in nanoseconds of waiting.
+    /// The cost of one request, in nanoseconds of waiting.
     fn cost(self) -> u64 {
         60_000_000_000 / u64::from(self.per_minute)
     }
@@ -32,7 +32,7 @@ impl Limits {
     }
 }
 
-/// The state of a budget. Credit is counted in nanoseconds, so that nothing is lost to rounding.
+/// The state of a budget. It counts credit in nanoseconds, so that rounding loses nothing.
 #[derive(Debug)]
 pub(super) struct Bucket {
     limits: Option<Limits>,
@@ -43,13 +43,13 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// A full bucket; without limits only pauses hold requests back.
+    /// A full bucket. Without limits, only pauses hold requests back.
     pub(super) fn new(limits: Option<Limits>, now: Instant) -> Self {
         let credit = limits.map_or(0, Limits::full);
         Self { limits, credit, counted_at: now, recent: VecDeque::new(), paused_until: None }
     }
 
-    /// Changes the rate. What is left is kept in requests, up to the new burst.
+    /// Changes the rate. The remaining number of requests stays, up to the new burst.
     pub(super) fn set_limits(&mut self, limits: Option<Limits>, now: Instant) {
         if self.limits == limits {
             return;
@@ -74,7 +74,7 @@ impl Bucket {
         resumed.max(credited).max(windowed)
     }
 
-    /// Counts a request that goes out now; to be called only when [`Bucket::ready_at`] is now.
+    /// Counts a request that goes out now. Call it only when [`Bucket::ready_at`] is now.
     pub(super) fn take(&mut self, now: Instant) {
         if let Some(limits) = self.limits {
             self.credit = self.credit.saturating_sub(limits.cost());
@@ -82,24 +82,24 @@ impl Bucket {
         }
     }
 
-    /// Holds everything back until `resume`. A later end that was set before stays. After a pause requests start one
-    /// by one, since the account's limit was just exceeded.
+    /// Holds all requests back until `resume`, or until the end of a longer pause. After a pause, requests start one
+    /// by one, because the account has just exceeded its limit.
     pub(super) fn pause(&mut self, resume: Instant, now: Instant) {
         self.count(now);
         self.credit = self.limits.map_or(0, |limits| self.credit.min(limits.cost()));
-        // No credit is earned in a pause.
+        // A pause earns no credit.
         let until = self.paused_until.map_or(resume, |until| until.max(resume));
         self.paused_until = Some(until);
         self.counted_at = self.counted_at.max(until);
     }
 
-    /// How long the pause still takes; none when there is none.
+    /// How long the current pause still lasts; `None` if there is none.
     pub(super) fn paused_for(&mut self, now: Instant) -> Option<Duration> {
         self.count(now);
         self.paused_until.map(|until| until.saturating_duration_since(now))
     }
 
-    /// How many requests could go out at once; none without limits.
+    /// How many requests could go out now; `None` without limits.
     pub(super) fn remaining(&mut self, now: Instant) -> Option<u32> {
         self.count(now);
         let limits = self.limits?;

@@ -1,8 +1,8 @@
-//! The request budget of an Akamai account: everything that uses the account waits here for its turn.
+//! The request budget of an Akamai account. Every request of the account waits here for its turn.
 //!
-//! CPS allows 35 requests a minute and 20 in 2 seconds for a whole account, and others use the account too. A budget
-//! is one token bucket with priorities; within a priority the flows (one for each certificate) take turns, so that no
-//! certificate can keep the others waiting. Reading CPS's answers for hints to pause is the client's business.
+//! CPS allows 35 requests a minute and 20 in 2 seconds for a whole account, and other programs use the account too. A
+//! budget is one token bucket with priorities. Within a priority the flows (one for each certificate) take turns, so
+//! that no certificate can keep the others waiting. The client reads CPS's answers for hints to pause.
 
 mod bucket;
 mod queue;
@@ -19,13 +19,13 @@ use bucket::{Bucket, Limits};
 use queue::{Queue, Ticket};
 pub use registry::Budgets;
 
-/// The longest a resume is spread by.
+/// The longest random addition to a pause.
 const LONGEST_JITTER: Duration = Duration::from_secs(5);
 
-/// What goes first when requests have to wait. A lower one waits as long as a higher one has anything to send.
+/// Which requests go first. A lower priority waits as long as a higher one has requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
-    /// Publishing and acknowledging: somebody waits for it.
+    /// Publishing and acknowledging, for which somebody waits.
     Publish = 0,
     /// Following what CPS does.
     Poll = 1,
@@ -33,15 +33,15 @@ pub enum Priority {
     Housekeeping = 2,
 }
 
-/// Akamai wants a pause longer than the caller is ready to wait.
+/// Akamai wants a longer pause than the caller is willing to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the request budget of the Akamai account is paused")]
 pub struct Paused {
-    /// How long the pause still takes.
+    /// How long the pause still lasts.
     pub remaining: Duration,
 }
 
-/// The request budget of an account, to be shared by all of its users.
+/// The request budget of an account, shared by all its users.
 #[derive(Debug)]
 pub struct Budget {
     state: Mutex<State>,
@@ -56,13 +56,13 @@ struct State {
 }
 
 impl Budget {
-    /// A budget of so many requests a minute, of which so many may go out at once. Never more than 20 go out within
-    /// 2 seconds.
+    /// A budget of `per_minute` requests, of which `burst` may go out at once. Never more than 20 go out within 2
+    /// seconds.
     pub fn new(per_minute: u32, burst: u32) -> Arc<Self> {
         Self::with(Some(Limits::new(per_minute, burst)))
     }
 
-    /// A budget without limits, for a CPS that has none. Pauses that CPS asks for are still kept.
+    /// A budget without limits, for a CPS that has none. It still observes the pauses that CPS asks for.
     pub fn unlimited() -> Arc<Self> {
         Self::with(None)
     }
@@ -73,14 +73,14 @@ impl Budget {
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new() })
     }
 
-    /// Waits until a request may go out, however long. A dropped wait gives up its place.
+    /// Waits until a request may go out, however long. Dropping the future gives up the place.
     pub async fn acquire(&self, priority: Priority, flow: &str) {
-        // Never refused, since no pause is longer than the longest duration.
+        // This cannot fail, because no pause is longer than the longest duration.
         let _ = self.acquire_unless_paused(priority, flow, Duration::MAX).await;
     }
 
-    /// Waits until a request may go out, unless the account is paused, now or while waiting, for longer than
-    /// `longest`. Waiting for one's turn is not limited. A dropped wait gives up its place.
+    /// Waits until a request may go out, unless the account is paused for longer than `longest`, now or while
+    /// waiting. The wait for one's turn has no limit. Dropping the future gives up the place.
     ///
     /// # Errors
     /// The account is paused for longer.
@@ -94,7 +94,7 @@ impl Budget {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
-            // From here on no change is missed.
+            // From here on, no change is missed.
             changed.as_mut().enable();
             match place.try_go(longest)? {
                 Turn::Now => return Ok(()),
@@ -106,8 +106,8 @@ impl Budget {
         }
     }
 
-    /// Holds all requests back until `resume` and a little longer, at random, so that not all users of the account
-    /// come back at the same moment. A pause that ends later stays.
+    /// Holds all requests back until `resume`, plus a random time, so that not all users of the account come back at
+    /// the same moment. A pause that ends later stays.
     pub fn pause_until(&self, resume: Instant) {
         let now = Instant::now();
         let wait = resume.saturating_duration_since(now);
@@ -116,12 +116,12 @@ impl Budget {
         self.changed.notify_waiters();
     }
 
-    /// How long the pause still takes; none when there is none.
+    /// How long the current pause still lasts; `None` if there is none.
     pub fn paused_for(&self) -> Option<Duration> {
         self.lock().bucket.paused_for(Instant::now())
     }
 
-    /// How many requests could go out at once; none when the budget has no limits.
+    /// How many requests could go out now; `None` without limits.
     pub fn remaining(&self) -> Option<u32> {
         self.lock().bucket.remaining(Instant::now())
     }
@@ -131,13 +131,13 @@ impl Budget {
         self.lock().queue.len()
     }
 
-    /// Changes the rate for everybody, those who wait included.
+    /// Changes the rate for all requests, including those that wait.
     pub fn set_limits(&self, per_minute: u32, burst: u32) {
         self.lock().bucket.set_limits(Some(Limits::new(per_minute, burst)), Instant::now());
         self.changed.notify_waiters();
     }
 
-    /// The state is consistent after every step, so a panic elsewhere does not spoil it.
+    /// The state is consistent after every step, so a panic elsewhere does not corrupt it.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -150,7 +150,7 @@ enum Turn {
     AfterOthers,
 }
 
-/// A place in the queue, given up when dropped.
+/// A place in the queue. Dropping it gives up the place.
 struct Place<'a> {
     budget: &'a Budget,
     priority: Priority,
@@ -166,7 +166,7 @@ impl<'a> Place<'a> {
         state.next_ticket += 1;
         state.queue.push(priority, &flow, ticket);
         drop(state);
-        // Whoever was next may not be any more.
+        // Another call may be next now.
         budget.changed.notify_waiters();
         Self { budget, priority, flow, ticket, waiting: true }
     }

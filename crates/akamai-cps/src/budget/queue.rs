@@ -1,11 +1,11 @@
-//! Who is next: by priority, and within a priority one flow after the other. Pure.
+//! PURE: which call is next: by priority, and within a priority one flow after the other.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::Priority;
 
-/// One waiting call.
+/// Identifies a waiting call.
 pub(super) type Ticket = u64;
 
 /// The waiting calls of a budget.
@@ -14,7 +14,7 @@ pub(super) struct Queue {
     lanes: [Lane; 3],
 }
 
-/// The waiting calls of one priority. A flow is in `order` once, as long as it has waiting calls.
+/// The waiting calls of one priority. `order` has a flow once, while it has waiting calls.
 #[derive(Debug, Default)]
 struct Lane {
     order: VecDeque<Arc<str>>,
@@ -22,7 +22,7 @@ struct Lane {
 }
 
 impl Queue {
-    /// Puts a call at the end of its flow; a flow without waiting calls goes to the end of its priority.
+    /// Adds a call at the end of its flow. A flow without waiting calls goes to the end of its priority.
     pub(super) fn push(&mut self, priority: Priority, flow: &Arc<str>, ticket: Ticket) {
         let lane = self.lane(priority);
         let tickets = lane.waiting.entry(flow.clone()).or_default();
@@ -38,7 +38,7 @@ impl Queue {
         lane.waiting.get(lane.order.front()?)?.front().copied()
     }
 
-    /// Takes a call out. When it was its flow's turn the flow goes to the end, wherever the call stood.
+    /// Removes a call. If it was its flow's turn, the flow goes to the end, wherever the call stood.
     pub(super) fn remove(&mut self, priority: Priority, flow: &Arc<str>, ticket: Ticket, served: bool) {
         let lane = self.lane(priority);
         let Some(tickets) = lane.waiting.get_mut(flow) else { return };

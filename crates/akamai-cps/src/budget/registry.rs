@@ -1,5 +1,5 @@
-//! The budgets of a process by the name of their account group, so that all credentials of one Akamai account share one,
-//! and with it what they share at Edge DNS.
+//! The budgets of a process, by account group. All credentials of one Akamai account share one budget, and the same
+//! turns at Edge DNS.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Budget;
 use crate::edge_dns::Turns;
 
-/// Budgets by group. Cheap to clone; clones share the budgets.
+/// Budgets by group. Clones are cheap, and share the budgets.
 #[derive(Clone, Debug, Default)]
 pub struct Budgets {
     groups: Arc<Mutex<HashMap<String, Arc<Budget>>>>,
@@ -16,17 +16,17 @@ pub struct Budgets {
 }
 
 impl Budgets {
-    /// No budgets yet.
+    /// A registry without budgets.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Budgets without limits, whatever is asked for: for a CPS that has none.
+    /// A registry whose budgets have no limits, for a CPS that has none.
     pub fn unlimited() -> Self {
         Self { unlimited: true, ..Self::default() }
     }
 
-    /// The budget of a group, made if there is none, with its rate changed if it had another.
+    /// The budget of a group. It is created if there is none, and gets the new rate if it had another.
     pub fn get(&self, group: &str, per_minute: u32, burst: u32) -> Arc<Budget> {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(budget) = groups.get(group) {
@@ -40,14 +40,14 @@ impl Budgets {
         budget
     }
 
-    /// What the clients of a group share at Edge DNS, made if there is none.
+    /// The turns that the clients of a group share at Edge DNS. They are created if there are none.
     pub fn edge_dns(&self, group: &str) -> Arc<Turns> {
         let mut turns = self.edge_dns.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(if self.unlimited { Turns::unlimited() } else { Turns::new() });
         turns.entry(group.to_owned()).or_insert_with(new).clone()
     }
 
-    /// The groups that a client uses, with their budgets, by name: for metrics.
+    /// The groups that a client uses, with their budgets, by name. For metrics.
     pub fn used(&self) -> Vec<(String, Arc<Budget>)> {
         let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         let used = groups.iter().filter(|(_, budget)| Arc::strong_count(budget) > 1);

@@ -1,13 +1,13 @@
-//! Reading an answer, bounded, and telling how one was lost.
+//! Reads an answer up to a size limit. If the answer is lost, says how.
 
 use http::{HeaderMap, StatusCode};
 
-/// The largest answer that is read: a contract with thousands of enrollments.
+/// The largest answer to read: the list of a contract with thousands of enrollments.
 const LARGEST: usize = 64 * 1024 * 1024;
-/// The largest error answer that is read.
+/// The largest error answer to read.
 const LARGEST_ERROR: usize = 64 * 1024;
 
-/// A complete answer, of whatever status.
+/// A complete answer with any status.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -18,15 +18,15 @@ pub(crate) struct Answer {
 /// Why there is no answer.
 #[derive(Debug)]
 pub(super) struct Loss {
-    /// What failed, without the URL, which may hold the account key.
+    /// What failed, without the URL, which may contain the account key.
     pub(super) reason: String,
-    /// Whether the request may have been carried out.
+    /// Whether Akamai may have carried out the request.
     pub(super) sent: bool,
-    /// Whether trying again can help.
+    /// Whether another try can help.
     pub(super) may_pass: bool,
 }
 
-/// Reads the whole answer; an error answer passes through `redact` first.
+/// Reads the whole answer. An error answer first passes through `redact`.
 pub(super) async fn read(
     response: reqwest::Result<reqwest::Response>,
     redact: impl Fn(&str) -> String,
@@ -41,7 +41,7 @@ pub(super) async fn read(
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= largest => body.extend_from_slice(&chunk),
-            // The beginning of an error says enough, and its status says the most.
+            // The status of an error matters most, and the beginning of its text is enough.
             Ok(Some(_)) | Err(_) if !status.is_success() => break,
             Ok(Some(_)) => {
                 let reason = format!("the answer is larger than {} MiB", LARGEST >> 20);
@@ -57,7 +57,7 @@ pub(super) async fn read(
     Ok(Answer { status, headers, body })
 }
 
-/// What went wrong, in words that are the same each time. reqwest's own text may hold the URL and with it the account key.
+/// What went wrong, in the same words each time. reqwest's own text may contain the URL and with it the account key.
 pub(super) fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return if error.is_connect() { "no connection in time" } else { "no answer in time" }.to_owned();
@@ -67,7 +67,7 @@ pub(super) fn reason(error: &reqwest::Error) -> String {
         cause = source;
     }
     let kind = if error.is_connect() { "no connection" } else { "the connection was lost" };
-    // Without a cause the text is reqwest's own.
+    // Without a cause, the text is reqwest's own.
     if std::ptr::addr_eq(cause, error) {
         return kind.to_owned();
     }

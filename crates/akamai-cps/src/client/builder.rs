@@ -1,4 +1,5 @@
-//! Building a client: where it calls, what it queues in, who is told. The HTTP side is in `transport`.
+//! Builds a client: where it sends requests, which budget it uses, and who hears of them. `transport` has the HTTP
+//! side.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +13,13 @@ use crate::budget::Budget;
 use crate::edge_dns::Turns;
 use crate::edgegrid::{Credentials, Signer};
 
-/// Why no client can be built.
+/// Why a client cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// The base URL is not one.
+    /// The base URL is malformed.
     #[error("`{0}` is no base URL: give scheme and host only, such as https://cps.example.com:8443")]
     BaseUrl(String),
-    /// The additional certificate authority cannot be read.
+    /// The additional certificate authority cannot be parsed.
     #[error("the additional certificate authority is no PEM certificate")]
     RootCertificate,
     /// TLS cannot be set up.
@@ -56,45 +57,46 @@ impl ClientBuilder {
         }
     }
 
-    /// Calls another server than the credentials' host, such as a simulator: scheme and host, with a port if need be.
-    /// Requests are signed for what they are sent to.
+    /// Sends requests to another server than the credentials' host, such as a simulator. The URL has a scheme and a
+    /// host, and optionally a port. Requests are signed for this host.
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// Trusts the certificate authorities of this PEM text besides the system's. May be called more than once.
+    /// Trusts the certificate authorities of this PEM text in addition to the system's. May be called more than once.
     #[must_use]
     pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.transport = self.transport.root_certificate_pem(pem);
         self
     }
 
-    /// Sends through a transport that other clients share. Its timeouts, `User-Agent` and authorities hold, whatever this
-    /// builder says.
+    /// Sends through a transport that other clients share. The timeouts, `User-Agent` and authorities of the
+    /// transport replace those of this builder.
     #[must_use]
     pub fn transport(mut self, transport: Transport) -> Self {
         self.shared_transport = Some(transport);
         self
     }
 
-    /// The budget the calls of CPS queue in; without one the client has its own of 25 a minute with bursts of 10.
+    /// The budget for the calls of CPS. Without it, the client has its own: 25 a minute, with bursts of 10.
     #[must_use]
     pub fn budget(mut self, budget: Arc<Budget>) -> Self {
         self.budget = Some(budget);
         self
     }
 
-    /// What the calls of Edge DNS queue in, to be shared by all clients of the account; without it the client has its
-    /// own.
+    /// The budget and the turns for the calls of Edge DNS, shared by all clients of the account. Without it, the
+    /// client has its own.
     #[must_use]
     pub fn edge_dns_turns(mut self, turns: Arc<Turns>) -> Self {
         self.turns = Some(turns);
         self
     }
 
-    /// How long a request may take from sending to the end of the answer (60 s). Waiting for the budget comes on top.
+    /// How long a request may take from sending to the end of the answer (60 s). Waiting for the budget does not
+    /// count.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.transport = self.transport.timeout(timeout);
@@ -108,35 +110,35 @@ impl ClientBuilder {
         self
     }
 
-    /// What is sent as `User-Agent`.
+    /// The `User-Agent` header.
     #[must_use]
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.transport = self.transport.user_agent(user_agent);
         self
     }
 
-    /// Told of every request that went out.
+    /// Is called after every request that went out.
     #[must_use]
     pub fn observer(mut self, observer: Observer) -> Self {
         self.observer = Some(observer);
         self
     }
 
-    /// Asked right before each request goes out, repeated ones included.
+    /// Is asked right before each request goes out, including repeated ones.
     #[must_use]
     pub fn permit(mut self, permit: Permit) -> Self {
         self.permit = Some(permit);
         self
     }
 
-    /// How long the budget pauses when Akamai turns a request away without saying for how long (60 s).
+    /// How long the budget pauses when Akamai rejects a request without saying for how long (60 s).
     #[must_use]
     pub fn fallback_pause(mut self, pause: Duration) -> Self {
         self.fallback_pause = pause;
         self
     }
 
-    /// Builds the client. Opens no connection.
+    /// Builds the client, without opening a connection.
     ///
     /// # Errors
     /// The base URL or a certificate is malformed, or TLS cannot be set up.
@@ -164,7 +166,7 @@ impl ClientBuilder {
     }
 }
 
-/// A URL of scheme and authority and nothing else.
+/// Parses a URL that has only a scheme and an authority.
 fn base_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let plain = matches!(url.scheme(), "http" | "https")

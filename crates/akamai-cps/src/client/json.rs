@@ -1,4 +1,4 @@
-//! JSON bodies: making those of requests, reading those of success answers.
+//! JSON bodies: serialises those of requests, and parses those of successful answers.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,7 +7,7 @@ use super::Answer;
 use crate::error::Error;
 use crate::operation::Operation;
 
-/// Reads a success answer. A write that succeeded with an answer nobody understands has an unknown outcome.
+/// Parses a successful answer. If the answer to a write cannot be parsed, its outcome is unknown.
 pub(crate) fn parse<T: DeserializeOwned>(operation: &'static Operation, answer: &Answer) -> Result<T, Error> {
     serde_json::from_slice(&answer.body).map_err(|error| {
         let (name, status) = (operation.name, answer.status.as_u16());

@@ -1,5 +1,5 @@
-//! The client: how a request is signed, sent, timed, repeated and judged. What the operations are is in `cps`,
-//! `edge_dns` and `operation`; what an answer's hints to wait mean is in `throttle`.
+//! The client: signs, sends, times, repeats and judges requests. `cps`, `edge_dns` and `operation` have the
+//! operations. `throttle` interprets hints to wait.
 
 mod answer;
 mod builder;
@@ -29,50 +29,50 @@ pub use builder::{BuildError, ClientBuilder};
 pub(crate) use json::{parse, to_body};
 pub use transport::{Transport, TransportBuilder};
 
-/// How often a read is sent at most.
+/// The most times that a read is sent.
 const ATTEMPTS: u32 = 3;
-/// The longest wait inside a call; longer ones are returned.
+/// The longest wait inside a call. A longer one is returned to the caller.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub(crate) const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 
-/// One request that went out and how it ended, for metrics.
+/// One request that went out, and how it ended. For metrics.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct CallRecord<'a> {
     /// The operation's name, one of [`crate::operations`].
     pub operation: &'static str,
-    /// The flow it was for.
+    /// The flow of the request.
     pub flow: &'a str,
-    /// The HTTP status; none when there was no answer.
+    /// The HTTP status; `None` if there was no answer.
     pub status: Option<u16>,
-    /// From sending the request to the end of the answer.
+    /// The time from sending the request to the end of the answer.
     pub duration: Duration,
-    /// How long it waited in the budget before it was sent.
+    /// How long the request waited in the budget.
     pub waited: Duration,
 }
 
 impl CallRecord<'static> {
-    /// A record for the tests of those who are told of calls.
+    /// A record for the tests of observers.
     #[must_use]
     pub fn example(operation: &'static str, status: Option<u16>) -> Self {
         Self { operation, flow: "", status, duration: Duration::ZERO, waited: Duration::ZERO }
     }
 }
 
-/// Told of every request that went out, repeated ones included.
+/// Is called after every request that went out, including repeated ones.
 pub type Observer = Arc<dyn Fn(&CallRecord<'_>) + Send + Sync>;
 
-/// Asked right before each request goes out; a request that it does not permit is not sent.
+/// Is asked right before each request goes out. If it returns false, the request is not sent.
 pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// A client for CPS and Edge DNS with one set of credentials. Cheap to clone; clones share connections and budget.
+/// A client for CPS and Edge DNS with one set of credentials. Clones are cheap, and share connections and budget.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
 }
 
-/// Whom Akamai takes a client for: clients with the same host, credentials and account key are equal, and Akamai shows
-/// them the same. Nothing of the credentials can be read from it.
+/// Who a client is for Akamai. Clients with the same host, credentials and account key are equal, and Akamai shows
+/// them the same. It does not reveal the credentials.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity([u8; 32]);
 
@@ -100,41 +100,41 @@ impl fmt::Debug for Client {
     }
 }
 
-/// What is to be sent: an operation with everything filled in.
+/// A request to send: an operation with its arguments.
 pub(crate) struct Call<'a> {
     pub(crate) operation: &'static Operation,
     pub(crate) path: String,
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
-    /// What it queues in: the limits of one API are none of another's.
+    /// The budget of its API. Each API has its own limits.
     pub(crate) budget: &'a Budget,
     pub(crate) priority: Priority,
     pub(crate) flow: &'a str,
 }
 
 impl Client {
-    /// Starts to build a client for these credentials.
+    /// Begins to build a client for these credentials.
     pub fn builder(credentials: Credentials) -> ClientBuilder {
         ClientBuilder::new(credentials)
     }
 
-    /// The operations of CPS, queued in the budget under this priority and flow. The flow is what fairness is kept
-    /// between: the UID of the certificate the calls are for.
+    /// The operations of CPS, which wait in the budget under this priority and flow. Fairness is between flows: use
+    /// the UID of the certificate that the calls are for.
     pub fn with(&self, priority: Priority, flow: impl Into<Arc<str>>) -> Cps {
         Cps::new(self.clone(), priority, flow.into())
     }
 
-    /// The operations of Edge DNS under this priority and flow. They queue in a budget of their own, see [`Turns`].
+    /// The operations of Edge DNS under this priority and flow. They have their own budget, see [`Turns`].
     pub fn edge_dns(&self, priority: Priority, flow: impl Into<Arc<str>>) -> EdgeDns {
         EdgeDns::new(self.clone(), priority, flow.into())
     }
 
-    /// Whom Akamai takes it for.
+    /// Who this client is for Akamai.
     pub fn identity(&self) -> Identity {
         self.inner.identity
     }
 
-    /// The budget its calls of CPS queue in.
+    /// The budget for the calls of CPS.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.inner.budget
     }
@@ -143,7 +143,7 @@ impl Client {
         &self.inner.turns
     }
 
-    /// Sends a call. A read is repeated a few times when that can help within seconds; a write is sent once.
+    /// Sends a call. A read is repeated a few times if that can help within seconds. A write is sent once.
     pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer, Error> {
         let operation = call.operation.name;
         let url = self.url(&call);
@@ -170,7 +170,7 @@ impl Client {
                     continue;
                 }
                 if call.operation.method == Method::GET || not_now.refused {
-                    // With the budget's jitter, so that the caller does not come back too early.
+                    // Include the budget's jitter, so that the caller does not come back too early.
                     let retry_after = budget.paused_for().unwrap_or(wait);
                     return Err(Error::Throttled { operation, retry_after });
                 }
@@ -188,7 +188,7 @@ impl Client {
         }
     }
 
-    /// Signs and sends once. The inner result is the answer or how it was lost.
+    /// Signs and sends once. The inner result is the answer, or how it was lost.
     async fn attempt(
         &self,
         call: &Call<'_>,
@@ -246,8 +246,8 @@ impl Client {
     }
 }
 
-/// Signs exactly what will be sent: reqwest takes `Host` and the request line from this URL. Timestamp and nonce are
-/// new each time.
+/// Signs exactly what will be sent: reqwest takes `Host` and the request line from this URL. Each attempt has its own
+/// timestamp and nonce.
 fn sign(
     signer: &Signer,
     request: &reqwest::Request,
@@ -263,7 +263,7 @@ fn sign(
     Ok(signer.sign(&parts, body, jiff::Timestamp::now(), &nonce)?)
 }
 
-/// What a final result means. A write whose answer does not tell has an unknown outcome.
+/// The meaning of a final result. If the answer to a write does not tell, the outcome is unknown.
 fn judge(operation: &'static Operation, result: Result<Answer, Loss>) -> Result<Answer, Error> {
     let name = operation.name;
     let is_read = operation.method == Method::GET;
@@ -285,7 +285,7 @@ fn judge(operation: &'static Operation, result: Result<Answer, Loss>) -> Result<
     }
 }
 
-/// Between half of it and all of it.
+/// A random time between half of the wait and all of it.
 pub(crate) fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(rand::rng().random_range(0.5..1.0))
 }

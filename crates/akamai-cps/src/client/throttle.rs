@@ -1,5 +1,6 @@
-//! How Akamai says "not now": 429 with `Retry-After` or `X-RateLimit-Next`, 503 with a time in its text, and
-//! 400 from the firewall (`IPBLOCK-BURST`). Reads answers only; waiting is the client's and the budget's business.
+//! The forms in which Akamai says "not now": 429 with `Retry-After` or `X-RateLimit-Next`, 503 with a time in its
+//! text, and 400 from the firewall (`IPBLOCK-BURST`). This module only reads answers. The client and the budget do
+//! the waiting.
 
 use std::time::Duration;
 
@@ -8,20 +9,20 @@ use jiff::Timestamp;
 
 use super::answer::Answer;
 
-/// A wait that an answer asks for is kept within these, whatever it says.
+/// The limits within which to keep a wait, whatever the answer says.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// A request was not served now.
+/// Akamai did not serve the request now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotNow {
-    /// How long to wait, if that was said.
+    /// How long to wait, if the answer says so.
     pub(super) wait: Option<Duration>,
-    /// Whether a limit turned the request away, so that it certainly was not carried out.
+    /// Whether a limit rejected the request, so that it certainly was not carried out.
     pub(super) refused: bool,
 }
 
-/// What an answer says about coming back later; none when it says nothing of the kind.
+/// What an answer says about trying again later; `None` if it says nothing about that.
 pub(super) fn not_now(answer: &Answer, now: Timestamp) -> Option<NotNow> {
     let text = || String::from_utf8_lossy(&answer.body);
     let (wait, refused) = match answer.status {
@@ -31,7 +32,7 @@ pub(super) fn not_now(answer: &Answer, now: Timestamp) -> Option<NotNow> {
         StatusCode::SERVICE_UNAVAILABLE => {
             let text = text();
             let refused = text.contains("reached the limit");
-            // A second more, since our clock is not Akamai's.
+            // Add a second, because our clock is not Akamai's.
             let said = || time_in(&text).filter(|_| refused).map(|time| until(time, now) + SHORTEST);
             let wait = retry_after(answer, now).or_else(said);
             if wait.is_none() && !refused {
@@ -52,14 +53,14 @@ fn retry_after(answer: &Answer, now: Timestamp) -> Option<Duration> {
     seconds.ok().or_else(|| http_date(text).map(|time| until(time, server_now(answer, now))))
 }
 
-/// `X-RateLimit-Next`: when the next request is allowed, on Akamai's clock. A second more, as other clients do.
+/// `X-RateLimit-Next`: when the next request is allowed, by Akamai's clock. It adds a second, as other clients do.
 fn rate_limit_next(answer: &Answer, now: Timestamp) -> Option<Duration> {
     let text = header(answer, "x-ratelimit-next").or_else(|| header(answer, "akamai-ratelimit-next"))?;
     let next: Timestamp = text.parse().ok()?;
     Some(until(next, server_now(answer, now)) + SHORTEST)
 }
 
-/// The time by Akamai's clock, which is the one its answers count by; else ours.
+/// The time by Akamai's clock, which its answers refer to; otherwise ours.
 fn server_now(answer: &Answer, now: Timestamp) -> Timestamp {
     header(answer, "date").and_then(http_date).unwrap_or(now)
 }

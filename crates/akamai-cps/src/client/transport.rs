@@ -1,11 +1,11 @@
-//! What clients send through: connections, timeouts and the authorities they trust.
+//! The connections, timeouts and trusted authorities of clients.
 
 use std::time::Duration;
 
 use super::BuildError;
 
-/// Connections that the clients of several accounts may share. Building one reads the system's certificate authorities,
-/// which takes tens of milliseconds of a CPU, and blocks; a clone costs nothing. Requests are signed one by one, so that
+/// Connections that the clients of several accounts may share. Building one reads the system's certificate
+/// authorities, which blocks for tens of milliseconds. A clone costs nothing. Each request is signed separately, so
 /// sharing mixes no credentials.
 #[derive(Clone, Debug)]
 pub struct Transport {
@@ -22,7 +22,7 @@ pub struct TransportBuilder {
 }
 
 impl Transport {
-    /// Starts to build a transport.
+    /// Begins to build a transport.
     #[must_use]
     pub fn builder() -> TransportBuilder {
         TransportBuilder {
@@ -35,7 +35,7 @@ impl Transport {
 }
 
 impl TransportBuilder {
-    /// Trusts the certificate authorities of this PEM text besides the system's. May be called more than once.
+    /// Trusts the certificate authorities of this PEM text in addition to the system's. May be called more than once.
     #[must_use]
     pub fn root_certificate_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates.push(pem.into());
@@ -56,14 +56,14 @@ impl TransportBuilder {
         self
     }
 
-    /// What is sent as `User-Agent`.
+    /// The `User-Agent` header.
     #[must_use]
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = user_agent.into();
         self
     }
 
-    /// Builds the transport. Opens no connection.
+    /// Builds the transport, without opening a connection.
     ///
     /// # Errors
     /// A certificate is malformed, or TLS cannot be set up.
@@ -81,9 +81,9 @@ impl TransportBuilder {
             .user_agent(self.user_agent)
             .timeout(self.timeout)
             .connect_timeout(self.connect_timeout)
-            // A connection the server is about to close would cost a write its answer.
+            // If the server is about to close the connection, a write would lose its answer.
             .pool_idle_timeout(Duration::from_secs(15))
-            // Both would send a signature a second time, or to somewhere else.
+            // Both would send a signature a second time, or to another host.
             .retry(reqwest::retry::never())
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy();

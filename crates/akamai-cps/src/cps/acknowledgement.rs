@@ -11,7 +11,7 @@ pub(super) struct Acknowledgement<'a> {
 }
 
 impl<'a> Acknowledgement<'a> {
-    /// Acknowledges; with the hash of what was looked at, where the operation takes one.
+    /// An acknowledgement, with the hash of what was approved if the operation takes one.
     pub(super) fn new(hash: Option<&'a str>) -> Self {
         Self { acknowledgement: "acknowledge", hash }
     }

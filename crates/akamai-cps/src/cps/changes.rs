@@ -1,4 +1,4 @@
-//! Changes, their deployment schedule, and what is deployed.
+//! Changes, their deployment schedules, and deployments.
 
 use super::{Arguments, Cps};
 use crate::client::to_body;
@@ -6,17 +6,18 @@ use crate::error::Error;
 use crate::operation;
 use crate::types::{Change, ChangeId, Deployment, DeploymentSchedule, Deployments, EnrollmentId};
 
-/// One of the two networks a certificate is deployed to.
+/// A network to which a certificate is deployed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Network {
-    /// For trying things out.
+    /// For tests of a certificate.
     Staging,
-    /// The real one.
+    /// For visitors.
     Production,
 }
 
 impl Cps {
-    /// Reads a change (`GET …/changes/{id}`). When it is done CPS may say not found: read the enrollment then.
+    /// Reads a change (`GET …/changes/{id}`). After its completion CPS may answer "not found": read the enrollment
+    /// then.
     ///
     /// # Errors
     /// See [`Error`].
@@ -25,10 +26,11 @@ impl Cps {
         self.call(&operation::GET_CHANGE, Arguments { ids, ..Arguments::default() }).await
     }
 
-    /// Cancels a change (`DELETE …/changes/{id}`). An enrollment that was never deployed goes with its only change.
+    /// Cancels a change (`DELETE …/changes/{id}`). If the enrollment was never deployed, it disappears with its only
+    /// change.
     ///
     /// # Errors
-    /// See [`Error`]. Late in its way a change cannot be cancelled any more.
+    /// See [`Error`]. A change that is nearly complete cannot be cancelled.
     pub async fn cancel_change(&self, enrollment: EnrollmentId, change: ChangeId) -> Result<(), Error> {
         let ids = &[enrollment.0, change.0];
         self.send(&operation::CANCEL_CHANGE, Arguments { ids, ..Arguments::default() }).await.map(drop)
@@ -73,7 +75,7 @@ impl Cps {
         self.call(&operation::GET_DEPLOYMENTS, Arguments { ids, ..Arguments::default() }).await
     }
 
-    /// Reads what is deployed on one network (`GET …/deployments/{network}`); none when nothing is.
+    /// Reads what is deployed on one network (`GET …/deployments/{network}`); `None` if nothing is.
     ///
     /// # Errors
     /// See [`Error`].
@@ -93,14 +95,15 @@ impl Cps {
                 Network::Production => both.production,
             }),
             Ok(OneDeployment::One(deployment)) => Ok(Some(*deployment)),
-            // CPS says so with an empty body as well as with a problem document.
+            // CPS says so with an empty body, or with a problem document.
             Err(error) if error.status() == Some(404) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
-/// What one network's URL answers: by the schema a deployment, by Akamai's own sample both networks.
+/// The answer of one network's URL: a deployment according to the schema, both networks according to Akamai's own
+/// sample.
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
 enum OneDeployment {
@@ -108,7 +111,7 @@ enum OneDeployment {
     One(Box<Deployment>),
 }
 
-/// Both networks have to be there, since a deployment has no required field to be told apart by.
+/// Requires both networks, because a deployment has no required field that would tell the two apart.
 #[derive(serde::Deserialize)]
 struct BothDeployments {
     #[serde(deserialize_with = "serde::Deserialize::deserialize")]

@@ -8,10 +8,10 @@ use crate::error::Error;
 use crate::operation;
 use crate::types::{ChangeId, ContractId, Enrollment, EnrollmentId, EnrollmentList, EnrollmentStatus};
 
-/// What can be asked for when an enrollment is created.
+/// Options for creating an enrollment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CreateParams {
-    /// Take a common name that another enrollment has already (`allow-duplicate-cn`; not in the OpenAPI document).
+    /// Accept a common name that another enrollment already has (`allow-duplicate-cn`; not in the OpenAPI document).
     pub allow_duplicate_cn: bool,
     /// Deploy from this day on (UTC).
     pub deploy_not_before: Option<Date>,
@@ -19,18 +19,18 @@ pub struct CreateParams {
     pub deploy_not_after: Option<Date>,
 }
 
-/// What can be asked for when an enrollment is updated.
+/// Options for updating an enrollment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UpdateParams {
-    /// Cancel a change under way; its challenges are void then.
+    /// Cancel a pending change. Its challenges become invalid.
     pub allow_cancel_pending_changes: bool,
     /// Go to production without staging.
     pub allow_staging_bypass: bool,
-    /// Renew although nothing changed.
+    /// Renew although nothing has changed.
     pub force_renewal: bool,
     /// Update although a renewal is near.
     pub renewal_date_check_override: bool,
-    /// Go on with one certificate of two.
+    /// Continue with one certificate of two.
     pub allow_missing_certificate_addition: bool,
     /// Deploy from this day on (UTC).
     pub deploy_not_before: Option<Date>,
@@ -38,10 +38,10 @@ pub struct UpdateParams {
     pub deploy_not_after: Option<Date>,
 }
 
-/// What can be asked for when an enrollment is removed.
+/// Options for removing an enrollment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeleteParams {
-    /// Cancel a change under way, which blocks the removal otherwise.
+    /// Cancel a pending change, which would otherwise block the removal.
     pub allow_cancel_pending_changes: bool,
     /// Remove from this day on (UTC).
     pub deploy_not_before: Option<Date>,
@@ -52,14 +52,14 @@ pub struct DeleteParams {
 /// How far the removal of an enrollment is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removal {
-    /// True: it is gone (HTTP 200). False: a change removes it, and it is gone once reading it says so.
+    /// True: it is gone (HTTP 200). False: a change removes it. It is gone once a read answers "not found".
     pub complete: bool,
     /// The changes that remove it.
     pub changes: Vec<ChangeId>,
 }
 
 impl Cps {
-    /// All enrollments of a contract (`GET /enrollments`), complete. Big and slow: call it rarely.
+    /// Lists all enrollments of a contract (`GET /enrollments`), complete. This is large and slow, so call it rarely.
     ///
     /// # Errors
     /// See [`Error`].
@@ -70,11 +70,11 @@ impl Cps {
         Ok(list.enrollments)
     }
 
-    /// Creates an enrollment (`POST /enrollments`). Not idempotent: after [`Error::OutcomeUnknown`] look for it with
-    /// [`Cps::list_enrollments`] before trying again.
+    /// Creates an enrollment (`POST /enrollments`). This is not idempotent: after [`Error::OutcomeUnknown`], look for
+    /// the enrollment with [`Cps::list_enrollments`] before trying again.
     ///
     /// # Errors
-    /// See [`Error`]. A common name that is taken is HTTP 409.
+    /// See [`Error`]. A common name that is taken gives HTTP 409.
     pub async fn create_enrollment(
         &self,
         contract: &ContractId,
@@ -91,13 +91,13 @@ impl Cps {
     /// Reads an enrollment (`GET /enrollments/{id}`).
     ///
     /// # Errors
-    /// See [`Error`]; [`Error::is_not_found`] when it is gone.
+    /// See [`Error`]; [`Error::is_not_found`] if it is gone.
     pub async fn get_enrollment(&self, id: EnrollmentId) -> Result<Enrollment, Error> {
         self.call(&operation::GET_ENROLLMENT, Arguments { ids: &[id.0], ..Arguments::default() }).await
     }
 
-    /// Replaces an enrollment (`PUT /enrollments/{id}`): what the body leaves out is not kept. Start from what was
-    /// read; its read-only fields are not sent ([`Enrollment::for_update`]).
+    /// Replaces an enrollment (`PUT /enrollments/{id}`). CPS drops what the body leaves out, so start from what was
+    /// read. Read-only fields are not sent ([`Enrollment::for_update`]).
     ///
     /// # Errors
     /// See [`Error`].
@@ -121,15 +121,15 @@ impl Cps {
     /// Removes an enrollment (`DELETE /enrollments/{id}`).
     ///
     /// # Errors
-    /// See [`Error`]; [`Error::is_not_found`] when it is gone already, conflict `certificate-live-on-network` while
-    /// its certificate is in use.
+    /// See [`Error`]; [`Error::is_not_found`] if it is already gone, conflict `certificate-live-on-network` while its
+    /// certificate is in use.
     pub async fn delete_enrollment(&self, id: EnrollmentId, params: &DeleteParams) -> Result<Removal, Error> {
         let mut query = Vec::new();
         flag(&mut query, "allow-cancel-pending-changes", params.allow_cancel_pending_changes);
         schedule(&mut query, params.deploy_not_before, params.deploy_not_after);
         let arguments = Arguments { ids: &[id.0], query, body: Vec::new() };
         let answer = self.send(&operation::DELETE_ENROLLMENT, arguments).await?;
-        // The status says what happened; the body only names the change.
+        // The status says what happened. The body only names the change.
         let status: Option<EnrollmentStatus> = parse(&operation::DELETE_ENROLLMENT, &answer).ok();
         let changes = status.map(|status| status.changes).unwrap_or_default();
         Ok(Removal { complete: answer.status != http::StatusCode::ACCEPTED, changes })

@@ -1,7 +1,7 @@
-//! Inputs of a change: what CPS waits for, and the acknowledgements that let it go on.
+//! Inputs of a change: what CPS waits for, and the acknowledgements that let it continue.
 //!
-//! While CPS prepares them the reads answer 404: try again later. An acknowledgement that is refused because the
-//! change has moved on (404, or conflict `invalid-enrollment-state`) did no harm: read the change.
+//! While CPS prepares an input, reading it gives 404: try again later. If CPS refuses an acknowledgement because the
+//! change has moved on (404, or conflict `invalid-enrollment-state`), no harm is done: read the change.
 
 use super::acknowledgement::Acknowledgement;
 use super::{Arguments, Cps};
@@ -64,7 +64,7 @@ impl Cps {
     }
 
     /// Tells CPS that the challenges are published (`POST …/input/update/lets-encrypt-challenges-completed`), so that
-    /// it looks at once. Success does not mean that the domains are validated.
+    /// it checks at once. Success does not mean that the domains are validated.
     ///
     /// # Errors
     /// See [`Error`].
@@ -100,8 +100,8 @@ impl Cps {
         self.acknowledge(&operation::ACKNOWLEDGE_POST_VERIFICATION_WARNINGS, enrollment, change, None).await
     }
 
-    /// Lets what is on staging go to production (`POST …/input/update/change-management-ack`). `hash` is
-    /// [`ChangeManagementInfo::validation_result_hash`] of what was looked at.
+    /// Lets what is on staging go to production (`POST …/input/update/change-management-ack`). `hash` is the
+    /// [`ChangeManagementInfo::validation_result_hash`] of what was approved.
     ///
     /// # Errors
     /// See [`Error`].
@@ -114,7 +114,7 @@ impl Cps {
         self.acknowledge(&operation::ACKNOWLEDGE_CHANGE_MANAGEMENT, enrollment, change, Some(hash)).await
     }
 
-    /// The answer to an acknowledgement may have no body (200, 202 and 204 were all seen).
+    /// The answer to an acknowledgement may have no body. CPS has been seen to answer 200, 202 and 204.
     async fn acknowledge(
         &self,
         operation: &'static Operation,

@@ -1,5 +1,4 @@
-//! The operations, typed. One method a row of the `operation` table: what a call takes and what it gives back.
-//! How it is sent is in `client`.
+//! The typed operations, one method for each row of the `operation` table. `client` sends them.
 
 mod acknowledgement;
 mod changes;
@@ -26,7 +25,7 @@ pub struct Cps {
     flow: Arc<str>,
 }
 
-/// What an operation is called with.
+/// The arguments of an operation.
 #[derive(Default)]
 struct Arguments<'a> {
     ids: &'a [u64],
@@ -39,8 +38,8 @@ impl Cps {
         Self { client, priority, flow }
     }
 
-    /// The contracts the credentials can see (`GET /contract-api/v1/contracts/identifiers`). Cheap, and so the way to
-    /// try credentials.
+    /// Lists the contracts that the credentials can see (`GET /contract-api/v1/contracts/identifiers`). It is cheap,
+    /// and so suits a check of the credentials.
     ///
     /// # Errors
     /// See [`Error`].
@@ -59,7 +58,7 @@ impl Cps {
         parse(operation, &answer)
     }
 
-    /// Calls an operation, whatever the body of its answer.
+    /// Calls an operation, and ignores the body of the answer.
     async fn send(&self, operation: &'static Operation, arguments: Arguments<'_>) -> Result<Answer, Error> {
         let call = Call {
             operation,

@@ -1,5 +1,5 @@
-//! Edge DNS (config-dns v2): the zones of an account, and TXT records in them, for DNS-01. One method a row of the
-//! `operation` table is here; what makes of them a change that is safe to repeat is in `publish`.
+//! Edge DNS (config-dns v2): the zones of an account, and the TXT records in them, for DNS-01. This file has one
+//! method for each row of the `operation` table. `publish` combines them into changes that are safe to repeat.
 
 mod publish;
 mod rdata;
@@ -28,7 +28,7 @@ pub struct EdgeDns {
     flow: Arc<str>,
 }
 
-/// What an operation is called with.
+/// The arguments of an operation.
 #[derive(Default)]
 struct Arguments<'a> {
     place: Option<&'a Place>,
@@ -41,8 +41,8 @@ impl EdgeDns {
         Self { client, priority, flow }
     }
 
-    /// All zones that the credentials can see (`GET /zones?showAll=true`), of every type: a zone that cannot be written
-    /// still takes its names away from the zone above. See [`zone_of`].
+    /// Lists all zones that the credentials can see (`GET /zones?showAll=true`), of every type. Even a zone that
+    /// cannot be written to takes its names away from the zone above. See [`zone_of`].
     ///
     /// # Errors
     /// See [`Error`].
@@ -51,7 +51,7 @@ impl EdgeDns {
         let query = vec![("showAll", "true".to_owned())];
         let answer = self.send(operation, Arguments { query, ..Arguments::default() }).await?;
         let list: ZoneList = parse(operation, &answer)?;
-        // In part of a list a name may seem to belong to a zone above its own.
+        // With only part of the list, a name may seem to belong to a zone above its own.
         if let Some(total) = list.metadata.total_elements.filter(|total| *total > list.zones.len()) {
             let reason = format!("{} of {total} zones although all were asked for", list.zones.len());
             let status = answer.status.as_u16();
@@ -60,10 +60,10 @@ impl EdgeDns {
         Ok(list.zones)
     }
 
-    /// Reads a TXT record (`GET /zones/{zone}/names/{name}/types/TXT`); none when there is none.
+    /// Reads a TXT record (`GET /zones/{zone}/names/{name}/types/TXT`); `None` if it does not exist.
     ///
     /// # Errors
-    /// See [`Error`]. Only Akamai's own 404 means that there is none.
+    /// See [`Error`]. Only Akamai's own 404 means that it does not exist.
     pub async fn txt(&self, zone: &str, name: &str) -> Result<Option<TxtRecord>, Error> {
         let place = Place::new(zone, name)?;
         Ok(self.read(&place).await?.map(TxtRecord::from))
@@ -73,7 +73,7 @@ impl EdgeDns {
         let arguments = Arguments { place: Some(place), ..Arguments::default() };
         match self.send(&operation::GET_TXT, arguments).await {
             Ok(answer) => parse(&operation::GET_TXT, &answer).map(Some),
-            // A proxy's page says nothing about the record.
+            // A proxy's error page says nothing about the record.
             Err(Error::Api { status: 404, problem, .. }) if !problem.is_foreign() => Ok(None),
             Err(error) => Err(error),
         }
@@ -86,7 +86,7 @@ impl EdgeDns {
         set: Option<&RecordSet>,
     ) -> Result<(), Error> {
         let body = set.map(|set| to_body(operation, set)).transpose()?.unwrap_or_default();
-        // What the answer repeats is of no use.
+        // The answer only repeats the request.
         self.send(operation, Arguments { place: Some(place), body, query: Vec::new() }).await.map(drop)
     }
 

@@ -1,5 +1,5 @@
-//! Changing TXT records so that a change can be repeated at any time: look, write what is missing, look again when
-//! somebody else was faster. What others put into a record stays as it is.
+//! Changes TXT records so that every change can be repeated at any time: read, write what is missing, and read again
+//! if somebody else was faster. Values of others stay as they are.
 
 use super::rdata::{quote, unquote};
 use super::types::{Added, RecordSet, Removed};
@@ -9,12 +9,12 @@ use crate::client::{FIRST_BACKOFF, LONGEST_WAIT, jittered};
 use crate::error::ZONE_BUSY;
 use crate::operation::{self, Operation};
 
-/// How often a change is tried while others write to the zone: over some 4 seconds.
+/// How often to try while others write to the zone: over some 4 seconds.
 const ATTEMPTS_WHEN_BUSY: u32 = 5;
-/// How often it is tried when the record is not what it was a moment before.
+/// How often to try if the record changes between reading and writing.
 const ATTEMPTS_WHEN_CHANGED: u32 = 3;
 
-/// What turns the record that was found into the one that is wanted.
+/// The write that turns the record into the wanted one.
 enum Write {
     Create(RecordSet),
     Replace(RecordSet),
@@ -22,11 +22,11 @@ enum Write {
 }
 
 impl EdgeDns {
-    /// Adds values to a TXT record, which is created with this time to live if there is none; one that is there keeps
-    /// its own. Writes nothing when all values are there, so after any error it can simply be called again.
+    /// Adds values to a TXT record. If there is no record, it is created with this time to live; an existing record
+    /// keeps its own. Nothing is written if all values are there, so it can be called again after any error.
     ///
     /// # Errors
-    /// See [`Error`]. Transient also when others kept writing to the zone.
+    /// See [`Error`]. It is also transient if others kept writing to the zone.
     pub async fn add_txt(&self, zone: &str, name: &str, values: &[String], ttl: u32) -> Result<Added, Error> {
         let place = Place::new(zone, name)?;
         let written = self.rewrite(&place, |found| adding(&place, found, values, ttl)).await?;
@@ -37,11 +37,11 @@ impl EdgeDns {
         })
     }
 
-    /// Takes values out of a TXT record, and the record away when no other is left. Writes nothing when none of them is
-    /// there, so after any error it can simply be called again.
+    /// Removes values from a TXT record, and the record with its last value. Nothing is written if none of the values
+    /// is there, so it can be called again after any error.
     ///
     /// # Errors
-    /// See [`Error`]. Transient also when others kept writing to the zone.
+    /// See [`Error`]. It is also transient if others kept writing to the zone.
     pub async fn remove_txt(&self, zone: &str, name: &str, values: &[String]) -> Result<Removed, Error> {
         let place = Place::new(zone, name)?;
         let written = self.rewrite(&place, |found| removing(found, values)).await?;
@@ -52,9 +52,9 @@ impl EdgeDns {
         })
     }
 
-    /// Writes what `plan` makes of the record, and gives back what was written; none when nothing had to be. Edge DNS
-    /// has no way to write only if nothing changed, so after every conflict the record is read again: the same request
-    /// once more could take away what another has written in between.
+    /// Writes what `plan` makes of the record, and returns what was written; `None` if nothing had to be. Edge DNS
+    /// cannot write only if nothing has changed. So the record is read again after every conflict: repeating the same
+    /// request could remove what somebody else has written meanwhile.
     async fn rewrite(
         &self,
         place: &Place,
@@ -88,7 +88,7 @@ impl Write {
     }
 }
 
-/// The write that puts values into a record.
+/// The write that adds values to a record.
 fn adding(place: &Place, found: Option<RecordSet>, values: &[String], ttl: u32) -> Option<Write> {
     let is_new = found.is_none();
     let mut set = found.unwrap_or_else(|| RecordSet::txt(&place.name, ttl));
@@ -105,7 +105,7 @@ fn adding(place: &Place, found: Option<RecordSet>, values: &[String], ttl: u32) 
     }
 }
 
-/// The write that takes values out of a record.
+/// The write that removes values from a record.
 fn removing(found: Option<RecordSet>, values: &[String]) -> Option<Write> {
     let mut set = found?;
     let before = set.rdata.len();
@@ -117,7 +117,7 @@ fn removing(found: Option<RecordSet>, values: &[String]) -> Option<Write> {
     }
 }
 
-/// How many attempts an error is worth in all.
+/// How many attempts to make in all after this error.
 fn attempts_after(error: &Error, write: &Write) -> u32 {
     let Error::Api { status, problem, .. } = error else { return 1 };
     let says_gone = || {

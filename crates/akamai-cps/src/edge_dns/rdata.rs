@@ -1,14 +1,14 @@
-//! TXT rdata in the form of a master file (RFC 1035 section 5.1), which is how Edge DNS takes and gives it. Pure.
+//! PURE: TXT rdata in the form of a master file (RFC 1035, section 5.1), which Edge DNS uses.
 
 /// The longest character string of a TXT record.
 const LONGEST_STRING: usize = 255;
 
-/// The rdata of a value: quoted strings of at most 255 bytes, with everything but plain ASCII escaped.
+/// The rdata of a value: quoted strings of at most 255 bytes. Everything but plain ASCII is escaped.
 #[must_use]
 pub fn quote(value: &[u8]) -> String {
     let mut strings: Vec<&[u8]> = value.chunks(LONGEST_STRING).collect();
     if strings.is_empty() {
-        // An empty value is one empty string, since rdata cannot be nothing.
+        // An empty value is one empty string, because rdata cannot be empty.
         strings.push(&[]);
     }
     strings.into_iter().map(quote_string).collect::<Vec<_>>().join(" ")
@@ -28,8 +28,8 @@ fn quote_string(string: &[u8]) -> String {
     text
 }
 
-/// The value of rdata: its strings, quoted or bare, joined. Never fails: what is no escape stands for itself, and a quote
-/// that is not closed ends with the text.
+/// The value of rdata: its strings, quoted or bare, joined. It never fails: an invalid escape stands for itself, and
+/// an unclosed quote ends with the text.
 #[must_use]
 pub fn unquote(rdata: &str) -> Vec<u8> {
     let mut value = Vec::with_capacity(rdata.len());
@@ -51,7 +51,7 @@ pub fn unquote(rdata: &str) -> Vec<u8> {
     value
 }
 
-/// The byte that a backslash before `rest` stands for, and how much of `rest` belongs to it.
+/// The byte that a backslash before `rest` stands for, and how many bytes of `rest` belong to it.
 fn escaped(rest: &[u8]) -> (u8, usize) {
     let digits = rest.get(..3).filter(|digits| digits.iter().all(u8::is_ascii_digit));
     let decimal = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
@@ -80,7 +80,7 @@ mod tests {
         }
         let long = "x".repeat(256);
         assert_eq!(quote(long.as_bytes()), format!("\"{}\" \"x\"", "x".repeat(255)));
-        // The bytes count, not the characters they are written with.
+        // The limit counts bytes, not the characters of their escapes.
         let escaped = "\\".repeat(256);
         assert_eq!(quote(escaped.as_bytes()), format!("\"{}\" \"\\\\\"", "\\\\".repeat(255)));
     }
@@ -94,7 +94,7 @@ mod tests {
             ("ab\t c", b"abc"),
             (r#""\"\\\065\255""#, b"\"\\A\xff"),
             (r#""é""#, "é".as_bytes()),
-            // No byte is 256: the backslash makes a digit a digit.
+            // 256 is not a byte, so the backslash escapes only the digit.
             (r#""\256\9""#, b"2569"),
             (r#""open"#, b"open"),
             (r"end\", b"end\\"),

@@ -1,4 +1,4 @@
-//! What all clients of one Akamai account share at Edge DNS: a request budget, and a turn for each zone.
+//! What all clients of one Akamai account share at Edge DNS: a request budget, and the turn to write to each zone.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -7,12 +7,12 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::budget::Budget;
 
-/// Akamai names no limit for Edge DNS: this serves twelve certificates at once and leaves room for others.
+/// Akamai documents no limit for Edge DNS. This serves twelve certificates at once, and leaves room for others.
 const PER_MINUTE: u32 = 300;
 const BURST: u32 = 20;
 
-/// Whose turn it is at Edge DNS. Its limits have nothing to do with those of CPS, so it has a budget of its own; and it
-/// refuses a write to a zone while another one is under way, so a zone is written to by one after the other.
+/// The budget and the turns of Edge DNS. Its limits are independent of those of CPS, so it has its own budget. It
+/// refuses a write to a zone while another is in progress, so writes to a zone take turns.
 #[derive(Debug)]
 pub struct Turns {
     budget: Arc<Budget>,
@@ -20,13 +20,13 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// With a budget that is kind to an account others use too.
+    /// A budget that leaves room for other users of the account.
     #[must_use]
     pub fn new() -> Self {
         Self::with(Budget::new(PER_MINUTE, BURST))
     }
 
-    /// With a budget without limits, for an Edge DNS that has none. Pauses that it asks for are still kept.
+    /// A budget without limits, for an Edge DNS that has none. It still observes the pauses that Edge DNS asks for.
     #[must_use]
     pub fn unlimited() -> Self {
         Self::with(Budget::unlimited())
@@ -36,7 +36,7 @@ impl Turns {
         Self { budget, zones: Mutex::default() }
     }
 
-    /// The budget that the calls of Edge DNS queue in.
+    /// The budget for the calls of Edge DNS.
     #[must_use]
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
@@ -52,7 +52,7 @@ impl Turns {
         if let Some(lock) = zones.get(zone).and_then(Weak::upgrade) {
             return lock;
         }
-        // Zones come and go; what nobody waits for is not kept.
+        // Drop the zones that nobody waits for.
         zones.retain(|_, lock| lock.strong_count() > 0);
         let lock = Arc::default();
         zones.insert(zone.to_owned(), Arc::downgrade(&lock));

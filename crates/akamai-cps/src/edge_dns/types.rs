@@ -1,4 +1,4 @@
-//! What Edge DNS sends and takes, and what a change of a record came to.
+//! The data that Edge DNS sends and accepts, and the results of changes.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,12 +6,12 @@ use super::rdata::unquote;
 use super::zone::Zone;
 use akamai_cps_types::tolerant::null_as_default;
 
-/// A TXT record with its values as they are meant, not as they are written.
+/// A TXT record with its values decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TxtRecord {
     /// The time to live of all values, in seconds.
     pub ttl: u32,
-    /// The values in the order of Edge DNS. Bytes that are no UTF-8 are shown as `\u{fffd}`.
+    /// The values in the order of Edge DNS. Bytes that are not UTF-8 become `\u{fffd}`.
     pub values: Vec<String>,
 }
 
@@ -22,30 +22,30 @@ impl From<RecordSet> for TxtRecord {
     }
 }
 
-/// What adding values came to.
+/// The result of adding values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// All values were there; nothing was written.
+    /// All values were there already; nothing was written.
     AlreadyThere,
-    /// There was no record.
+    /// A new record was created.
     Created,
-    /// The record got the values that were missing.
+    /// The record got the missing values.
     Extended,
 }
 
-/// What removing values came to.
+/// The result of removing values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {
     /// None of the values was there; nothing was written.
     NotThere,
-    /// Other values are left.
+    /// Other values remain.
     Reduced,
     /// The record is gone with its last value.
     Deleted,
 }
 
-/// All records of one name and type. The rdata stays as it was read, so that what belongs to others is written back
-/// byte for byte.
+/// All records of one name and type. The rdata stays as it was read, so that values of others are written back byte
+/// for byte.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RecordSet {
     pub(super) name: String,
@@ -62,7 +62,7 @@ impl RecordSet {
         Self { name: name.to_owned(), record_type: "TXT".to_owned(), ttl, rdata: Vec::new() }
     }
 
-    /// Whether a value is among its own, however it is written.
+    /// Whether it contains a value, in any spelling.
     pub(super) fn holds(&self, value: &str) -> bool {
         self.rdata.iter().any(|rdata| unquote(rdata) == value.as_bytes())
     }
@@ -77,7 +77,7 @@ pub(super) struct ZoneList {
     pub(super) zones: Vec<Zone>,
 }
 
-/// How much of a list was sent.
+/// How much of a list an answer contains.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Metadata {

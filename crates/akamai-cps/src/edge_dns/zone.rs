@@ -1,4 +1,4 @@
-//! Zones, and which of them a name belongs to. Pure.
+//! PURE: zones, and which of them a name belongs to.
 
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use akamai_cps_types::tolerant::text_enum;
 text_enum! {
     /// Where the records of a zone come from.
     ZoneType {
-        /// From Edge DNS itself: the only one that can be written.
+        /// From Edge DNS itself. Only such a zone can be written to.
         Primary = "PRIMARY",
         /// From the customer's name servers.
         Secondary = "SECONDARY",
@@ -18,10 +18,10 @@ text_enum! {
     }
 }
 
-/// A zone of Edge DNS. Nothing else of it is kept: a secondary zone comes with its TSIG key.
+/// A zone of Edge DNS. Nothing else of it is kept, because a secondary zone comes with its TSIG key.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Zone {
-    /// Its name.
+    /// The zone's name.
     #[serde(rename = "zone")]
     pub name: String,
     /// Where its records come from.
@@ -37,23 +37,25 @@ impl Zone {
     }
 }
 
-/// The zone that the records of a name have to be written to. None as well when the name belongs to a zone that cannot be
-/// written: what is written to the zone above is never served.
+/// The zone to which the records of a name have to be written. It is also `None` if the name belongs to a zone that
+/// cannot be written to: name servers would never serve what is written to the zone above.
 #[must_use]
 pub fn zone_of<'a>(zones: &'a [Zone], fqdn: &str) -> Option<&'a Zone> {
     closest_zone(zones, fqdn).filter(|zone| zone.is_writable())
 }
 
-/// The zone that a name belongs to, of whatever type: the one with the longest name that ends it.
+/// The zone that a name belongs to, whatever its type. Of the zones whose name is a suffix of the name, it is the
+/// longest.
 #[must_use]
 pub fn closest_zone<'a>(zones: &'a [Zone], fqdn: &str) -> Option<&'a Zone> {
     let fqdn = normalized(fqdn);
     let holds = |zone: &&Zone| is_within(&fqdn, &normalized(&zone.name));
-    // The length decides; of several contracts' zones of one name the one that can be written is of use.
+    // The longest name wins. If several contracts have a zone of the same name, only one that can be written to is of
+    // use.
     zones.iter().filter(holds).max_by_key(|zone| (normalized(&zone.name).len(), zone.is_writable()))
 }
 
-/// A name in a zone, in the form that is sent: lower case, without the dot at the end.
+/// A name in a zone, as it is sent: in lower case, without the trailing dot.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) zone: String,
@@ -61,7 +63,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Refuses what is no name, or a name outside of the zone: both become part of a path.
+    /// Rejects text that is not a name, or a name outside the zone, because both become part of a path.
     pub(super) fn new(zone: &str, name: &str) -> Result<Self, Error> {
         let place = Self { zone: normalized(zone), name: normalized(name) };
         let invalid = |reason: String| {

@@ -1,5 +1,5 @@
-//! The server's side of EdgeGrid: taking an `Authorization` header apart and checking its signature.
-//! Clock skew, nonce replay and which client is meant are for the server to judge.
+//! The server's side of EdgeGrid: parses an `Authorization` header and checks its signature. The server itself judges
+//! clock skew and nonce replay, and knows which client it expects.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ use sha2::Sha256;
 use super::Credentials;
 use super::signature::{Message, parse_timestamp, signature};
 
-/// An `Authorization` header taken apart.
+/// A parsed `Authorization` header.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Authorization {
-    /// Names the client.
+    /// Identifies the client.
     pub client_token: String,
-    /// Names what the client may do.
+    /// Identifies the client's permissions.
     pub access_token: String,
     /// The time as it was sent.
     pub timestamp: String,
-    /// The nonce.
+    /// The client's random value, which makes a replay visible.
     pub nonce: String,
     /// The signature, base64.
     pub signature: String,
@@ -26,24 +26,24 @@ pub struct Authorization {
     pub unsigned_header: String,
 }
 
-/// Why a header is no EdgeGrid authorization.
+/// Why a header is not an EdgeGrid authorization.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizationError {
-    /// Another scheme, or none.
+    /// It has another scheme, or none.
     #[error("the Authorization header is not EG1-HMAC-SHA256")]
     Scheme,
-    /// A field is missing, empty, or there twice.
+    /// A field is missing, empty, or repeated.
     #[error("the Authorization header has no usable {0}")]
     Field(&'static str),
 }
 
-/// Why a signature is refused.
+/// Why a signature is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The header names another client.
     #[error("the header names another client token or access token")]
     Token,
-    /// The signature is not the one the message has.
+    /// The signature does not match the message.
     #[error("The signature does not match")]
     Signature,
 }
@@ -55,10 +55,10 @@ impl fmt::Debug for Authorization {
 }
 
 impl Authorization {
-    /// Takes a header value apart.
+    /// Parses a header value.
     ///
     /// # Errors
-    /// It is not EdgeGrid's, or incomplete.
+    /// It is not an EdgeGrid header, or is incomplete.
     pub fn parse(header: &str) -> Result<Self, AuthorizationError> {
         let fields = header.strip_prefix("EG1-HMAC-SHA256 ").ok_or(AuthorizationError::Scheme)?;
         let field = |name: &'static str| {
@@ -80,13 +80,13 @@ impl Authorization {
         })
     }
 
-    /// The time, if it is written as EdgeGrid writes it.
+    /// The time; `None` if it does not have EdgeGrid's format.
     pub fn time(&self) -> Option<jiff::Timestamp> {
         parse_timestamp(&self.timestamp)
     }
 }
 
-/// Checks that a message carries the signature of these credentials.
+/// Checks that a message has the signature of these credentials.
 ///
 /// # Errors
 /// The tokens are another client's, or the signature does not match.
@@ -106,7 +106,7 @@ pub fn verify(
     if same(&expected, &authorization.signature) { Ok(()) } else { Err(VerifyError::Signature) }
 }
 
-/// Compares without telling by its duration how much is equal.
+/// Whether two texts are equal. Compares in constant time, so that the duration does not reveal how much is equal.
 fn same(left: &str, right: &str) -> bool {
     let mac = |text: &str| {
         let mut mac = Hmac::<Sha256>::new_from_slice(b"comparison").ok()?;

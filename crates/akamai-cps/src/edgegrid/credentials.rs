@@ -1,49 +1,50 @@
-//! The credentials of an Akamai API client. Reading them from `.edgerc` text is in `edgerc`.
+//! The credentials of an Akamai API client. `edgerc` reads them from `.edgerc` text.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-/// The credentials of an Akamai API client. All tokens are wiped from memory when dropped and left out of `Debug`.
+/// The credentials of an Akamai API client. `Debug` omits the tokens, and dropping the credentials wipes them from
+/// memory.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The API host of the client, such as `akab-….luna.akamaiapis.net`: lower case, no scheme, no slash.
+    /// The client's API host, such as `akab-….luna.akamaiapis.net`: in lower case, without scheme and slash.
     pub host: String,
-    /// Names the client; sent with every request.
+    /// Identifies the client; sent with every request.
     pub client_token: SecretString,
     /// The signing key; never sent.
     pub client_secret: SecretString,
-    /// Names what the client may do; sent with every request.
+    /// Identifies the client's permissions; sent with every request.
     pub access_token: SecretString,
     /// The account to act for (`accountSwitchKey`), if the client may act for several.
     pub account_key: Option<String>,
-    /// How many bytes of a body are signed.
+    /// How many bytes of a body the signature covers.
     pub max_body: usize,
 }
 
-/// Why credentials cannot be used. Names the field, never its value.
+/// Why credentials cannot be used. The error names the field, and never its value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
-    /// The section is not in the `.edgerc` text.
+    /// The `.edgerc` text does not have the section.
     #[error("there is no section [{0}] in the .edgerc; add it or name another section")]
     NoSection(String),
     /// A required value is absent or empty.
     #[error("{0} is missing or empty; copy it from the API client in Akamai Control Center")]
     Missing(String),
-    /// A value cannot be what it should be.
+    /// A value is malformed.
     #[error("{0} is malformed: {1}")]
     Malformed(String, &'static str),
 }
 
 impl Credentials {
-    /// How many bytes of a body Akamai hashes unless told otherwise.
+    /// How many bytes of a body Akamai hashes by default.
     pub const DEFAULT_MAX_BODY: usize = 131_072;
 
-    /// Credentials from their four parts. A host given as a URL loses its scheme and slash.
+    /// Credentials from their four parts. If the host is a URL, its scheme and slash are removed.
     ///
     /// # Errors
-    /// A part is missing, or cannot be sent as it is.
+    /// A part is missing, or contains characters that cannot be sent.
     pub fn new(
         host: &str,
         client_token: impl Into<SecretString>,
@@ -68,20 +69,20 @@ impl Credentials {
         self
     }
 
-    /// A digest of all parts, the host left out: that of a client is its base URL's.
+    /// A digest of all parts except the host; a client uses the host of its base URL.
     pub(crate) fn digest(&self) -> Sha256 {
         let mut digest = Sha256::new();
         let secrets = [&self.client_token, &self.client_secret, &self.access_token];
         let parts = secrets.map(|secret| secret.expose_secret());
         for part in parts.into_iter().chain([self.account_key.as_deref().unwrap_or_default()]) {
-            // A length before each: no two sets of parts read the same.
+            // The length before each part keeps different parts from having the same digest.
             digest.update(part.len().to_be_bytes());
             digest.update(part);
         }
         digest
     }
 
-    /// Takes the tokens out of a text that comes from outside, so that no answer can put them into a message.
+    /// Removes the tokens from a text that comes from outside, so that no answer can put them into a message.
     pub(crate) fn redact(&self, text: &str) -> String {
         [&self.client_secret, &self.access_token, &self.client_token]
             .into_iter()
@@ -112,7 +113,7 @@ fn normalized_host(host: &str) -> Result<String, CredentialsError> {
     Ok(host)
 }
 
-/// Takes off surrounding white space (a Secret often ends in a newline) and refuses what no header can carry.
+/// Removes surrounding white space (a Secret often ends in a newline), and rejects what a header cannot carry.
 fn checked(field: &str, secret: SecretString) -> Result<SecretString, CredentialsError> {
     let value = secret.expose_secret();
     let trimmed = value.trim();

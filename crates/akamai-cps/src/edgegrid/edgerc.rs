@@ -1,4 +1,5 @@
-//! Reads credentials from `.edgerc` text and from environment variables. Opens no file: the text is given.
+//! Reads credentials from `.edgerc` text and from environment variables. It opens no file: the caller passes the
+//! text.
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -6,7 +7,7 @@ use zeroize::Zeroizing;
 use super::credentials::{Credentials, CredentialsError};
 
 impl Credentials {
-    /// Reads a section of `.edgerc` text. Names may be written with `-` for `_`; values may hold `=`, `:` and `#`.
+    /// Reads a section of `.edgerc` text. Names may have `-` for `_`; values may contain `=`, `:` and `#`.
     ///
     /// # Errors
     /// The section or one of its required values is missing or malformed.
@@ -14,7 +15,7 @@ impl Credentials {
         let lines =
             section_lines(text, section).ok_or_else(|| CredentialsError::NoSection(section.to_owned()))?;
         Self::from_values(|name| {
-            // The last one wins, as in the Python client.
+            // The last value wins, as in the Python client.
             lines
                 .iter()
                 .rev()
@@ -23,7 +24,7 @@ impl Credentials {
         })
     }
 
-    /// Reads `AKAMAI_HOST`, `AKAMAI_CLIENT_TOKEN` and so on; for a section other than `default` first
+    /// Reads `AKAMAI_HOST`, `AKAMAI_CLIENT_TOKEN` and so on. For a section other than `default` it first looks for
     /// `AKAMAI_{SECTION}_HOST` and so on. `variable` looks one up, such as `|name| std::env::var(name).ok()`.
     ///
     /// # Errors
@@ -53,7 +54,7 @@ impl Credentials {
             secret("access_token"),
         )?;
         let max_body = match value("max_body").filter(|text| !text.trim().is_empty()) {
-            // Older clients wrote 0 for "the default".
+            // Older clients wrote 0 for the default.
             Some(text) => match text.trim().parse() {
                 Ok(0) => Self::DEFAULT_MAX_BODY,
                 Ok(bytes) => bytes,
@@ -70,7 +71,7 @@ impl Credentials {
     }
 }
 
-/// The names and values of a section, or none when it is not there.
+/// The names and values of a section; `None` if it does not exist.
 fn section_lines<'a>(text: &'a str, section: &str) -> Option<Vec<(&'a str, &'a str)>> {
     let mut lines = Vec::new();
     let (mut found, mut inside) = (false, false);
@@ -82,7 +83,7 @@ fn section_lines<'a>(text: &'a str, section: &str) -> Option<Vec<(&'a str, &'a s
             inside = header.trim() == section;
             found |= inside;
         } else if inside && let Some((name, value)) = line.split_once('=') {
-            // A comment after a value is set off by white space, since values may hold the sign itself.
+            // White space has to come before a comment after a value, because the value may contain the sign itself.
             let value =
                 value.split_once(" ;").or_else(|| value.split_once("\t;")).map_or(value, |(value, _)| value);
             lines.push((name.trim(), value.trim()));

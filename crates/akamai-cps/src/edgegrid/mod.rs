@@ -1,5 +1,5 @@
-//! Akamai EdgeGrid: credentials and EG1-HMAC-SHA256 request signatures. Depends on no HTTP client and reads no clock:
-//! what is signed, the time and the nonce are given. Sending requests is the business of `client`.
+//! Akamai EdgeGrid: credentials and EG1-HMAC-SHA256 request signatures. The module depends on no HTTP client and
+//! reads no clock: the caller passes the message, the time and the nonce.
 //!
 //! Source: Akamai's EdgeGrid specification and the Go and Python clients, whose test vectors pin this module.
 

@@ -1,4 +1,4 @@
-//! The EG1-HMAC-SHA256 computation, and its use as a layer over any HTTP client.
+//! Computes EG1-HMAC-SHA256 signatures, for any HTTP client.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,28 +12,28 @@ use super::Credentials;
 
 const TIMESTAMP_FORMAT: &str = "%Y%m%dT%H:%M:%S+0000";
 
-/// What of a request is signed. Akamai's clients can sign headers too; no CPS operation asks for it.
+/// The parts of a request that are signed. Akamai's clients can sign headers too, but no CPS operation needs that.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
-    /// The method, upper case.
+    /// The method in upper case.
     pub method: &'a str,
     /// `https` or `http`.
     pub scheme: &'a str,
-    /// What is sent as `Host`, port included when it is sent.
+    /// The `Host` header, with the port if the header has one.
     pub host: &'a str,
     /// Path and query exactly as in the request line.
     pub path_and_query: &'a str,
-    /// The whole body. Only a POST's body is signed.
+    /// The whole body. Only the body of a POST is signed.
     pub body: &'a [u8],
 }
 
 /// Why a request cannot be signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
-    /// The request names no host, neither in its URI nor in its `Host` header.
+    /// Neither the URI nor the `Host` header has a host.
     #[error("the request names no host to sign")]
     NoHost,
-    /// The tokens or the nonce hold characters that no header can carry.
+    /// The tokens or the nonce have characters that a header cannot carry.
     #[error("the credentials or the nonce hold characters that cannot be sent in a header")]
     InvalidHeader,
 }
@@ -50,16 +50,17 @@ impl Signer {
         Self { credentials }
     }
 
-    /// The credentials it signs with.
+    /// The credentials of this signer.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// The `Authorization` header for a request, marked as sensitive. The scheme is the URI's, else `https`; the host
-    /// is the `Host` header's, else the URI's. Every attempt needs a timestamp and a nonce of its own.
+    /// The `Authorization` header for a request, marked as sensitive. The scheme comes from the URI, otherwise it is
+    /// `https`. The host comes from the `Host` header, otherwise from the URI. Every attempt needs its own timestamp
+    /// and nonce.
     ///
     /// # Errors
-    /// The request names no host, or the tokens cannot be sent.
+    /// The request has no host, or the tokens cannot be sent.
     pub fn sign(
         &self,
         request: &http::request::Parts,
@@ -101,15 +102,15 @@ pub fn authorization(
     format!("{}signature={signature}", *unsigned)
 }
 
-/// The header value up to and including the `;` after the nonce: the part that is itself signed.
+/// The header value up to and including the `;` after the nonce. This part is itself signed.
 pub fn unsigned_header(client_token: &str, access_token: &str, timestamp: &str, nonce: &str) -> String {
     format!(
         "EG1-HMAC-SHA256 client_token={client_token};access_token={access_token};timestamp={timestamp};nonce={nonce};"
     )
 }
 
-/// The signature of a message. `timestamp` is the text inside `unsigned_header`; both are given as text so that a
-/// server can check what it received, byte by byte.
+/// The signature of a message. `timestamp` is the text inside `unsigned_header`. Both are text, so that a server can
+/// check exactly the bytes that it received.
 pub fn signature(
     credentials: &Credentials,
     message: &Message<'_>,
@@ -117,7 +118,7 @@ pub fn signature(
     unsigned_header: &str,
 ) -> String {
     let secret = credentials.client_secret.expose_secret();
-    // The secret looks like base64 and is used as it is written, and so is the key made from it.
+    // The secret looks like base64, but is used without decoding. So is the key made from it.
     let key = Zeroizing::new(hmac_base64(secret.as_bytes(), timestamp));
     let host = &*message.host.to_ascii_lowercase();
     let hash = &*content_hash(message.method, message.body, credentials.max_body);
@@ -129,7 +130,8 @@ pub fn signature(
     hmac_base64(key.as_bytes(), &data)
 }
 
-/// The content hash of a message: empty unless it is a POST with a body, of which only the first `max_body` bytes count.
+/// The content hash of a message. It is empty unless the message is a POST with a body. Only the first `max_body`
+/// bytes count.
 pub fn content_hash(method: &str, body: &[u8], max_body: usize) -> String {
     if method != "POST" || body.is_empty() {
         return String::new();
@@ -137,12 +139,12 @@ pub fn content_hash(method: &str, body: &[u8], max_body: usize) -> String {
     STANDARD.encode(Sha256::digest(&body[..body.len().min(max_body)]))
 }
 
-/// A time as EdgeGrid writes it: `20140321T19:34:21+0000`.
+/// Formats a time as EdgeGrid does: `20140321T19:34:21+0000`.
 pub fn format_timestamp(timestamp: jiff::Timestamp) -> String {
     timestamp.strftime(TIMESTAMP_FORMAT).to_string()
 }
 
-/// Reads a time as EdgeGrid writes it.
+/// Parses a time in EdgeGrid's format.
 pub fn parse_timestamp(text: &str) -> Option<jiff::Timestamp> {
     let civil = jiff::civil::DateTime::strptime(TIMESTAMP_FORMAT, text).ok()?;
     Some(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
@@ -150,7 +152,7 @@ pub fn parse_timestamp(text: &str) -> Option<jiff::Timestamp> {
 
 /// HMAC-SHA256 in base64.
 fn hmac_base64(key: &[u8], message: &str) -> String {
-    // HMAC takes keys of any length, so there is no error to report.
+    // HMAC accepts keys of any length, so there is no error to report.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
     mac.update(message.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())

@@ -1,4 +1,4 @@
-//! TXT records in Edge DNS: what is sent, what belongs to others, and who else writes.
+//! TXT records in Edge DNS: what the client sends, what it leaves to others, and what happens when others write too.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -89,7 +89,7 @@ async fn a_record_is_read_as_it_is_meant() {
 
 #[tokio::test]
 async fn values_of_others_and_the_time_to_live_are_kept_byte_for_byte() {
-    // As others wrote them: bare, in two strings, bytes that are no text.
+    // Others may write them bare, in two strings, or with bytes that are not text.
     let foreign = ["bare", r#""two" "strings""#, r#""\255\000""#];
     let dns = EdgeDnsServer::with(&foreign).await;
     assert_eq!(dns.client().add_txt(ZONE, NAME, &values(["a", "a"]), 60).await.unwrap(), Added::Extended);
@@ -102,7 +102,7 @@ async fn values_of_others_and_the_time_to_live_are_kept_byte_for_byte() {
 
 #[tokio::test]
 async fn nothing_is_written_when_there_is_nothing_to_do() {
-    // However our value is written there.
+    // Our value may be spelt differently there.
     let dns = EdgeDnsServer::with(&[r#""\097" "b""#, "\"other\""]).await;
     let client = dns.client();
     let ours = values(["ab"]);
@@ -128,7 +128,7 @@ async fn a_record_that_another_removes_first_is_created() {
     let not_found = || Mishap::Refused(problem(404, "notFound", "Unable to find record set"));
     for (mishap, expected) in [
         (Mishap::Overtaken(vec![]), vec!["\"ours\""]),
-        // The other way to say it; the record is there again when it is read.
+        // The other form of the conflict. The record exists again when it is read.
         (not_found(), vec!["\"theirs\"", "\"ours\""]),
     ] {
         let dns = EdgeDnsServer::with(&["\"theirs\""]).await;
@@ -145,7 +145,7 @@ async fn a_record_that_another_removes_first_is_created() {
 async fn a_write_that_meets_another_in_the_zone_is_tried_again_with_what_is_there_then() {
     let dns = EdgeDnsServer::with(&["\"theirs\""]).await;
     dns.next_write(Mishap::Refused(zone_busy()));
-    // Between the two attempts another one writes the same record.
+    // Between the two attempts somebody else writes the same record.
     dns.next_write(Mishap::Overtaken(vec![]));
     dns.next_write(Mishap::Refused(zone_busy()));
     assert_eq!(dns.client().add_txt(ZONE, NAME, &values(["ours"]), 60).await.unwrap(), Added::Created);
@@ -178,7 +178,8 @@ async fn a_conflict_that_stays_is_an_error_of_its_own() {
     assert_eq!(dns.methods().await, ["GET", "POST", "GET", "POST", "GET", "POST"]);
 }
 
-/// Twelve certificates, each with a value for one of four names, all at once. Gives what is missing in the end.
+/// Twelve certificates, each with a value for one of four names, all at once. Returns the values that are missing in
+/// the end.
 async fn add_twelve(dns: &EdgeDnsServer, clients: &[EdgeDns]) -> Vec<String> {
     let name = |number: usize| format!("_acme-challenge.{}.example.com", number % 4);
     let tasks: Vec<_> = (0..12)
@@ -216,7 +217,7 @@ async fn twelve_certificates_in_one_zone_write_one_after_the_other_whichever_cli
 async fn two_processes_that_write_to_one_zone_lose_no_value() {
     let dns = EdgeDnsServer::start().await;
     dns.state().slow = true;
-    // Clients with turns of their own know nothing of each other.
+    // Clients with separate turns do not know of each other.
     let clients = [dns.client(), dns.client()];
     assert_eq!(add_twelve(&dns, &clients).await, Vec::<String>::new());
     assert!(dns.state().overlaps > 0);
@@ -317,7 +318,7 @@ async fn the_budgets_of_cps_and_edge_dns_do_not_touch_each_other() {
     assert_eq!((budget.paused_for(), budget.remaining()), (None, Some(10)));
     assert_eq!((before, turns.budget().remaining()), (Some(20), Some(0)));
 
-    // CPS is still asked.
+    // CPS still gets requests.
     client.with(Priority::Poll, "uid").get_enrollment(EnrollmentId(1)).await.unwrap_err();
     assert_eq!(server.received_requests().await.unwrap().len(), 2);
 }

@@ -1,5 +1,4 @@
-//! Edge DNS as the tests need it: zones in pages of 25, TXT records in memory, both kinds of 409, and one thing at a time
-//! that goes wrong.
+//! An Edge DNS for tests: zones in pages of 25, TXT records in memory, both kinds of 409, and one failure at a time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,16 +15,16 @@ use crate::server::{PROBLEM, builder};
 pub const ZONE: &str = "example.com";
 pub const NAME: &str = "_acme-challenge.www.example.com";
 
-/// How long a write takes, in which any other one to the zone is refused.
+/// How long a write takes. Meanwhile every other write to the zone is refused.
 const WRITE_TIME: Duration = Duration::from_millis(20);
 
 /// What happens to the next write.
 pub enum Mishap {
-    /// It is answered like this and not carried out.
+    /// It gets this answer, and is not carried out.
     Refused(ResponseTemplate),
     /// Somebody else sets the record first.
     Overtaken(Vec<&'static str>),
-    /// It is carried out, but the answer is lost.
+    /// It is carried out, but its answer is lost.
     AnswerLost,
 }
 
@@ -56,7 +55,7 @@ impl EdgeDnsServer {
         Self { server, state }
     }
 
-    /// With one record.
+    /// A server with one record.
     pub async fn with(rdata: &[&str]) -> Self {
         let server = Self::start().await;
         server.state().set(rdata);
@@ -79,7 +78,7 @@ impl EdgeDnsServer {
         self.state().mishaps.push_back(mishap);
     }
 
-    /// The rdata of the record; none when there is none.
+    /// The rdata of the record; `None` if it does not exist.
     pub fn rdata(&self) -> Option<Vec<String>> {
         self.state().records.get(NAME).map(|(_, rdata)| rdata.clone())
     }
@@ -133,7 +132,7 @@ impl State {
             return answer;
         }
         self.busy_until = Some(Instant::now() + WRITE_TIME);
-        // The next write of the same client comes when this one is over.
+        // The next write of the same client comes only after this one.
         answer.set_delay(WRITE_TIME * 2)
     }
 
@@ -173,7 +172,7 @@ pub fn record(name: &str, ttl: u64, rdata: &[String]) -> Value {
     json!({"name": name, "type": "TXT", "ttl": ttl, "rdata": rdata})
 }
 
-/// A write that met another one.
+/// The answer to a write that met another one.
 pub fn zone_busy() -> ResponseTemplate {
     problem(409, "concurrentZoneModification", "Please try your request again")
 }

@@ -1,4 +1,4 @@
-//! Answers that are no success: which are tried again, what they become, and what never gets into a message.
+//! Error answers: which are tried again, what they become, and what never appears in a message.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -195,7 +195,7 @@ async fn refused_credentials_are_recognised_and_nothing_of_them_is_shown() {
 async fn a_request_that_is_not_permitted_is_not_sent() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(500)).mount(&server).await;
-    // Withdrawn between the first try and its repetition.
+    // Permission is withdrawn between the first try and its repetition.
     let asked = Arc::new(Mutex::new(0));
     let permit: akamai_cps::Permit = Arc::new(move || {
         let mut asked = asked.lock().unwrap();

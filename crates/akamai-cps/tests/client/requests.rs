@@ -1,4 +1,4 @@
-//! What goes over the wire: paths, queries, media types, signatures.
+//! What the client sends: paths, queries, media types, signatures.
 
 use akamai_cps::types::{ChangeId, ContractId, DeploymentSchedule, EnrollmentId};
 use akamai_cps::{CreateParams, DeleteParams, Network, Priority, UpdateParams};

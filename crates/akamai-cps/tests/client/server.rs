@@ -1,4 +1,4 @@
-//! The servers and clients the tests use: wiremock for answers, a bare socket for connections that break.
+//! The servers and clients of the tests: wiremock for answers, and a bare socket for connections that break.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ pub fn enrollment() -> Enrollment {
     Enrollment::domain_validated(csr, NetworkConfiguration::new("core", "enhanced-tls", true))
 }
 
-/// Checks a received request's signature against the `Host` it came with, and gives its nonce.
+/// Checks the signature of a received request against its `Host`, and returns its nonce.
 pub fn verified_nonce(request: &Request) -> String {
     let header = request.headers["authorization"].to_str().unwrap();
     let authorization = Authorization::parse(header).unwrap();
@@ -56,8 +56,8 @@ pub fn verified_nonce(request: &Request) -> String {
     authorization.nonce
 }
 
-/// A server that reads each request to its end and then closes the connection without an answer. Gives its URL and how
-/// many requests it read.
+/// A server that reads each request to its end, and then closes the connection without an answer. Returns its URL and
+/// how many requests it has read.
 pub async fn closing_server() -> (String, Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! "Not now" in all its forms: the call comes back with the time to wait, and everybody who shares the account waits.
+//! "Not now" in all its forms: the call returns the time to wait, and every client of the account waits.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ async fn a_long_wait_comes_back_at_once_and_pauses_the_account() {
         let wait = error.retry_after().unwrap();
         assert!(expected.contains(&wait.as_secs()) && error.is_transient(), "case {number}: {error:?}");
 
-        // Another client of the account does not even ask.
+        // Another client of the account does not even send a request.
         let neighbour = client().build().unwrap().with(Priority::Publish, "b");
         let error = create(&neighbour).await.unwrap_err();
         assert!(matches!(error, Error::Throttled { .. }), "case {number}: {error:?}");

@@ -1,4 +1,4 @@
-//! HTTPS: whom the client trusts, and that it signs the `Host` it sends there too.
+//! HTTPS: which servers the client trusts, and the signature over the `Host` that it sends.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,8 +12,8 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::server::{builder, credentials};
 
-/// An HTTPS server for `localhost` that answers every request with an empty list and keeps the head of the last one.
-/// Gives its URL, its certificate authority (PEM) and the head.
+/// An HTTPS server for `localhost` that answers every request with an empty list, and keeps the head of the last one.
+/// Returns its URL, its certificate authority (PEM) and the head.
 async fn tls_server() -> (String, String, Arc<Mutex<String>>) {
     let authority_key = rcgen::KeyPair::generate().unwrap();
     let mut authority = rcgen::CertificateParams::new([]).unwrap();
@@ -38,7 +38,7 @@ async fn tls_server() -> (String, String, Arc<Mutex<String>>) {
     let seen = head.clone();
     tokio::spawn(async move {
         while let Ok((connection, _)) = listener.accept().await {
-            // A client that does not trust the server ends here.
+            // The handshake fails here if the client does not trust the server.
             let Ok(mut connection) = acceptor.accept(connection).await else { continue };
             let mut request = Vec::new();
             while !request.ends_with(b"\r\n\r\n") {

@@ -1,12 +1,12 @@
-//! Akamai's OpenAPI documents as JSON Schema, for tests: the schema and samples of every request and answer. The
-//! documents are OpenAPI 3.0, whose `nullable` JSON Schema does not know, so it is rewritten.
+//! Akamai's OpenAPI documents as JSON Schema for tests: the schema and samples of every request and answer. The
+//! documents are OpenAPI 3.0. JSON Schema does not have their `nullable`, so it is rewritten.
 
 use serde_json::{Map, Value, json};
 
 /// An OpenAPI document.
 pub struct Document(Value);
 
-/// A sample of the document together with where it stands.
+/// A sample of the document, and where it is.
 pub struct Sample {
     /// Method, path, `request` or the status, and the media type.
     pub place: String,
@@ -54,7 +54,7 @@ impl Document {
         samples
     }
 
-    /// The schema of a request body; none when the document knows no such request.
+    /// The schema of a request body; `None` if the document has no such request.
     pub fn request_schema(&self, method: &str, path: &str, media_type: &str) -> Option<Value> {
         let operation = &self.0["paths"][path][method.to_lowercase()];
         Some(json_schema(operation["requestBody"]["content"].get(media_type)?.get("schema")?))
@@ -76,14 +76,14 @@ impl Document {
             .collect()
     }
 
-    /// The path template that a real path belongs to.
+    /// The path template that a real path matches.
     pub fn template_of(&self, path: &str) -> Option<String> {
         let fits = |template: &str| {
             let (template, path) = (template.split('/'), path.split('/'));
             template.clone().count() == path.clone().count()
                 && template.zip(path).all(|(expected, found)| expected.starts_with('{') || expected == found)
         };
-        // A template without parameters in a place goes before one with.
+        // A literal segment takes precedence over a parameter.
         let mut templates: Vec<&String> =
             object(&self.0["paths"]).keys().filter(|template| fits(template)).collect();
         templates.sort_by_key(|template| template.matches('{').count());
@@ -91,7 +91,7 @@ impl Document {
     }
 }
 
-/// What is wrong with a value, one line each; empty when nothing is.
+/// What is wrong with a value, one line each. Empty if nothing is.
 pub fn violations(schema: &Value, value: &Value) -> Vec<String> {
     let validator = jsonschema::validator_for(schema).unwrap();
     validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
@@ -114,7 +114,7 @@ fn json_schema(schema: &Value) -> Value {
             Value::Object(rewritten)
         }
         Value::Array(items) => Value::Array(items.iter().map(json_schema).collect()),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => schema.clone(),
     }
 }
 

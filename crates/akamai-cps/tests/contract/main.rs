@@ -1,5 +1,5 @@
-//! The client against Akamai's own OpenAPI documents (`tests/openapi`): their samples are read, and what the client
-//! sends fits their schemas.
+//! The client against Akamai's own OpenAPI documents (`tests/openapi`): it reads their samples, and what it sends
+//! matches their schemas.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -14,11 +14,11 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::document::{Document, violations};
 
-/// Query parameters that are sent although the document does not have them, and the evidence that CPS takes them.
+/// Query parameters that the document does not have, and the evidence that CPS accepts them.
 const UNDOCUMENTED_PARAMETERS: &[(&str, &str, &str)] =
     &[("POST", "allow-duplicate-cn", "sent by edgegrid-golang, terraform-provider-akamai and cli-cps")];
 
-/// The document a path belongs to, and the path in it.
+/// The document that a path belongs to, and the path in it.
 fn document_of(path: &str) -> (Document, String) {
     let documents = [
         ("/cps/v2", Document::cps as fn() -> Document),
@@ -86,7 +86,7 @@ async fn every_body_and_query_parameter_that_is_sent_fits_the_document() {
     assert_eq!(bodies, 14);
 }
 
-/// Calls every operation; whether the answer is understood does not matter here.
+/// Calls every operation. It does not matter here whether the client can parse the answer.
 async fn call_everything(server: &MockServer) {
     let credentials = Credentials::new("h.luna.akamaiapis.net", "ct", "cs", "at").unwrap();
     let credentials = credentials.with_account_key(Some("1-ABCD:1-2RBL".to_owned()));
@@ -98,7 +98,7 @@ async fn call_everything(server: &MockServer) {
 
     let params = CreateParams { allow_duplicate_cn: true, deploy_not_before: day, deploy_not_after: day };
     for enrollment in [minimal(), complete(), read_from_akamais_sample()] {
-        // Only an update takes the read-only fields out.
+        // Only an update omits the read-only fields.
         let enrollment = enrollment.for_update();
         let _ = cps.create_enrollment(&contract, &enrollment, &params).await;
     }
@@ -151,10 +151,12 @@ fn minimal() -> Enrollment {
     Enrollment::domain_validated(csr, NetworkConfiguration::new("core", "standard-tls", true))
 }
 
-/// Every field that may be set.
-fn complete() -> Enrollment {
-    let text = |text: &str| Some(text.to_owned());
-    let contact = Contact {
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn contact() -> Contact {
+    Contact {
         first_name: text("A"),
         last_name: text("B"),
         title: text("Engineer"),
@@ -168,8 +170,11 @@ fn complete() -> Enrollment {
         postal_code: text("02142"),
         country: text("US"),
         ..Contact::default()
-    };
-    let org = Organization {
+    }
+}
+
+fn organization() -> Organization {
+    Organization {
         name: text("Example"),
         phone: text("617-555-0111"),
         address_line_one: text("150 Broadway"),
@@ -179,7 +184,11 @@ fn complete() -> Enrollment {
         postal_code: text("02142"),
         country: text("US"),
         ..Organization::default()
-    };
+    }
+}
+
+/// Every field that may be set.
+fn complete() -> Enrollment {
     let csr = Csr {
         cn: "www.example.com".into(),
         sans: Some(vec!["api.example.com".into()]),
@@ -211,10 +220,10 @@ fn complete() -> Enrollment {
         change_management: true,
         certificate_chain_type: text("default"),
         signature_algorithm: text("SHA-256"),
-        org: Some(org),
+        org: Some(organization()),
         org_id: Some(645_263_546),
-        admin_contact: Some(contact.clone()),
-        tech_contact: Some(contact),
+        admin_contact: Some(contact()),
+        tech_contact: Some(contact()),
         third_party: Some(Default::default()),
         ..Enrollment::domain_validated(csr, network)
     }

@@ -1,4 +1,4 @@
-//! Akamai's own samples: all that belong to an operation of the client are read without loss, and all fit their schema
+//! Akamai's own samples. The client reads all samples of its operations without loss. All of them match their schema,
 //! except those listed here.
 
 use akamai_cps::edge_dns::{Zone, ZoneType};
@@ -15,7 +15,7 @@ use crate::document::{Document, violations};
 const INFO: &str =
     "GET /enrollments/{enrollmentId}/changes/{changeId}/input/info/{allowedInputTypeParam} 200";
 
-/// The samples that do not fit Akamai's own schema, where, and what shows which of the two is right.
+/// The samples that do not match Akamai's own schema: where they are, and the evidence for which of the two is right.
 fn exceptions() -> Vec<(String, &'static str, &'static str)> {
     let org_id = "orgId is text in all samples, an integer in the schema and in edgegrid-golang; both are read, an integer is sent";
     let text_booleans = "booleans are text in the samples of versions 4 and 5; both are read";
@@ -93,7 +93,7 @@ fn every_sample_of_an_operation_of_the_client_is_read_without_loss() {
             "dv-challenges.v2" => there_and_back::<DvChallenges>,
             "warnings.v1" => there_and_back::<Warnings>,
             "deployments.v7" => there_and_back::<Deployments>,
-            // The samples have the form of deployments.v7; the exceptions above say why.
+            // The samples have the form of deployments.v7. The exceptions above say why.
             "deployment.v7" if sample.value.get("production").is_some() => there_and_back::<Deployments>,
             "deployment.v7" => there_and_back::<Deployment>,
             other => {
@@ -103,7 +103,7 @@ fn every_sample_of_an_operation_of_the_client_is_read_without_loss() {
         };
         assert_eq!(read(&sample.value), comparable(&sample.value), "{}", sample.place);
     }
-    // What no operation of the client sends or takes.
+    // No operation of the client sends or accepts these.
     let expected = [
         "acknowledgement-with-hash.v1",
         "acknowledgement.v1",
@@ -151,7 +151,7 @@ fn the_samples_of_edge_dns_fit_their_schema_and_its_zones_are_read() {
     assert_eq!(read, expected);
 }
 
-/// What the client makes of `change-id.v1` where it needs it.
+/// What the client takes from `change-id.v1`.
 #[derive(Serialize, serde::Deserialize)]
 struct ChangeLink {
     change: ChangeId,
@@ -162,8 +162,8 @@ fn there_and_back<T: DeserializeOwned + Serialize>(sample: &Value) -> Value {
     comparable(&serde_json::to_value(read).unwrap())
 }
 
-/// A value without the differences that mean nothing: null and empty lists are as good as absent, numbers and booleans
-/// may be text, and the links the client reduces to identifiers are reduced.
+/// A value without meaningless differences: null and empty lists count as absent, numbers and booleans may be text,
+/// and links become identifiers where the client reduces them.
 fn comparable(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -180,7 +180,7 @@ fn comparable(value: &Value) -> Value {
             .ok()
             .filter(|value: &Value| value.is_u64() || value.is_boolean())
             .unwrap_or_else(|| value.clone()),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     }
 }
 
@@ -188,7 +188,7 @@ fn last_segments(value: &Value) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.iter().map(last_segments).collect()),
         Value::String(text) => comparable(&Value::from(text.rsplit('/').next().unwrap())),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.clone(),
     }
 }
 

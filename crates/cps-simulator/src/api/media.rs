@@ -1,4 +1,4 @@
-//! Media types: which one a request accepts (else 406), and which one it carries (else 415).
+//! Media types: which type a request accepts (otherwise 406), and which type it carries (otherwise 415).
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};

@@ -1,6 +1,5 @@
-//! The HTTP APIs that the simulator answers: CPS, the contract list, and Edge DNS.
-//!
-//! Not here: signatures, request limits and faults, which come first (`gateway`).
+//! The HTTP APIs of the simulator: CPS, the contract list, and Edge DNS. `gateway` checks signatures, request limits
+//! and faults first.
 
 pub(crate) mod cps;
 pub(crate) mod edge_dns;
@@ -13,7 +12,7 @@ use axum::Router;
 pub(crate) use problem::Problem;
 pub(crate) use query::Query;
 
-/// Where Edge DNS is.
+/// The base path of Edge DNS.
 pub(crate) const EDGE_DNS: &str = "/config-dns/v2";
 
 /// All operations.

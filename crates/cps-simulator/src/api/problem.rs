@@ -5,7 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// An error answer. Its `type` names the host that the client called, so the gateway writes it out at the very end.
+/// An error answer. Its `type` contains the host that the client called, so the gateway fills it in at the very end.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     pub status: StatusCode,
@@ -14,7 +14,7 @@ pub(crate) struct Problem {
     detail: Option<String>,
     /// What the gateway adds about the request.
     gateway: Option<Box<Value>>,
-    /// Seconds until the next try, and its time.
+    /// Seconds until the next try, and the time of that try.
     retry: Option<Box<(u64, String)>>,
 }
 
@@ -99,7 +99,7 @@ impl Problem {
         Self::slug(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method Not Allowed")
     }
 
-    /// The gateway's 401; `request` holds what it says about the request.
+    /// The gateway's 401. `request` is what it reports about the request.
     pub(crate) fn unauthorized(detail: impl Into<String>, request: Value) -> Self {
         let kind = "https://problems.luna.akamaiapis.net/-/pep-authn/deny";
         let problem = Self::literal(StatusCode::UNAUTHORIZED, kind, "Not authorized").detail(detail);

@@ -30,9 +30,9 @@ pub(crate) struct Acme {
     gate: Gate,
 }
 
-/// Pebble 2.10 locks up when a client reads an authorization while another places an order: the read holds the
-/// authorization and wants the store, the order holds the store and wants every authorization. So the simulator places
-/// orders under the write lock, and reads authorizations under the read lock.
+/// Pebble 2.10 deadlocks when one client reads an authorization while another places an order: the read holds the
+/// authorization and wants the store, the order holds the store and wants every authorization. So the simulator
+/// places orders under the write lock, and reads authorizations under the read lock.
 type Gate = Arc<RwLock<()>>;
 
 impl Acme {
@@ -131,13 +131,11 @@ impl AcmeOrder {
                 result => break result?,
             }
         }
-        match self.poll(|status| status != OrderStatus::Pending).await? {
-            OrderStatus::Invalid => self.failures().await,
-            _ => Ok(Vec::new()),
-        }
+        let status = self.poll(|status| status != OrderStatus::Pending).await?;
+        if status == OrderStatus::Invalid { self.failures().await } else { Ok(Vec::new()) }
     }
 
-    /// Asks for the validation of each name once: `ready` remembers over retries which ones it has asked for.
+    /// Requests the validation of each name once. `ready` remembers across retries which names are requested.
     async fn set_ready(
         &mut self,
         domains: &[(Domain, Method)],

@@ -1,4 +1,4 @@
-//! The simulator's own look at what a client has published: HTTP-01 tokens and DNS-01 TXT records, found through the
+//! The simulator's own check of what a client has published: HTTP-01 tokens and DNS-01 TXT records, found through the
 //! configured DNS server.
 
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use reqwest::redirect::Policy;
 
 use crate::model::{Challenge, Domain};
 
-/// Why the simulator cannot look for tokens at all.
+/// Why the simulator cannot check tokens at all.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchSetupError {
     #[error("cannot set up the DNS resolver, check --dns or /etc/resolv.conf: {0}")]
@@ -74,7 +74,7 @@ impl Fetcher {
             None => TokioResolver::builder(provider)?,
         };
         let options: &mut ResolverOpts = builder.options_mut();
-        // The next look must see a record that a client has just published.
+        // The next check must see a record that a client has just published.
         options.cache_size = 0;
         options.timeout = Duration::from_secs(2);
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
@@ -82,7 +82,7 @@ impl Fetcher {
         let client = reqwest::Client::builder()
             .dns_resolver(Arc::new(Dns(resolver.clone())))
             .redirect(Policy::limited(10))
-            // Authorities do the same: a redirect to https may meet the very certificate that is due for renewal.
+            // Authorities do the same: a redirect to https may lead to the very certificate that is due for renewal.
             .tls_danger_accept_invalid_certs(true)
             .timeout(Duration::from_secs(10))
             .pool_max_idle_per_host(0)
@@ -111,9 +111,8 @@ impl Fetcher {
         let Ok(found) = self.resolver.txt_lookup(absolute(&format!("_acme-challenge.{base}"))).await else {
             return false;
         };
-        found.answers().iter().any(|record| match &record.data {
-            RData::TXT(txt) => txt.txt_data.concat() == challenge.response.as_bytes(),
-            _ => false,
+        found.answers().iter().any(|record| {
+            matches!(&record.data, RData::TXT(txt) if txt.txt_data.concat() == challenge.response.as_bytes())
         })
     }
 

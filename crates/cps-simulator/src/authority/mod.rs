@@ -1,6 +1,4 @@
 //! The certificate authority behind CPS: an ACME server, or the simulator's own root.
-//!
-//! Not here: which challenges a change shows, and when it asks for validation (`lifecycle`).
 
 mod acme;
 mod fetch;
@@ -17,7 +15,7 @@ pub(crate) use fetch::{Fetcher, Method};
 pub(crate) use own::OwnRoot;
 pub use own::RootError;
 
-/// Why an authority did not issue.
+/// Why an authority did not issue a certificate.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AuthorityError {
     #[error("the ACME authority failed: {0}")]
@@ -30,10 +28,10 @@ pub(crate) enum AuthorityError {
     Invalid,
 }
 
-/// What the authority asks for to prove one name.
+/// What the authority requires as proof of one name.
 pub(crate) struct Authorization {
     pub name: String,
-    /// Already valid, from an earlier order.
+    /// Whether it is already valid, from an earlier order.
     pub valid: bool,
     pub http01: Option<Challenge>,
     pub dns01: Option<Challenge>,
@@ -74,7 +72,7 @@ impl Order {
         }
     }
 
-    /// Asks the authority to validate each name with the given method, and waits for the outcome.
+    /// Requests the validation of each name with the given method, and waits for the outcome.
     pub(crate) async fn validate(
         &mut self,
         domains: &[(Domain, Method)],

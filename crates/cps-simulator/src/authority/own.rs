@@ -17,7 +17,7 @@ use super::fetch::{Fetcher, Method};
 use super::{AuthorityError, Authorization, Failures};
 use crate::model::{Challenge, Domain};
 
-/// Life of a certificate, the same as Let's Encrypt's.
+/// The lifetime of a certificate, the same as Let's Encrypt's.
 const LIFE_DAYS: i64 = 90;
 
 /// Why the simulator has no root.
@@ -57,7 +57,8 @@ impl OwnRoot {
         })
     }
 
-    /// Reads root, intermediate and its key from a PEM file. If there is no such file, it makes them and the file.
+    /// Reads root, intermediate and its key from a PEM file. If the file does not exist, it creates them and the
+    /// file.
     pub(crate) fn kept(file: &Path) -> Result<Self, RootError> {
         let failed = |source| RootError::File { path: file.display().to_string(), source };
         if !file.exists() {
@@ -75,7 +76,7 @@ impl OwnRoot {
         Ok(Self { root, intermediate, issuer, thumbprint: random_text() })
     }
 
-    /// Signs a certificate for names that nobody validates, and returns it with its chain.
+    /// Signs a certificate for names without validation, and returns it with its chain.
     pub(crate) fn issue(&self, names: Vec<String>, key: &KeyPair, days: i64) -> Result<String, rcgen::Error> {
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = DistinguishedName::new();
@@ -85,7 +86,7 @@ impl OwnRoot {
         Ok(format!("{}{}", certificate.pem(), self.intermediate))
     }
 
-    /// The root as PEM, with which clients check the chain.
+    /// The root as PEM, for clients that verify the chain.
     pub(crate) fn pem(&self) -> String {
         self.root.clone()
     }
@@ -101,7 +102,7 @@ fn ca_params(name: &str, days: i64) -> CertificateParams {
     params
 }
 
-/// Starts the life at the beginning of yesterday (UTC), so that a clock that is behind accepts the certificate.
+/// Starts the lifetime at the beginning of yesterday (UTC), so that a clock that is behind accepts the certificate.
 fn set_life(params: &mut CertificateParams, days: i64) {
     let today = Timestamp::now().to_zoned(TimeZone::UTC);
     let day = |zoned: Result<Zoned, jiff::Error>| {

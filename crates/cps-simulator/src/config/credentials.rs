@@ -1,8 +1,8 @@
-//! The accepted API clients, and how an `.edgerc` file names them.
+//! The accepted API clients, and their form in an `.edgerc` file.
 
 use std::fmt;
 
-/// One API client: what a section of an `.edgerc` file holds.
+/// One API client: the content of a section of an `.edgerc` file.
 #[derive(Clone)]
 pub struct Credentials {
     pub client_token: String,
@@ -17,7 +17,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// An `.edgerc` file that cannot be used.
+/// Why an `.edgerc` file cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EdgercError {
     #[error("section [{section}] has no {key}: add the line `{key} = …`")]

@@ -1,6 +1,5 @@
-//! What a simulator is started with: addresses, accepted clients, contracts, authority and waits.
-//!
-//! Not here: the command line, which `main.rs` reads.
+//! The settings of a simulator: addresses, accepted clients, contracts, authority and waits. `main.rs` reads them
+//! from the command line.
 
 mod credentials;
 
@@ -23,9 +22,9 @@ pub struct Config {
     pub credentials: Vec<Credentials>,
     /// The contracts of the account, without the `ctr_` prefix.
     pub contracts: Vec<String>,
-    /// The ACME authority that issues; without it the simulator signs with a root of its own.
+    /// The ACME authority that issues. Without it, the simulator signs with its own root.
     pub acme: Option<AcmeDirectory>,
-    /// DNS server for the simulator's own look-ups; the system's resolver without it.
+    /// DNS server for the simulator's own lookups. Without it, the system's resolver.
     pub dns: Option<SocketAddr>,
     /// Divides every wait. It does not affect timestamps, token life and request limits.
     pub speed: f64,
@@ -43,11 +42,11 @@ pub struct Config {
     pub validation_port: u16,
     /// Host of `redirectFullPath`.
     pub dcv_host: String,
-    /// Life of a token before CPS replaces it (wall clock).
+    /// The lifetime of a token before CPS replaces it (wall clock).
     pub token_life: Duration,
     /// How long before expiry a renewal starts (`autoRenewalStartTime`).
     pub renewal_lead: Duration,
-    /// How far a request's timestamp may be off.
+    /// How much a request's timestamp may differ from the simulator's clock.
     pub clock_skew: Duration,
     pub edge_dns: EdgeDnsConfig,
     pub waits: Waits,
@@ -116,7 +115,7 @@ pub struct Waits {
     pub pre_verification: Duration,
     /// `coodinate-domain-validation` while `allowedInput` is still empty.
     pub input_window: Duration,
-    /// From one of CPS's own looks at the tokens to the next.
+    /// From one of CPS's own checks of the tokens to the next.
     pub self_check: Duration,
     /// From an expired token to its successor.
     pub rotation_gap: Duration,

@@ -1,4 +1,4 @@
-//! What a test does to enrollments and their changes.
+//! The requests with which a test affects enrollments and their changes.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -13,7 +13,7 @@ type Refusal = (StatusCode, &'static str);
 
 const NO_ENROLLMENT: Refusal = (StatusCode::NOT_FOUND, "no such enrollment\n");
 
-/// Asks for something from the change that shows tokens.
+/// Makes a request to the change that shows tokens.
 fn ask(control: &Control, enrollment: u64, what: impl FnOnce(&mut Asked)) -> Result<StatusCode, Refusal> {
     let change = {
         let mut state = control.store.lock();

@@ -1,4 +1,4 @@
-//! What a test does to the zones of Edge DNS and to the records of others in them.
+//! The requests with which a test changes the zones of Edge DNS, and the records that others have in them.
 
 use axum::Json;
 use axum::extract::{Path, State};

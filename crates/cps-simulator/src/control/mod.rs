@@ -41,7 +41,7 @@ use crate::lifecycle::Drivers;
 use crate::model::Store;
 use crate::on_demand::{Fault, OnDemand, Quirks, Warning};
 
-/// What the control endpoint works on.
+/// The parts of the simulator that the control endpoint uses.
 #[derive(Clone)]
 pub(crate) struct Control {
     pub store: Arc<Store>,

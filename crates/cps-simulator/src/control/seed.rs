@@ -1,5 +1,5 @@
-//! Many deployed enrollments at once, to measure clients with. The simulator's own root signs their certificates. They
-//! share one key, because keys are slow to make.
+//! Creates many deployed enrollments at once, to measure clients. The simulator's own root signs their certificates.
+//! They share one key, because keys are slow to make.
 
 use axum::Json;
 use axum::extract::State;
@@ -57,7 +57,7 @@ pub(super) async fn seed(
     State(control): App,
     Json(wanted): Json<Seed>,
 ) -> Result<Json<Seeded>, (StatusCode, String)> {
-    // To sign takes a while, during which others need the state.
+    // Signing takes a while, during which other tasks need the state.
     let last_id = control.store.lock().last_id;
     let mut made = model::State { last_id, ..model::State::default() };
     let seeded = enrollments(&wanted, &control.own_root, &mut made)

@@ -1,6 +1,4 @@
 //! Edge DNS: TXT records in zones, one write to a zone at a time, and the name server that serves them.
-//!
-//! Not here: the operations of its API (`api::edge_dns`).
 
 mod name_server;
 mod refusal;

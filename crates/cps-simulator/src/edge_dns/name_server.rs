@@ -35,7 +35,7 @@ pub(crate) enum UpdateError {
     Text(#[from] TxtError),
 }
 
-/// A name server that takes updates over TCP.
+/// A name server that accepts updates over TCP.
 pub(super) struct NameServer {
     address: SocketAddr,
     key: TSigner,
@@ -58,10 +58,8 @@ impl NameServer {
         // The task ends with the exchange.
         tokio::spawn(background);
         let answer = exchange.send(message.into()).next().await.ok_or(UpdateError::NoAnswer)??;
-        match answer.metadata.response_code {
-            ResponseCode::NoError => Ok(()),
-            code => Err(UpdateError::Refused(code)),
-        }
+        let code = answer.metadata.response_code;
+        if code == ResponseCode::NoError { Ok(()) } else { Err(UpdateError::Refused(code)) }
     }
 }
 

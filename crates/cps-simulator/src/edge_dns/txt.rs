@@ -1,8 +1,8 @@
-//! TXT data as a master file has it (RFC 1035, section 5.1). Edge DNS knows only its quoted strings.
+//! TXT data in the form of a master file (RFC 1035, section 5.1). Edge DNS knows only its quoted strings.
 
 use std::fmt::Write;
 
-/// Bytes that a string of a TXT record holds at most.
+/// The most bytes in a string of a TXT record.
 const LONGEST: usize = 255;
 
 /// Why a text is not TXT data.

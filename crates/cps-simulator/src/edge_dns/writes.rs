@@ -36,7 +36,7 @@ pub(crate) enum Writer {
 }
 
 impl EdgeDns {
-    /// Starts with the zones of the configuration; `tasks` tells when all writes have ended.
+    /// Starts with the zones of the configuration. `tasks` shows when all writes have ended.
     pub(crate) fn new(config: Arc<Config>, tasks: TaskTracker) -> Result<Arc<Self>, TsigKeyError> {
         let name_server = match &config.edge_dns.name_server {
             Some(server) => Some(NameServer::new(server.address, tsig_key::read(&server.tsig_file)?)),
@@ -63,8 +63,8 @@ impl EdgeDns {
         *self.zones() = new;
     }
 
-    /// Changes a zone as `plan` decides once it is the write's turn. The name server has the changes when this returns.
-    /// The write happens even if nobody waits for its answer any more.
+    /// Changes a zone as `plan` decides when it is this write's turn. The name server has the changes when this
+    /// returns. The write happens even if its caller no longer waits for the answer.
     pub(crate) async fn write(
         self: &Arc<Self>,
         zone: &str,

@@ -1,4 +1,5 @@
-//! What Edge DNS remembers: zones and their TXT record sets. It is plain data: the control endpoint dumps and loads it.
+//! The state of Edge DNS: zones and their TXT record sets. It is plain data, which the control endpoint dumps and
+//! loads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::txt;
 use crate::config::ZoneKind;
 
-/// Why a zone does not do what it is asked for; the text is the `detail` of the answer.
+/// Why a zone refuses a request. The text is the `detail` of the answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ZoneError {
     #[error("Unable to find zone '{0}'")]
@@ -46,7 +47,7 @@ pub(crate) struct TxtSet {
     pub rdata: Vec<String>,
 }
 
-/// A new TXT record set for a name; `None` removes the present one.
+/// A new TXT record set for a name. `None` removes the present one.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub name: String,
@@ -78,7 +79,7 @@ impl Zones {
         self.0.remove(name).is_some()
     }
 
-    /// Makes the changes, unless the zone is gone.
+    /// Makes the changes, unless the zone no longer exists.
     pub(crate) fn apply(&mut self, zone: &str, changes: Vec<Change>) {
         let Some(zone) = self.0.get_mut(zone) else { return };
         for Change { name, set } in changes {

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::config::Credentials;
 use crate::lock::lock;
 
-/// The hash covers this much of a body.
+/// How many bytes of a body the hash covers.
 const MAX_BODY: usize = 131_072;
 
 /// The parts of a request that its signature covers, exactly as received.
@@ -44,7 +44,7 @@ pub(crate) enum AuthError {
     NonceReused,
 }
 
-/// Knows the clients, and the nonces that they used recently.
+/// The known clients, and the nonces that they used recently.
 pub(crate) struct Verifier {
     credentials: Vec<Credentials>,
     skew: Duration,

@@ -31,7 +31,8 @@ pub struct Call {
     pub account: Option<String>,
     /// The status of the answer, even if a fault then lost the answer.
     pub status: u16,
-    /// For a GET of a change, base64 of the SHA-256 of the answer's body: a list of a contract is megabytes, and nobody compares it.
+    /// For a GET of a change: the SHA-256 of the answer's body, in base64. A list of a contract has megabytes, and
+    /// nobody compares it.
     pub body_hash: Option<String>,
     /// Whether this is a GET of a change with exactly the same answer as the previous one: a poll that only waited.
     pub waiting: bool,

@@ -1,4 +1,4 @@
-//! What stands before the API: faults, EdgeGrid signatures, request limits, the log of calls, and the form of errors.
+//! What comes before the API: faults, EdgeGrid signatures, request limits, the log of calls, and the form of errors.
 
 mod auth;
 mod calls;
@@ -156,7 +156,7 @@ fn too_many_requests(account: &str, wait: Duration) -> Problem {
     Problem::too_many_requests(account, seconds, &next.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 
-/// Writes out the problem that a response carries.
+/// Fills in the problem that a response carries.
 fn written_out(mut answer: Response, host: &str) -> Response {
     match answer.extensions_mut().remove::<Problem>() {
         Some(problem) => problem.render(host),

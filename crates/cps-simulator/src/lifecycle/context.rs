@@ -1,4 +1,4 @@
-//! What all changes of a simulator are driven with.
+//! What all changes of a simulator share: state, settings and authority.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! From a certificate to production: staging, change management, schedule, live check.
+//! From the certificate to production: staging, change management, schedule, live check.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,12 +10,9 @@ const AUTOMATIC_PUSH: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 pub(super) async fn deploy(driver: &Driver<'_>, step: Step) -> Option<()> {
     let waits = &driver.context.config.waits;
-    // A change that comes from a dump does not ask a second time.
-    let agreed = match step {
-        Step::LiveCheck | Step::DeployProduction => true,
-        Step::AckChangeManagement => driver.update(|change| change.asked.acknowledged)?,
-        _ => false,
-    };
+    // A change that was loaded from a dump does not ask a second time.
+    let agreed = matches!(step, Step::LiveCheck | Step::DeployProduction)
+        || step == Step::AckChangeManagement && driver.update(|change| change.asked.acknowledged)?;
     if !agreed {
         driver.step(Step::DeployStaging, waits.staging).await?;
         driver.update_both(|enrollment, index| enrollment.staging = deployment(enrollment, index))?;
@@ -38,8 +35,8 @@ pub(super) async fn deploy(driver: &Driver<'_>, step: Step) -> Option<()> {
     driver.update_both(|enrollment, _| enrollment.changes.retain(|change| change.id != driver.change))
 }
 
-/// With change management the certificate stays on staging until the user agrees. Shortly before the live one expires,
-/// CPS goes on without an acknowledgement, unless a schedule sets the time.
+/// With change management the certificate stays on staging until the user agrees. Shortly before the live one
+/// expires, CPS continues without an acknowledgement, unless a schedule sets the time.
 async fn wait_for_acknowledgement(driver: &Driver<'_>) -> Option<()> {
     driver.offer(Step::AckChangeManagement)?;
     let expiry = driver.update_both(|e, _| e.production.as_ref().map(|live| live.issued.not_after))?;

@@ -1,5 +1,5 @@
-//! How a task edits its change, moves it to a step, and waits. Each method answers `None` once the change is gone,
-//! which ends the task.
+//! How a task edits its change, moves it to a step, and waits. Each method returns `None` once the change no longer
+//! exists, which ends the task.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) struct Signal {
     pub cancel: CancellationToken,
 }
 
-/// One change, and what moves it.
+/// One change, and everything that moves it.
 pub(super) struct Driver<'a> {
     pub context: &'a Context,
     pub enrollment: u64,

@@ -1,4 +1,4 @@
-//! The tasks that drive the pending changes, one for each.
+//! The tasks that drive the pending changes, one task per change.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ pub(crate) struct Drivers {
 }
 
 impl Drivers {
-    /// `stop` ends all tasks; `tasks` tells when they have ended.
+    /// `stop` ends all tasks, and `tasks` shows when they have ended.
     pub(crate) fn new(context: Context, stop: CancellationToken, tasks: TaskTracker) -> Arc<Self> {
         Arc::new(Self { context: Arc::new(context), signals: Mutex::default(), stop, tasks })
     }

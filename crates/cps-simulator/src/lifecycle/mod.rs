@@ -1,6 +1,7 @@
-//! The life of a change, in the steps of CPS. One task drives one change; it ends when the change is finished or gone.
+//! The life of a change, in the steps of CPS. One task drives one change, and ends when the change is finished or
+//! removed.
 //!
-//! `drivers` starts and stops the tasks, `steps` is what a task does, `context` is what it does it with.
+//! `drivers` starts and stops the tasks, `steps` has what a task does, and `context` what it works with.
 
 mod context;
 mod deployment;

@@ -1,4 +1,4 @@
-//! Renewals. CPS begins one on its own at `autoRenewalStartTime`, unless another change is pending.
+//! Renewals. CPS begins one by itself at `autoRenewalStartTime`, unless another change is pending.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::drivers::Drivers;
 use crate::model::{Change, ChangeKind};
 
-/// From one look at all enrollments to the next, at speed 1.
+/// The interval between two checks of all enrollments, at speed 1.
 const LOOK: Duration = Duration::from_secs(60);
-/// Without a minimum, high speeds would make the looks a busy loop.
+/// Without a minimum, high speeds would make the checks a busy loop.
 const FASTEST_LOOK: Duration = Duration::from_millis(200);
 
 /// Why CPS does not begin a renewal.

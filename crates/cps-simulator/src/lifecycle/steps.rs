@@ -1,4 +1,4 @@
-//! The steps of a change from the one it is in to its end, for each kind of change.
+//! The steps of a change from its current one to its end, for each kind of change.
 
 use super::context::Context;
 use super::driver::{Driver, Signal};
@@ -17,12 +17,15 @@ async fn drive(driver: &Driver<'_>) -> Option<()> {
         ChangeKind::Removal => return remove(driver, step).await,
         _ if issued => {}
         ChangeKind::Network => keep_certificate(driver).await?,
-        _ => issue::obtain(driver, step).await?,
+        ChangeKind::NewCertificate
+        | ChangeKind::ModifyCertificate
+        | ChangeKind::ModifySan
+        | ChangeKind::Renewal => issue::obtain(driver, step).await?,
     }
     deployment::deploy(driver, step).await
 }
 
-/// Takes the certificate in production for a change of network settings.
+/// Uses the certificate in production for a change of network settings.
 async fn keep_certificate(driver: &Driver<'_>) -> Option<()> {
     driver.step(Step::CreateSlotFiles, driver.context.config.waits.create_slot_files).await?;
     let issued = driver.update_both(|e, _| e.production.as_ref().map(|d| d.issued.clone()))??;

@@ -21,11 +21,11 @@ enum Outcome {
     Rotate,
 }
 
-/// Without a minimum, high speeds would make the looks a flood of requests.
+/// Without a minimum, high speeds would make the checks a flood of requests.
 const FASTEST_LOOK: Duration = Duration::from_millis(500);
 const NOT_READY: &str = "The domain is not ready for validation.";
 
-/// Tries until every name is validated. `None` means that the change is gone.
+/// Tries until every name is validated. `None` means that the change no longer exists.
 pub(crate) async fn validate(driver: &Driver<'_>) -> Option<Order> {
     let (context, waits) = (driver.context, &driver.context.config.waits);
     loop {
@@ -90,7 +90,12 @@ fn publish(driver: &Driver<'_>, authorizations: Vec<Authorization>) -> Option<()
                 _ if authorization.valid => Validation::Validated,
                 // The error of the previous tokens stays readable, because CPS shows it nowhere else.
                 Validation::Failed => Validation::NotReady,
-                _ => Validation::AwaitingUser,
+                Validation::Preparing
+                | Validation::AwaitingUser
+                | Validation::NotReady
+                | Validation::InProgress
+                | Validation::Validated
+                | Validation::Expired => Validation::AwaitingUser,
             };
             if domain.validation == Validation::AwaitingUser {
                 domain.error = None;
@@ -134,7 +139,7 @@ fn pending(change: &mut Change) -> Vec<Domain> {
     change.domains.iter().filter(|d| d.validation != Validation::Validated).cloned().collect()
 }
 
-/// Believes the user that everything is published. A TXT record that DNS already has decides for DNS-01.
+/// Trusts the user that everything is published. For DNS-01 it needs a TXT record that DNS already has.
 async fn by_acknowledgement(driver: &Driver<'_>) -> Option<Vec<(Domain, Method)>> {
     let domains = driver.update(pending)?;
     let has_txt = join_all(domains.iter().map(async |domain| match (&domain.http01, &domain.dns01) {
@@ -147,7 +152,8 @@ async fn by_acknowledgement(driver: &Driver<'_>) -> Option<Vec<(Domain, Method)>
     Some(domains.into_iter().zip(has_txt).map(|(domain, txt)| (domain, method(txt))).collect())
 }
 
-/// CPS's own look: the methods if every name is ready; otherwise the inner `None`, and the change shows the reasons.
+/// CPS's own check. It returns the methods if every name is ready. Otherwise it returns the inner `None`, and the
+/// change shows the reasons.
 async fn look(driver: &Driver<'_>) -> Option<Option<Vec<(Domain, Method)>>> {
     let domains = driver.update(pending)?;
     let found = join_all(domains.iter().map(|domain| driver.context.fetcher.look(domain))).await;
@@ -164,7 +170,7 @@ async fn look(driver: &Driver<'_>) -> Option<Option<Vec<(Domain, Method)>>> {
     Some(domains.into_iter().zip(found).map(|(domain, found)| Some((domain, found.ok()?))).collect())
 }
 
-/// Asks the authority. No failures means that all names are validated.
+/// Asks the authority. An empty result means that all names are validated.
 async fn ask(driver: &Driver<'_>, order: &mut Order, domains: &[(Domain, Method)]) -> Failures {
     driver.update(|change| {
         change.offer = Offer::None;
@@ -192,7 +198,7 @@ fn mark_validated(change: &mut Change) {
     }
 }
 
-/// Shows the authority's reason at the name, and at the challenge that it has tried.
+/// Shows the authority's reason at the name, and at the challenge that the authority tried.
 fn mark_failed(change: &mut Change, asked: &[(Domain, Method)], failures: &Failures) {
     change.offer = Offer::Closed;
     for domain in &mut change.domains {

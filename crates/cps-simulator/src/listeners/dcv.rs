@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use crate::model::Store;
 
-/// Answers on any host.
+/// Answers for any host.
 pub(crate) fn router(store: Arc<Store>) -> Router {
     Router::new().route("/.well-known/acme-challenge/{token}", get(token)).with_state(store)
 }

@@ -1,4 +1,4 @@
-//! The TLS port that stands for the edge: it serves the certificates in production, and SNI chooses among them.
+//! The TLS port that stands for the edge. It serves the certificates in production, chosen by SNI.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl ResolvesServerCert for BySni {
     }
 }
 
-/// Whether a certificate covers `name`. A wildcard stands for one label.
+/// Whether a certificate covers `name`. A wildcard matches one label.
 fn covers(deployment: &Deployment, name: &str) -> bool {
     deployment.names.iter().any(|covered| match covered.strip_prefix("*.") {
         Some(base) => name.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(base)),
@@ -50,7 +50,7 @@ pub(crate) fn acceptor(store: Arc<Store>) -> Result<TlsAcceptor, rustls::Error> 
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Says who answers. Clients come for the certificate.
+/// Answers with a line that says who answers. Clients come for the certificate.
 pub(crate) fn router() -> Router {
     Router::new().fallback(async || "This is the edge of the CPS simulator.\n")
 }

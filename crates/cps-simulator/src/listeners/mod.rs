@@ -1,7 +1,5 @@
 //! The ports of the simulator: how it serves a router on one, and the two that stand for Akamai's edge and
 //! `dcv.akamai.com`.
-//!
-//! Not here: what the API (`api`) and the control endpoint (`control`) answer.
 
 pub(crate) mod dcv;
 pub(crate) mod edge;

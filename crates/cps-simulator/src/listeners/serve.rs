@@ -1,4 +1,4 @@
-//! A router on a port: connections, with TLS or without, until the simulator stops.
+//! Serves a router on a port, with TLS or without, until the simulator stops.
 
 use std::convert::Infallible;
 use std::io;
@@ -24,7 +24,7 @@ use tower::ServiceExt;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NoAnswer;
 
-/// An extension of a request: who called.
+/// An extension of a request: the caller's address.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub SocketAddr);
 
@@ -50,13 +50,13 @@ pub(crate) fn serve(
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // The process may be out of descriptors, for example. Other connections may close in the meantime.
+                    // The process may be out of descriptors, for example. Other connections may close meanwhile.
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };
-            // Answers are small and somebody waits for them: to delay the last segment only costs time.
+            // Answers are small, and somebody waits for them. Delaying the last segment would only cost time.
             let _ = stream.set_nodelay(true);
             let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
             tracker.spawn(async move {

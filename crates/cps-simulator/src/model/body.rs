@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-/// Names that a certificate may have, common name included.
+/// The most names of a certificate, including the common name.
 const MAX_NAMES: usize = 100;
-/// Wildcards that Let's Encrypt allows among them.
+/// The most wildcards that Let's Encrypt allows among them.
 const MAX_WILDCARDS: usize = 25;
 
 /// Required fields, and their values where only some are allowed.
@@ -38,7 +38,7 @@ const OPTIONAL_ENUMS: [(&str, &[&str]); 3] = [
     ("/networkConfiguration/ocspStapling", &["on", "off", "not-set"]),
 ];
 
-/// Fields that CPS writes, and ignores when a client sends them back.
+/// Fields that CPS writes itself. It ignores them when a client sends them back.
 const READ_ONLY: [&str; 9] = [
     "id",
     "location",
@@ -140,7 +140,7 @@ fn check_enum(pointer: &str, value: &Value, values: &[&str]) -> Result<(), Inval
     Err(invalid(format!("Field {pointer} must be one of {}.", values.join(", "))))
 }
 
-/// Requires both contacts and the organisation, unless the body names an organisation on file.
+/// Requires both contacts and the organisation, unless the body refers to an organisation on file.
 fn check_contacts(body: &Value) -> Result<(), Invalid> {
     if !body["orgId"].is_null() {
         return Ok(());
@@ -162,12 +162,11 @@ fn check_contacts(body: &Value) -> Result<(), Invalid> {
 fn check_names(body: &Value) -> Result<Vec<String>, Invalid> {
     let common_name = text(body, "/csr/cn");
     let mut names: Vec<String> = Vec::new();
-    let sans = match &body["csr"]["sans"] {
-        Value::Null => &Vec::new(),
-        Value::Array(sans) => sans,
-        _ => return Err(invalid("Field /csr/sans must be an array.")),
-    };
-    for san in sans {
+    let sans = &body["csr"]["sans"];
+    if !sans.is_null() && !sans.is_array() {
+        return Err(invalid("Field /csr/sans must be an array."));
+    }
+    for san in sans.as_array().into_iter().flatten() {
         let san = san.as_str().ok_or_else(|| invalid("Field /csr/sans must hold strings."))?;
         let known = |name: &str| name.eq_ignore_ascii_case(san);
         if !known(common_name) && !names.iter().any(|name| known(name)) {
@@ -252,7 +251,7 @@ pub(crate) enum Difference {
     Names,
 }
 
-/// Compares two completed bodies, and refuses a change of a field that cannot change.
+/// Compares two completed bodies, and refuses a change of an immutable field.
 pub(crate) fn compare(old: &Map<String, Value>, new: &Map<String, Value>) -> Result<Difference, Invalid> {
     let (old, new) = (comparable(old), comparable(new));
     for pointer in IMMUTABLE {

@@ -16,7 +16,7 @@ pub(crate) struct Issued {
 }
 
 impl Issued {
-    /// Splits a PEM chain into the leaf and what follows it. `None` means that the leaf cannot be read.
+    /// Splits a PEM chain into the leaf and the rest. `None` means that the leaf cannot be parsed.
     pub(crate) fn from_chain(pem: &str, key: String) -> Option<Self> {
         const END: &str = "-----END CERTIFICATE-----";
         let end = pem.find(END)? + END.len();

@@ -15,12 +15,12 @@ pub(crate) enum ChangeKind {
     ModifyCertificate,
     ModifySan,
     Renewal,
-    /// Deploys other network settings with the present certificate.
+    /// Deploys other network settings with the same certificate.
     Network,
     Removal,
 }
 
-/// The statuses of CPS that this simulator passes through.
+/// The statuses of CPS that this simulator goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Step {
@@ -104,7 +104,10 @@ impl Change {
     pub(crate) fn new(id: u64, kind: ChangeKind, names: &[String]) -> Self {
         let domains = match kind {
             ChangeKind::Network | ChangeKind::Removal => Vec::new(),
-            _ => names.iter().map(|name| Domain::new(name)).collect(),
+            ChangeKind::NewCertificate
+            | ChangeKind::ModifyCertificate
+            | ChangeKind::ModifySan
+            | ChangeKind::Renewal => names.iter().map(|name| Domain::new(name)).collect(),
         };
         let step = if kind == ChangeKind::Removal { Step::DeprovisionCert } else { Step::CreateSlotFiles };
         Self {

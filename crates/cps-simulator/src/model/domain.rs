@@ -1,4 +1,4 @@
-//! The names of a change, how far their validation is, and the challenges that prove them.
+//! The names of a change, the state of their validation, and the challenges that prove them.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// How far the validation of one name is.
+/// The state of the validation of one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Validation {

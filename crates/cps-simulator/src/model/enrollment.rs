@@ -1,4 +1,4 @@
-//! An enrollment: the body that the client sent, completed, and what CPS keeps beside it.
+//! An enrollment: the completed body from the client, and what CPS keeps with it.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(crate) struct Enrollment {
     pub slot_assigned: bool,
     /// Set through the control endpoint: the network still serves its names, so CPS refuses to remove it.
     pub live: bool,
-    /// Set through the control endpoint: when CPS renews on its own, instead of the usual time.
+    /// Set through the control endpoint: when CPS renews by itself, instead of the usual time.
     #[serde(default)]
     pub renewal_start: Option<Timestamp>,
     /// Pending changes, and finished ones while a client can still read them.

@@ -1,6 +1,4 @@
-//! What CPS remembers: enrollments, their changes, and what is deployed. It is plain data and the rules over it.
-//!
-//! Not here: what moves a change (`lifecycle`), and how all this looks as JSON (`api`).
+//! The state of CPS: enrollments, their changes, and deployments. It is plain data and the rules for it.
 
 mod body;
 mod certificate;

@@ -15,7 +15,7 @@ impl Store {
         lock(&self.0)
     }
 
-    /// Edits a change. `None` means that the change is gone.
+    /// Edits a change. `None` means that the change no longer exists.
     pub(crate) fn update<T>(
         &self,
         enrollment: u64,
@@ -25,7 +25,7 @@ impl Store {
         self.update_both(enrollment, change, |enrollment, index| edit(&mut enrollment.changes[index]))
     }
 
-    /// Edits an enrollment together with one of its changes, of which it gives the position.
+    /// Edits an enrollment together with one of its changes, whose position it passes to `edit`.
     pub(crate) fn update_both<T>(
         &self,
         enrollment: u64,

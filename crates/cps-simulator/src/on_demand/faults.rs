@@ -1,4 +1,4 @@
-//! Faults: which request or validation meets which one, and how often.
+//! Faults: which requests or validations get which fault, and how often.
 
 use std::sync::Mutex;
 
@@ -50,19 +50,19 @@ fn internal_server_error() -> u16 {
     500
 }
 
-/// A fault, and the requests or domain names that meet it.
+/// A fault, and the requests or domain names that get it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fault {
     #[serde(flatten)]
     pub kind: FaultKind,
-    /// Only requests with this method; all when absent.
+    /// Only requests with this method; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// Only requests whose path and query contain this; all when absent.
+    /// Only requests whose path and query contain this; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// How many requests or names meet it; 1 when absent.
+    /// How many requests or names get it; 1 if absent.
     #[serde(default = "once")]
     pub count: u64,
 }
@@ -71,7 +71,7 @@ fn once() -> u64 {
     1
 }
 
-/// The faults that nothing has met yet.
+/// The faults that are still to happen.
 #[derive(Default)]
 pub(crate) struct Faults(Mutex<Vec<Fault>>);
 
@@ -88,7 +88,7 @@ impl Faults {
         lock(&self.0).clear();
     }
 
-    /// Finds the first fault that fits, and counts it as met.
+    /// Finds the first fault that fits, and counts it.
     fn take(&self, fits: impl Fn(&Fault) -> bool) -> Option<FaultKind> {
         let mut faults = lock(&self.0);
         let index = faults.iter().position(|fault| fault.count > 0 && fits(fault))?;
@@ -100,7 +100,7 @@ impl Faults {
         Some(kind)
     }
 
-    /// The fault a request meets.
+    /// The fault for a request.
     pub(crate) fn for_request(&self, method: &Method, path_and_query: &str) -> Option<FaultKind> {
         self.take(|fault| {
             fault.kind != FaultKind::FailedAuthorization

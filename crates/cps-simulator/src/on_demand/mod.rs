@@ -1,7 +1,7 @@
-//! What a test asks of the simulator beyond its usual behaviour: faults, warnings, and other spellings of answers.
+//! Behaviour that a test requests from the simulator: faults, warnings, and other spellings of answers.
 //!
-//! The control endpoint sets them. They are met elsewhere: faults in `gateway` and `lifecycle`, warnings in `lifecycle`,
-//! quirks in `api`.
+//! The control endpoint sets them. Faults happen in `gateway` and `lifecycle`, warnings in `lifecycle`, and quirks in
+//! `api`.
 
 mod faults;
 mod quirks;

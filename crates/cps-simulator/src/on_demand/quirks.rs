@@ -37,20 +37,18 @@ impl Quirks {
     }
 
     fn walk(self, value: &mut Value) {
-        match value {
-            Value::Object(map) => {
-                if self.omit_nulls {
-                    map.retain(|_, value| !value.is_null());
-                }
-                for value in map.values_mut() {
-                    self.walk(value);
-                }
-                if self.unknown_fields {
-                    map.insert("addedLater".into(), json!({"by": "the simulator"}));
-                }
+        if let Value::Object(map) = value {
+            if self.omit_nulls {
+                map.retain(|_, value| !value.is_null());
             }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item)),
-            _ => {}
+            for value in map.values_mut() {
+                self.walk(value);
+            }
+            if self.unknown_fields {
+                map.insert("addedLater".into(), json!({"by": "the simulator"}));
+            }
+        } else if let Value::Array(items) = value {
+            items.iter_mut().for_each(|item| self.walk(item));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Warnings: at which ones a change stops, and how many changes do.
+//! Warnings: which of them stop a change, and how many changes they stop.
 
 use std::sync::Mutex;
 
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use crate::lock::lock;
 use crate::model::{Hesitation, Shown, Stage};
 
-/// A warning that changes are going to meet.
+/// A warning that changes will stop at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Warning {
-    /// Part of the common name of the enrollments that it concerns.
+    /// Only enrollments whose common name contains this.
     pub name: String,
     pub stage: Stage,
     pub text: String,
-    /// How many changes meet it; 1 when absent.
+    /// How many changes stop at it; 1 if absent.
     #[serde(default = "once")]
     pub count: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,7 +26,7 @@ fn once() -> u64 {
     1
 }
 
-/// The warnings that some change is still going to meet.
+/// The warnings that some change will still stop at.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings(Mutex<Vec<Warning>>);
 
@@ -43,7 +43,7 @@ impl Warnings {
         lock(&self.0).clear();
     }
 
-    /// What a change for this common name meets at this stage; it counts as met.
+    /// The warnings for a change with this common name at this stage. They count as shown.
     pub(crate) fn meet(&self, common_name: &str, stage: Stage) -> Option<Shown> {
         let mut warnings = lock(&self.0);
         let met: Vec<Warning> = warnings

@@ -43,7 +43,7 @@ impl Call {
         }
     }
 
-    /// A call of Edge DNS, which takes and answers `application/json`.
+    /// A call of Edge DNS, whose bodies are `application/json`.
     pub fn edge_dns(method: &'static str, path: impl AsRef<str>) -> Self {
         let path = format!("/config-dns/v2{}", path.as_ref());
         Self { accept: Some("application/json".into()), ..Self::new(method, path, "") }
@@ -104,7 +104,7 @@ impl Cps {
         Self { base: self.base.clone(), http }
     }
 
-    /// Sends a call; an error is a connection that ended without an answer.
+    /// Sends a call. An error is a connection that ended without an answer.
     pub async fn try_send(&self, call: &Call) -> reqwest::Result<Answer> {
         let credentials = Credentials::new("localhost", CLIENT_TOKEN, call.secret, ACCESS_TOKEN).unwrap();
         let mut request =

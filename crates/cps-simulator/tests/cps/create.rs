@@ -1,4 +1,4 @@
-//! Creating an enrollment: the answer, and what the enrollment then looks like.
+//! Creating an enrollment: the answer, and the enrollment afterwards.
 
 use std::collections::{BTreeSet, HashSet};
 

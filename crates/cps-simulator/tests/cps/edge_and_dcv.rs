@@ -10,7 +10,7 @@ fn any_port() -> Option<SocketAddr> {
     Some("127.0.0.1:0".parse().unwrap())
 }
 
-/// Fetches `https://name/` at the edge, trusting the simulator's root only.
+/// Fetches `https://name/` at the edge, and trusts only the simulator's root.
 async fn fetch(world: &World, name: &str) -> reqwest::Result<reqwest::Response> {
     let edge = world.simulator.edge_address().unwrap();
     let root = reqwest::Certificate::from_pem(world.simulator.root_pem().as_bytes()).unwrap();

@@ -1,5 +1,5 @@
-//! The simulator against what is known of CPS, and what it offers to tests. Every answer in these tests must fit Akamai's
-//! document.
+//! Compares the simulator with what is known of CPS, and checks its features for tests. Every answer must match
+//! Akamai's document.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 

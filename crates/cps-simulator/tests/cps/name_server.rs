@@ -1,5 +1,6 @@
-//! An authoritative name server for tests. Its zone is `edge.test`. Dynamic updates (RFC 2136) that its key has signed
-//! change the TXT records of [`names`](crate::names). It shares no code with the simulator except the DNS library.
+//! An authoritative name server for tests. Its zone is `edge.test`. It accepts dynamic updates (RFC 2136) signed with
+//! its key, and applies them to the TXT records of [`names`](crate::names). It shares no code with the simulator
+//! except the DNS library.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -82,7 +83,7 @@ fn name(text: &str) -> Name {
     Name::from_ascii(text).unwrap()
 }
 
-/// The update section, which an update has in place of the authorities.
+/// Applies the update section, which comes in place of the authorities.
 fn update(request: &Message, records: &Records) {
     let mut records = records.lock().unwrap();
     for record in &request.authorities {

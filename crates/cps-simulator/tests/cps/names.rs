@@ -1,4 +1,4 @@
-//! A DNS server for tests: every name has the address 127.0.0.1, and the TXT records are those that the test sets.
+//! A DNS server for tests. Every name has the address 127.0.0.1, and the TXT records are those that the test sets.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,7 +14,7 @@ use crate::name_server;
 /// TXT values by name, in lower case with the trailing dot.
 pub type Records = Arc<Mutex<HashMap<String, Vec<String>>>>;
 
-/// Starts the server, which takes updates over TCP. It ends with the test's runtime.
+/// Starts the server, which accepts updates over TCP. It ends with the test's runtime.
 pub async fn start(records: Records) -> SocketAddr {
     let (socket, listener) = loop {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -41,13 +41,14 @@ fn answer(query: Message, records: &Records) -> Vec<u8> {
     response.additionals.clear();
     if let Some(question) = response.queries.first().cloned() {
         let name = question.name().to_string().to_lowercase();
-        let data = match question.query_type() {
-            RecordType::A => vec![RData::A(A(Ipv4Addr::LOCALHOST))],
-            RecordType::TXT => {
-                let values = records.lock().unwrap().get(&name).cloned().unwrap_or_default();
-                values.into_iter().map(|value| RData::TXT(TXT::new(vec![value]))).collect()
-            }
-            _ => vec![],
+        let kind = question.query_type();
+        let data = if kind == RecordType::A {
+            vec![RData::A(A(Ipv4Addr::LOCALHOST))]
+        } else if kind == RecordType::TXT {
+            let values = records.lock().unwrap().get(&name).cloned().unwrap_or_default();
+            values.into_iter().map(|value| RData::TXT(TXT::new(vec![value]))).collect()
+        } else {
+            vec![]
         };
         for data in data {
             response.add_answer(Record::from_rdata(question.name().clone(), 1, data));

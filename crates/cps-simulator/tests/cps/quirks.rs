@@ -48,7 +48,7 @@ async fn what_has_no_value_is_null_or_missing() {
     assert!(has(&world.cps.enrollment(ids.0).await.json));
     world.simulator.set_quirks(Quirks { omit_nulls: true, ..Quirks::default() });
     assert!(!has(&world.cps.enrollment(ids.0).await.json));
-    // A network without a deployment is null all the same: the document requires both keys.
+    // A network without a deployment is still null: the document requires both keys.
     assert_eq!(world.cps.deployments(ids.0).await.json, json!({"production": null, "staging": null}));
     world.finish(ids).await;
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::world::{World, enrollment};
 
-/// Changes one place of a good body.
+/// A valid body with one value changed.
 fn with(pointer: &str, value: Value) -> Value {
     let mut body = enrollment(&["www.example.com"]);
     let (parent, field) = pointer.rsplit_once('/').unwrap();

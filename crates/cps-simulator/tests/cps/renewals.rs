@@ -1,4 +1,4 @@
-//! Renewals: CPS begins them on its own, and then refuses requests for another new certificate.
+//! Renewals: CPS begins them by itself, and then refuses requests for another new certificate.
 
 use serde_json::{Value, json};
 

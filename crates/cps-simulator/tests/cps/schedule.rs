@@ -1,4 +1,4 @@
-//! When a certificate goes to production: at the time of its schedule, and on its own before the live one expires.
+//! When a certificate goes to production: at the time of its schedule, and by itself before the live one expires.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ async fn scheduled(world: &World) -> (u64, u64) {
     ids
 }
 
-/// Waits until another enrollment has reached production. Without its schedule this one would have come first.
+/// Waits until another enrollment has reached production. Without its schedule, this one would have arrived first.
 async fn is_held_back(world: &World, enrollment: u64) {
     world.deployed(&["faster.example.com"]).await;
     assert!(world.cps.deployments(enrollment).await.json["production"].is_null());
@@ -265,7 +265,7 @@ async fn what_waits_on_staging_is_pushed_a_week_before_the_live_certificate_expi
     };
     let pushed = renewed(first).await;
     world.reaches(pushed, "complete").await;
-    // With a schedule, nothing but the schedule sets the time.
+    // With a schedule, only the schedule sets the time.
     let waits = renewed(first + 1).await;
     world.reaches(waits, "wait-ack-change-management").await;
     world.deployed(&["faster.example.com"]).await;

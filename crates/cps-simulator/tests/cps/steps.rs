@@ -17,7 +17,7 @@ async fn each_step_has_its_status_and_comes_after_the_one_before() {
         (|w| w.pre_verification = NEVER, "pre-verification-safety-checks", "running", 0, (false, false)),
         // The status comes before the input.
         (|w| w.input_window = NEVER, "coodinate-domain-validation", "running", 0, (false, false)),
-        // No wait holds it: the user has to publish.
+        // No wait holds this step: the user has to publish.
         (|_| {}, "coodinate-domain-validation", "awaiting-input", 1, (false, false)),
         (|w| w.check_for_cert = NEVER, "check-for-cert", "running", 0, (false, false)),
         (|w| w.staging = NEVER, "deploy-cert-to-staging", "running", 0, (false, false)),

@@ -34,7 +34,7 @@ pub struct World {
     pub txt: Records,
 }
 
-/// No waits and no looks of CPS's own, so that only the client moves a change. A finished change stays readable.
+/// No waits and no checks by CPS itself, so that only the client moves a change. A finished change stays readable.
 pub fn no_waits() -> Waits {
     let zero = Duration::ZERO;
     Waits {
@@ -195,7 +195,7 @@ pub fn challenge(domain: &Value, kind: &str) -> Value {
     challenges.iter().find(|challenge| challenge["type"] == kind).unwrap().clone()
 }
 
-/// Asks again until there is an answer, and fails after half a minute.
+/// Asks again until there is an answer. Fails after half a minute.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {

@@ -36,7 +36,7 @@ fn validating() -> AkamaiCertificate {
         "domains": [
             {"name": "www.example.com", "way": "http01.ingress", "state": "RESPONSE_ERROR", "preflight": "Failed",
                 "error": "192.0.2.7 cannot be reached"},
-            // CPS may show a name that is none of ours any more: it has no way.
+            // CPS may show a name that the certificate no longer has, and that has no way.
             {"name": "example.com", "state": "VALIDATED"},
         ],
         "conditions": [
@@ -229,7 +229,7 @@ fn each_state_has_its_verdict() {
         (ready(), Verdict::Ready),
         (validating(), Verdict::InProgress),
         (stalled(), Verdict::Stalled),
-        // A Ready of an earlier spec says nothing about this one.
+        // Ready of an earlier generation says nothing about this one.
         (edited, Verdict::InProgress),
     ] {
         assert_eq!(Verdict::of(&certificate), expected);

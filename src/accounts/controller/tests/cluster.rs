@@ -1,29 +1,22 @@
-//! An API server with ClusterAkamaiAccounts and Secrets in its memory. It answers what the accounts' controller asks, in the
-//! order in which the requests come unless a test holds some back, and keeps a record of them.
+//! An API server with ClusterAkamaiAccounts and Secrets in memory. It answers the requests of the accounts'
+//! controller in the order in which they come, unless a test holds some back, and records them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::Bytes;
-use futures::StreamExt;
 use http::{Method, Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Frame;
+use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
-use tokio_stream::wrappers::UnboundedReceiverStream;
 
+use crate::cluster::api_server::wire::{self, Answer, lines, object, refusal};
 use akacert_api::ClusterAkamaiAccount;
 use akacert_api::names::ACCOUNT_FINALIZER;
 
 const ACCOUNTS: &str = "/apis/akacert.io/v1alpha1/clusterakamaiaccounts";
 const SECRETS: &str = "/api/v1/namespaces/akacert-system/secrets";
-
-/// The body of an answer.
-type Answer = UnsyncBoxBody<Bytes, std::io::Error>;
 
 #[derive(Clone, Default)]
 pub struct Cluster {
@@ -45,13 +38,13 @@ struct State {
     accounts: BTreeMap<String, Value>,
     secrets: BTreeMap<String, Value>,
     version: u64,
-    /// Everything that happened to accounts, by the version that it led to.
+    /// Every event of accounts, with its resource version.
     history: Vec<(u64, Value)>,
     watchers: Vec<mpsc::UnboundedSender<Value>>,
     /// Watches of kinds that have no objects; they stay open.
     idle: Vec<mpsc::UnboundedSender<Value>>,
     requests: Vec<String>,
-    /// What requests are refused with, once each: a part of "METHOD path", and a status code.
+    /// Requests to refuse, once each: a part of "METHOD path", and a status code.
     refusals: VecDeque<(String, u16)>,
     reading: usize,
     most_reading: usize,
@@ -59,15 +52,11 @@ struct State {
 
 impl Cluster {
     pub fn client(&self) -> Client {
-        let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Answer>>();
         let cluster = self.clone();
-        tokio::spawn(async move {
-            while let Some((request, answer)) = handle.next_request().await {
-                let cluster = cluster.clone();
-                tokio::spawn(async move { answer.send_response(cluster.answer(request).await) });
-            }
-        });
-        Client::new(service, "default")
+        wire::client(move |request| {
+            let cluster = cluster.clone();
+            async move { cluster.answer(request).await }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -91,7 +80,7 @@ impl Cluster {
         state.put(name, account);
     }
 
-    /// What `kubectl delete` does: an account with a finalizer is marked for deletion.
+    /// Does what `kubectl delete` does: marks an account with a finalizer for deletion.
     pub fn delete_account(&self, name: &str) {
         let mut state = self.lock();
         let mut account = state.accounts[name].clone();
@@ -100,7 +89,7 @@ impl Cluster {
         state.put(name, account);
     }
 
-    /// Removes an account at once, whatever its finalizers.
+    /// Removes an account at once, even if it has finalizers.
     pub fn remove_account(&self, name: &str) {
         let mut state = self.lock();
         let mut account = state.accounts[name].clone();
@@ -113,7 +102,7 @@ impl Cluster {
         self.lock().accounts.get(name).map(|account| serde_json::from_value(account.clone()).unwrap())
     }
 
-    /// `status`, `reason` and message of an account's condition Ready, once its status is about its present `spec`.
+    /// `status`, `reason` and message of the account's condition Ready, once the status is about the current `spec`.
     pub fn ready(&self, name: &str) -> Option<(String, String, String)> {
         let account = self.account(name)?;
         let status = account
@@ -136,7 +125,7 @@ impl Cluster {
             .is_some_and(|account| account.metadata.finalizers.is_some_and(|all| all == [ACCOUNT_FINALIZER]))
     }
 
-    /// Creates or changes a Secret with the credentials of an API client. Answers its metadata.
+    /// Creates or changes a Secret with the credentials of an API client. Returns its metadata.
     pub fn put_secret(&self, name: &str, host: &str) -> Value {
         let mut state = self.lock();
         state.version += 1;
@@ -153,22 +142,21 @@ impl Cluster {
         metadata
     }
 
-    /// Answers the metadata that it had.
+    /// Deletes a Secret. Returns the metadata that it had.
     pub fn delete_secret(&self, name: &str) -> Value {
         self.lock().secrets.remove(name).unwrap()["metadata"].clone()
     }
 
-    /// The metadata of all Secrets.
     pub fn secrets(&self) -> Vec<Value> {
         self.lock().secrets.values().map(|secret| secret["metadata"].clone()).collect()
     }
 
-    /// Refuses the next request of which "METHOD path" contains this.
+    /// Refuses the next request whose "METHOD path" contains `request`.
     pub fn refuse(&self, request: &str, status: u16) {
         self.lock().refusals.push_back((request.to_owned(), status));
     }
 
-    /// Answers no more reads of Secrets until [`Cluster::release_secrets`].
+    /// Holds back the answers to reads of Secrets until [`Cluster::release_secrets`].
     pub fn hold_secrets(&self) {
         self.secrets_open.0.forget_permits(Semaphore::MAX_PERMITS);
     }
@@ -177,18 +165,18 @@ impl Cluster {
         self.secrets_open.0.add_permits(Semaphore::MAX_PERMITS);
     }
 
-    /// How many reads of Secrets wait for an answer, and how many did at most.
+    /// How many reads of Secrets wait for an answer now, and how many did at most.
     pub fn reading(&self) -> (usize, usize) {
         let state = self.lock();
         (state.reading, state.most_reading)
     }
 
-    /// The requests so far, lists and watches aside.
+    /// The requests so far, without lists and watches.
     pub fn requests(&self) -> Vec<String> {
         self.lock().requests.clone()
     }
 
-    /// How many requests there were of which "METHOD path" contains this.
+    /// How many requests had a "METHOD path" that contains `request`.
     pub fn count(&self, request: &str) -> usize {
         self.lock().requests.iter().filter(|made| made.contains(request)).count()
     }
@@ -223,7 +211,7 @@ impl Cluster {
             state.requests.push(made.clone());
             if let Some(at) = state.refusals.iter().position(|(part, _)| made.contains(part.as_str())) {
                 let status = state.refusals.remove(at).unwrap().1;
-                return refusal(status, "a fault of the test");
+                return refusal(status, "a fault of the test", Value::Null);
             }
         }
         if let Some(secret) = path.strip_prefix(SECRETS) {
@@ -244,12 +232,12 @@ impl Cluster {
         drop(self.secrets_open.0.acquire().await);
         let mut state = self.lock();
         state.reading -= 1;
-        state.secrets.get(name).map_or_else(|| refusal(404, "not found"), object)
+        state.secrets.get(name).map_or_else(|| refusal(404, "not found", Value::Null), object)
     }
 }
 
 impl State {
-    /// Stores an account and tells those who watch.
+    /// Stores an account, and sends the event to the watches.
     fn put(&mut self, name: &str, mut account: Value) {
         self.version += 1;
         account["metadata"]["resourceVersion"] = json!(self.version.to_string());
@@ -283,11 +271,13 @@ impl State {
 
     fn patch(&mut self, path: &str, body: &Value) -> Response<Answer> {
         let name = path.trim_end_matches("/status");
-        let Some(mut account) = self.accounts.get(name).cloned() else { return refusal(404, "not found") };
+        let Some(mut account) = self.accounts.get(name).cloned() else {
+            return refusal(404, "not found", Value::Null);
+        };
         let (wanted, current) = (&body["metadata"], &account["metadata"]);
         let conflicts = |field: &str| wanted[field].is_string() && wanted[field] != current[field];
         if conflicts("uid") || conflicts("resourceVersion") {
-            return refusal(409, "it has changed");
+            return refusal(409, "it has changed", Value::Null);
         }
         if path.ends_with("/status") {
             account["status"] = body["status"].clone();
@@ -301,25 +291,4 @@ impl State {
 
 fn bump(number: &mut Value) {
     *number = json!(number.as_u64().unwrap() + 1);
-}
-
-fn object(value: &Value) -> Response<Answer> {
-    let body = Full::new(Bytes::from(value.to_string()));
-    Response::new(body.map_err(|never| match never {}).boxed_unsync())
-}
-
-fn refusal(code: u16, message: &str) -> Response<Answer> {
-    let status = json!({
-        "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": "Test", "code": code
-    });
-    let mut response = object(&status);
-    *response.status_mut() = code.try_into().unwrap();
-    response
-}
-
-/// Events as they come, one in a line; the answer ends with the events.
-fn lines(events: mpsc::UnboundedReceiver<Value>) -> Response<Answer> {
-    let events = UnboundedReceiverStream::new(events);
-    let frames = events.map(|event| Ok::<_, std::io::Error>(Frame::data(Bytes::from(format!("{event}\n")))));
-    Response::new(StreamBody::new(frames).boxed_unsync())
 }

@@ -1,4 +1,4 @@
-//! A CPS that lists contracts and nothing else. It knows API clients by their client token, and can hang.
+//! A CPS that lists contracts and nothing else. It identifies API clients by their client token, and can hang.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 #[derive(Clone)]
 pub struct Cps {
-    /// HOST:PORT.
+    /// `HOST:PORT`.
     pub host: String,
     shared: Arc<Shared>,
 }
@@ -39,7 +39,7 @@ impl Cps {
         Self { host, shared }
     }
 
-    /// Answers this API client with an error from now on; with 200, as usual again.
+    /// Answers this API client with this status from now on; 200 restores the normal answer.
     pub fn answer(&self, token: &str, status: u16) {
         self.shared.lock().statuses.insert(token.to_owned(), status);
     }
@@ -49,7 +49,7 @@ impl Cps {
         self.shared.lock().contracts.insert(token.to_owned(), contracts);
     }
 
-    /// Does not answer these API clients, or all ("*"), until it is told otherwise.
+    /// Stops answering these API clients, or all (`*`), until the next call of this function.
     pub fn hang(&self, tokens: &[&str]) {
         self.shared.hangs.send_replace(tokens.iter().map(|token| (*token).to_owned()).collect());
     }

@@ -1,4 +1,5 @@
-//! What a start of the operator costs: what the statuses vouch for can be used at once, and is checked later.
+//! What a start of the operator costs: certificates can use at once what the statuses vouch for, and the check comes
+//! later.
 
 use super::accepted;
 use super::world::{LONG, SHORT, World, until};
@@ -18,7 +19,7 @@ async fn a_hundred_and_fifty_new_accounts_are_checked_side_by_side() {
         world.cluster.put_account(&name, &name);
     }
     world.start(LONG);
-    // One after the other, there would never be a second one.
+    // If checks ran one after the other, a second one would never begin.
     until("all slots are taken", || world.cps.under_way() >= SLOTS).await;
     world.cps.hang(&[]);
     until("all are Ready", || names(150).iter().all(|name| world.cluster.is_ready(name))).await;
@@ -97,7 +98,7 @@ async fn a_later_check_that_confirms_the_status_writes_nothing_and_wakes_nobody(
     world.operator.accounts.first_look().await;
     world.operator.see_certificates(&["a", "clock"]);
     until("it was checked", || world.cps.calls() == ["a"]).await;
-    // Made after the check, and seen after it.
+    // This is made, and seen, after the check.
     world.put_secret("clock");
     world.cluster.put_account("clock", "clock");
     until("the clock is Ready", || world.cluster.is_ready("clock")).await;

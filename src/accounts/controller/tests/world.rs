@@ -1,4 +1,4 @@
-//! The accounts' controller between an API server and a CPS that tests can see into.
+//! The accounts' controller, between an API server and a CPS that tests can inspect.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,9 +25,9 @@ use akacert_api::AkamaiCertificate;
 use akacert_core::account::View;
 use akacert_core::life::fixtures::certificate;
 
-/// Intervals so long that nothing is repeated within a test.
+/// Intervals so long that nothing repeats within a test.
 pub const LONG: f64 = 1.0;
-/// Intervals so short that a test can wait for what is repeated.
+/// Intervals so short that a test can wait for a repetition.
 pub const SHORT: f64 = 0.001;
 
 pub struct World {
@@ -36,7 +36,7 @@ pub struct World {
     pub operator: Operator,
 }
 
-/// One start of the operator, as far as it concerns accounts.
+/// One run of the operator, as far as accounts are concerned.
 pub struct Operator {
     pub accounts: Arc<Accounts>,
     certificates: Mutex<Writer<AkamaiCertificate>>,
@@ -48,7 +48,7 @@ pub struct Operator {
 }
 
 impl World {
-    /// Accounts of these names, each with a Secret of its own that has its name, and an operator that starts.
+    /// Creates accounts with these names, each with its own Secret of the same name, and starts the operator.
     pub async fn with(names: &[&str]) -> Self {
         Self::at(LONG, names).await
     }
@@ -63,14 +63,14 @@ impl World {
         Self { cluster, cps, operator }
     }
 
-    /// The same, once all of them are Ready.
+    /// The same, once all accounts are Ready.
     pub async fn ready(names: &[&str]) -> Self {
         let world = Self::with(names).await;
         until("the accounts are Ready", || names.iter().all(|name| world.cluster.is_ready(name))).await;
         world
     }
 
-    /// Ends the operator. What happens now happens while none runs.
+    /// Ends the operator, so that a test can change things while none runs.
     pub async fn stop(&mut self) {
         self.operator.shutdown.cancel();
         (&mut self.operator.running).await.unwrap();
@@ -82,7 +82,7 @@ impl World {
         self.operator = Operator::start(&self.cluster, &self.cps, interval_scale);
     }
 
-    /// Creates or changes a Secret with credentials that the CPS here knows, and lets the operator see it.
+    /// Creates or changes a Secret with credentials that this CPS knows, and waits until the operator sees it.
     pub fn put_secret(&self, name: &str) {
         let metadata = self.cluster.put_secret(name, &self.cps.host);
         self.operator.see_secret(Event::Apply(metadata));
@@ -93,7 +93,7 @@ impl World {
         self.operator.see_secret(Event::Delete(metadata));
     }
 
-    /// What a certificate sees of an account: `ready` with its contracts, or why not.
+    /// What a certificate sees of an account: `ready` and its contracts, or why not.
     pub fn seen(&self, name: &str) -> String {
         match self.operator.accounts.registry.view(&user_of(name)) {
             View::Ready(account) => format!("ready {}", account.contracts.join(" ")),
@@ -156,13 +156,13 @@ impl Operator {
         let event = match event {
             Event::Apply(metadata) => Event::Apply(partial(metadata)),
             Event::Delete(metadata) => Event::Delete(partial(metadata)),
-            other => unreachable!("{other:?}"),
+            Event::Init | Event::InitApply(_) | Event::InitDone => unreachable!("{event:?}"),
         };
         self.secrets.lock().unwrap().apply_watcher_event(&event);
         self.tick();
     }
 
-    /// The list of certificates comes, each with the name of its account.
+    /// Delivers the list of certificates, each given as the name of its account.
     pub fn see_certificates(&self, certificates: &[&str]) {
         let mut writer = self.certificates.lock().unwrap();
         writer.apply_watcher_event(&Event::Init);
@@ -180,7 +180,7 @@ impl Operator {
         }
     }
 
-    /// The certificates that were woken since the last look.
+    /// The certificates woken since the last call.
     pub fn woken(&self) -> Vec<String> {
         let mut woken = self.woken.lock().unwrap();
         std::iter::from_fn(|| woken.try_recv().ok()).map(|certificate| certificate.name).collect()
@@ -193,7 +193,7 @@ impl Drop for Operator {
     }
 }
 
-/// A certificate that refers to an account, with the account's name.
+/// A certificate that refers to this account and has its name.
 fn user_of(account: &str) -> AkamaiCertificate {
     let mut user = certificate();
     user.metadata.name = Some(account.to_owned());
@@ -206,7 +206,6 @@ fn partial(metadata: Value) -> PartialObjectMeta<Secret> {
     serde_json::from_value(json!({"metadata": metadata})).unwrap()
 }
 
-/// Waits for a condition.
 pub async fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while !holds() {

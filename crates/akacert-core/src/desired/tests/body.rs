@@ -6,7 +6,7 @@ use super::{defaults, spec};
 use crate::desired::{ContractProblem, Missing, contract, enrollment};
 use akacert_api::account::Defaults;
 
-/// Akamai's schema of the body of a create.
+/// Akamai's schema for the body of a create.
 pub fn schema() -> Value {
     let document: Value =
         serde_json::from_str(include_str!("../../../../akamai-cps/tests/openapi/cps-v2.json")).unwrap();
@@ -63,7 +63,7 @@ fn everything_that_can_be_asked_for_is_sent_as_cps_spells_it() {
             "dnsNameSettings": {"cloneDnsNames": false, "dnsNames": ["www.example.com"]}
         })
     );
-    // The common name is not listed twice.
+    // The common name appears only once.
     assert_eq!(
         body["csr"],
         json!({
@@ -171,7 +171,7 @@ fn the_contract_is_the_certificates_else_the_accounts_else_the_only_one() {
     let unknown = |chosen: &str, contracts: &[&str]| {
         Err(ContractProblem::Unknown { chosen: chosen.into(), visible: visible(contracts) })
     };
-    // The certificate's, the account's, those that the credentials see.
+    // The certificate's, the account's, and those that the credentials see.
     let cases = [
         (None, None, &["1-A"][..], Ok("1-A".to_owned())),
         (None, None, &["1-A", "1-B"], not_chosen(&["1-A", "1-B"])),
@@ -182,7 +182,7 @@ fn the_contract_is_the_certificates_else_the_accounts_else_the_only_one() {
         (Some("ctr_1-A"), Some("1-B"), &["1-A", "1-B"], Ok("1-A".into())),
         (Some("1-C"), Some("1-B"), &["1-A", "1-B"], unknown("1-C", &["1-A", "1-B"])),
         (None, Some("1-C"), &["1-A"], unknown("1-C", &["1-A"])),
-        // Credentials that may not list contracts.
+        // These credentials may not list contracts.
         (Some("ctr_1-C"), None, &[], Ok("1-C".into())),
     ];
     for (own, default, contracts, expected) in cases {

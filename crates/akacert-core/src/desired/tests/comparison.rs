@@ -1,4 +1,4 @@
-//! Finding our enrollment again, and telling what the user has set otherwise since.
+//! Recognising our enrollment, and describing what the user has changed since.
 
 use akamai_cps_types::Enrollment;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{defaults, immutable_differences, merge, other_differences, returned, spec};
 use crate::desired::{body_hash, enrollment, matches_intent};
 
-/// What was sent for `api.example.com` beside the common name, with everything set that can be.
+/// A body that was sent for `api.example.com` and the common name, with every possible field set.
 fn sent() -> Enrollment {
     let spec = spec(json!({
         "dnsNames": ["api.example.com"], "signatureAlgorithm": "SHA-256",
@@ -90,7 +90,8 @@ fn the_hash_of_a_body_is_its_own_and_stays() {
     assert_eq!(body_hash(&sent()), body_hash(&sent().clone()));
     assert_ne!(body_hash(&sent()), body_hash(&changed(&sent(), json!({"csr": {"ou": "Shop"}}))));
     assert_eq!(body_hash(&sent()).len(), 64);
-    // Recorded by one version of the operator and compared by the next: SHA-256 of JSON with sorted keys and no spaces.
+    // One version of the operator records the hash and the next compares it: SHA-256 of JSON with sorted keys and no
+    // spaces.
     let least = enrollment(&spec(json!({"dnsNames": ["api.example.com"]})), &defaults()).unwrap();
     assert_eq!(body_hash(&least), "75b6c1b5392990e29d129c453ecf79fcba3db7f16cdb1e2fc32defb7c57c8e9a");
 }

@@ -1,4 +1,4 @@
-//! Any spec and any enrollment. Values are drawn from small pools, so that both often agree, and often nearly do.
+//! Generates any spec and any enrollment. Small pools of values make the two agree often, and nearly agree often.
 
 use akamai_cps_types::Enrollment;
 use proptest::collection::vec;
@@ -16,7 +16,7 @@ use akacert_api::certificate::CertificateSpec;
 /// Absent, or a value.
 type Field = BoxedStrategy<Option<Value>>;
 
-/// An object with those of the fields that are set.
+/// An object of the fields that are set.
 fn object<const N: usize>(fields: [(&'static str, Field); N]) -> impl Strategy<Value = Value> + use<N> {
     let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
     values.prop_map(move |values| {
@@ -32,7 +32,7 @@ fn always(values: impl Strategy<Value = Value> + 'static) -> Field {
     values.prop_map(Some).boxed()
 }
 
-/// As CPS may leave a field open: absent or null.
+/// CPS may leave a field open in two ways: absent or null.
 fn open(values: impl Strategy<Value = Value> + 'static) -> Field {
     prop_oneof![1 => Just(None), 1 => Just(Some(Value::Null)), 3 => values.prop_map(Some)].boxed()
 }
@@ -45,7 +45,7 @@ fn flag() -> impl Strategy<Value = Value> {
     any::<bool>().prop_map(Value::from)
 }
 
-/// Empty now and then, and not only in one case or alphabet.
+/// Texts, sometimes empty, in several cases and alphabets.
 fn text() -> impl Strategy<Value = Value> {
     one_of(&["", "Example", "EXAMPLE", "Straße 1", " MA "])
 }
@@ -67,7 +67,7 @@ const NAMES: &[&str] = &[
     "*.example.com",
 ];
 
-/// In any order, in any case, and more than once.
+/// Names in any order and case, possibly repeated.
 fn names() -> impl Strategy<Value = Value> {
     vec(one_of(NAMES), 0..5).prop_map(Value::from)
 }
@@ -76,7 +76,7 @@ fn common_name() -> impl Strategy<Value = Value> {
     prop_oneof![4 => Just(json!("www.example.com")), 1 => one_of(NAMES)]
 }
 
-/// In any order, and more than once.
+/// Versions in any order, possibly repeated.
 fn versions(known: &'static [&'static str]) -> impl Strategy<Value = Value> {
     vec(one_of(known), 0..4).prop_map(Value::from)
 }
@@ -140,7 +140,7 @@ fn wanted_contact() -> impl Strategy<Value = Value> {
     ])
 }
 
-/// Every field that has a counterpart in CPS is there or not.
+/// A spec in which each field with a counterpart in CPS may be set.
 pub fn any_spec() -> impl Strategy<Value = CertificateSpec> {
     object([
         ("contractId", maybe(one_of(&["1-A", "ctr_1-A", "ctr_1-B"]))),
@@ -157,7 +157,7 @@ pub fn any_spec() -> impl Strategy<Value = CertificateSpec> {
     .prop_map(spec)
 }
 
-/// Whatever a later CPS may put where this version knows no field.
+/// What a later CPS may put into a field that this version does not know.
 fn unknown() -> Field {
     let leaf = prop_oneof![Just(Value::Null), flag(), any::<i64>().prop_map(Value::from), text()];
     let any = leaf.prop_recursive(2, 6, 3, |inner| {
@@ -274,7 +274,7 @@ pub fn any_answer() -> impl Strategy<Value = Value> {
     ])
 }
 
-/// What the user wants, and what CPS answered: anything at all, what a create from this spec made, or something between.
+/// What the user wants, and what CPS answers: anything, what a create from this spec made, or a mixture.
 pub fn any_pair() -> impl Strategy<Value = (CertificateSpec, Value)> {
     let share = prop_oneof![Just(0.0), Just(0.05), Just(0.5), Just(1.0)];
     (any_spec(), any_answer(), share, any::<u64>()).prop_map(|(spec, other, share, seed)| {
@@ -288,7 +288,7 @@ pub fn any_pair() -> impl Strategy<Value = (CertificateSpec, Value)> {
     })
 }
 
-/// Puts a share of the fields of another object into this one.
+/// Copies a share of the fields of another object into this one.
 fn overwrite(target: &mut Value, other: Value, share: f64, random: &mut StdRng) {
     let (Value::Object(target), Value::Object(other)) = (target, other) else { return };
     for (field, value) in other {
@@ -308,7 +308,7 @@ pub fn read(answer: &Value) -> Enrollment {
     serde_json::from_value(answer.clone()).unwrap_or_else(|error| panic!("{error}: {answer}"))
 }
 
-/// The values of an object by path. Lists are values; what is null is not there.
+/// The values of an object by path. A list is one value, and null counts as absent.
 pub fn leaves(object: &Value) -> Map<String, Value> {
     fn collect(path: &str, value: &Value, into: &mut Map<String, Value>) {
         match value {
@@ -319,7 +319,7 @@ pub fn leaves(object: &Value) -> Map<String, Value> {
                     collect(&path, value, into);
                 }
             }
-            value => {
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 into.insert(path.to_owned(), value.clone());
             }
         }

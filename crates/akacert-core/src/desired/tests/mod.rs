@@ -1,5 +1,5 @@
-//! What CPS is asked for, and how it is found again and compared, as a specification.
-//! Here: certificates to ask for, and what CPS makes of them.
+//! What the operator requests from CPS, and how it recognises and compares it, as a specification. This file has the
+//! certificates, and simulates how CPS returns their enrollments.
 
 mod body;
 mod comparison;
@@ -27,7 +27,7 @@ fn crd() -> Value {
     schema["properties"]["spec"].take()
 }
 
-/// What differs and CPS cannot change.
+/// Differences that CPS cannot change.
 fn immutable_differences(spec: &CertificateSpec, contract: Option<&str>, found: &Enrollment) -> Vec<String> {
     let differences = differences(spec, contract, found).into_iter();
     differences
@@ -36,13 +36,13 @@ fn immutable_differences(spec: &CertificateSpec, contract: Option<&str>, found: 
         .collect()
 }
 
-/// What differs and CPS can change.
+/// Differences that CPS can change.
 fn other_differences(spec: &CertificateSpec, found: &Enrollment) -> Vec<String> {
     let differences = differences(spec, None, found).into_iter();
     differences.filter(|difference| difference.field.can_change()).map(|difference| difference.text).collect()
 }
 
-/// `www.example.com` and nothing else, changed as by `kubectl patch --type merge`.
+/// A spec for only `www.example.com`, patched as by `kubectl patch --type merge`.
 fn spec(patch: Value) -> CertificateSpec {
     let mut spec = json!({
         "accountRef": {"kind": "AkamaiAccount", "name": "production"},
@@ -55,16 +55,15 @@ fn spec(patch: Value) -> CertificateSpec {
 
 /// JSON Merge Patch, RFC 7396.
 fn merge(target: &mut Value, patch: Value) {
-    match patch {
-        Value::Object(patch) => {
-            if !target.is_object() {
-                *target = json!({});
-            }
-            for (key, value) in patch {
-                merge(&mut target[key.as_str()], value);
-            }
-        }
-        other => *target = other,
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (key, value) in patch {
+        merge(&mut target[key.as_str()], value);
     }
 }
 
@@ -82,9 +81,8 @@ fn defaults() -> Defaults {
     .unwrap()
 }
 
-/// The body of a create, as CPS returns it from then on: read-only fields and defaults are filled in, the common name is
-/// at any place among the names, whose order and case are not kept, and what was not sent comes as null, as an empty
-/// text, or not at all.
+/// The body of a create, as CPS returns it later. Read-only fields and defaults are filled in. The names are in any
+/// order and case, with the common name among them. Fields that were not sent are null, empty or absent.
 fn returned(body: &Enrollment, seed: u64) -> Enrollment {
     let mut random = StdRng::seed_from_u64(seed);
     let mut json = serde_json::to_value(body).unwrap();
@@ -143,7 +141,7 @@ fn in_any_case(name: &str, random: &mut StdRng) -> String {
     if random.random_bool(0.2) { name.to_ascii_uppercase() } else { name.to_owned() }
 }
 
-/// A field that was not sent, or was sent empty.
+/// Empties or removes a field that was not sent, or was sent empty.
 fn leave_open(object: &mut Map<String, Value>, field: &str, values: &[Value], random: &mut StdRng) {
     let open = object.get(field).is_none_or(|value| value.is_null() || value == "" || *value == json!([]));
     if !open {

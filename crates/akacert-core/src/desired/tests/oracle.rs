@@ -1,5 +1,5 @@
-//! What the properties go by, written by hand and apart from the code: where CPS has what `spec` says, and what a change
-//! of it makes CPS do.
+//! The expected values of the properties, written by hand and independently of the code: where CPS has each field of
+//! `spec`, and what a change of it makes CPS do.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use akacert_api::certificate::CertificateSpec;
 use akacert_api::status::Risk;
 
-/// Each field in `spec` and in CPS.
+/// Each field's path in `spec` and in CPS.
 const PLACES: &[(&str, &str)] = &[
     ("commonName", "csr.cn"),
     ("dnsNames", "csr.sans"),
@@ -79,10 +79,10 @@ const WORDS: &[(&str, &str)] = &[
     ("NotSet", "not-set"),
 ];
 
-/// What CPS cannot change.
+/// The fields that CPS cannot change.
 const IMMUTABLE: &[&str] = &["csr.cn", "networkConfiguration.secureNetwork", "networkConfiguration.sniOnly"];
 
-/// What CPS writes alone, and nobody sends.
+/// The fields that only CPS writes.
 pub const READ_ONLY: &[&str] = &[
     "id",
     "location",
@@ -96,7 +96,7 @@ pub const READ_ONLY: &[&str] = &[
     "autoRenewalStartTime",
 ];
 
-/// Where CPS has the field that a difference begins with.
+/// The CPS path of the field whose name begins a difference.
 pub fn place(difference: &str) -> &'static str {
     let field = difference.split([':', ' ']).next().unwrap();
     let row = PLACES.iter().find(|(spec, _)| *spec == field);
@@ -133,7 +133,7 @@ fn folded(names: &Value) -> BTreeSet<String> {
     names.as_array().into_iter().flatten().map(|name| name.as_str().unwrap().to_lowercase()).collect()
 }
 
-/// The places where CPS has otherwise what the user has set.
+/// The paths at which CPS has something other than what the user has set.
 pub fn contradictions(spec: &CertificateSpec, found: &Enrollment) -> BTreeSet<&'static str> {
     let (spec, found) = (serde_json::to_value(spec).unwrap(), serde_json::to_value(found).unwrap());
     let differs = |spec_path: &str, cps_path: &str| {
@@ -142,7 +142,7 @@ pub fn contradictions(spec: &CertificateSpec, found: &Enrollment) -> BTreeSet<&'
             "csr.cn" => wanted.as_str().unwrap().to_lowercase() != present.as_str().unwrap().to_lowercase(),
             "csr.sans" => {
                 let (mut wanted, mut present) = (folded(wanted), folded(present));
-                // Both common names are among the names; which of them is another field.
+                // Both common names are among the names. Which of them is the common name is another field.
                 for names in [&mut wanted, &mut present] {
                     names.extend(
                         [&spec["commonName"], &found["csr"]["cn"]]
@@ -168,7 +168,7 @@ pub fn contradictions(spec: &CertificateSpec, found: &Enrollment) -> BTreeSet<&'
     PLACES.iter().filter(|(spec, cps)| differs(spec, cps)).map(|(_, cps)| *cps).collect()
 }
 
-/// Those of the places that CPS can change.
+/// The paths that CPS can change.
 pub fn changeable(places: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
     places.iter().filter(|place| !IMMUTABLE.contains(place)).copied().collect()
 }

@@ -1,4 +1,4 @@
-//! Whatever the user asks for and whatever CPS has: what is compared, sent and said.
+//! For any spec and any enrollment: what the code compares, sends and says.
 
 use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex};
@@ -18,7 +18,7 @@ use crate::life::memory::Reading;
 use crate::life::{Next, Step};
 use akacert_api::certificate::CertificateSpec;
 
-/// The contract under which CPS has the enrollment.
+/// The contract of the enrollment in CPS.
 const CONTRACT: Option<&str> = Some("1-A");
 
 /// All differences, those that CPS cannot change first.
@@ -30,17 +30,17 @@ fn texts(differences: &[Difference]) -> Vec<String> {
     differences.iter().map(|difference| difference.text.clone()).collect()
 }
 
-/// Where CPS has the fields that are said to differ. The contract is no field of an enrollment.
+/// The paths in CPS of the fields that differ. The contract is not a field of an enrollment.
 fn places(differences: &[String]) -> BTreeSet<&'static str> {
     let of_enrollment = differences.iter().filter(|difference| !difference.starts_with("contractId"));
     of_enrollment.map(|difference| oracle::place(difference)).collect()
 }
 
-/// Where what is sent is not what was read. What CPS alone writes is not sent.
+/// The paths at which the body differs from what was read. Fields that only CPS writes are not sent.
 fn changed(answer: &Value, body: &Enrollment) -> BTreeSet<String> {
     let (mut sent, mut read) = (leaves(&serde_json::to_value(body).unwrap()), leaves(answer));
     read.retain(|path, _| !oracle::READ_ONLY.contains(&path.split('.').next().unwrap()));
-    // The schema requires them: where CPS leaves them open, they are false.
+    // The schema requires these fields. Where CPS leaves them open, they are false.
     let flags = [
         "changeManagement",
         "enableMultiStackedCertificates",
@@ -56,9 +56,9 @@ fn changed(answer: &Value, body: &Enrollment) -> BTreeSet<String> {
     paths.into_iter().filter(|path| sent.get(path) != read.get(path)).collect()
 }
 
-/// What is done next about a certificate that was Ready, once this spec is applied and this enrollment read.
+/// The next step for a certificate that was Ready, after this spec was applied and this enrollment read.
 fn next(spec: CertificateSpec, found: Enrollment) -> Next {
-    // Made once: its certificate is verified to be Ready.
+    // Made once, because verifying its certificate takes time.
     static SCENE: LazyLock<Mutex<Scene>> = LazyLock::new(|| Mutex::new(Scene::ready()));
     let mut scene = SCENE.lock().unwrap();
     scene.edit(|present| *present = CertificateSpec { contract_id: None, ..spec });
@@ -96,7 +96,7 @@ proptest! {
         let body = updated(&spec, &found);
         let clones = body.network_configuration.dns_name_settings.as_ref().is_some_and(|of| of.clone_dns_names);
         if clones && (may_change.contains("csr.sans") || may_change.contains(oracle::CLONE)) {
-            // The names that CPS clones are other names now.
+            // CPS clones other names now.
             may_change.insert(oracle::CLONED);
         }
         let beyond: Vec<String> =
@@ -124,10 +124,8 @@ proptest! {
         let differences = compared(&spec, None, &found);
         prop_assume!(!differences.is_empty());
         let wanted = differences.iter().all(|difference| difference.field.can_change()).then(|| updated(&spec, &found));
-        let sent = match next(spec, found) {
-            Next::Do(Step::UpdateEnrollment(update)) => Some(update.body),
-            _ => None,
-        };
+        let next = next(spec, found);
+        let sent = if let Next::Do(Step::UpdateEnrollment(update)) = next { Some(update.body) } else { None };
         prop_assert_eq!(sent, wanted);
     }
 
@@ -150,7 +148,7 @@ proptest! {
         let places: Vec<&str> = oracle::changeable(&oracle::contradictions(&spec, &found)).into_iter().collect();
         prop_assume!(!places.is_empty());
         let place = places[pick.index(places.len())];
-        // Nothing else differs once all is updated, and this one is as it was.
+        // After an update nothing else differs, and this field is unchanged.
         let mut body = serde_json::to_value(updated(&spec, &found)).unwrap();
         *oracle::at_mut(&mut body, place) = oracle::at(&serde_json::to_value(&found).unwrap(), place).clone();
         if place == oracle::CLONE && oracle::at(&body, place).is_null() {

@@ -1,4 +1,4 @@
-//! The table of fields against the CRD and against Akamai's schema.
+//! Compares the table of fields with the CRD and with Akamai's schema.
 
 use std::collections::BTreeSet;
 
@@ -8,12 +8,12 @@ use super::body::schema;
 use super::{crd, defaults, spec};
 use crate::desired::{FIELDS, Found, enrollment, exported};
 
-/// What is below a path, in a schema.
+/// The part of a schema at a path.
 fn at<'a>(schema: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(schema, |schema, name| &schema["properties"][name])
 }
 
-/// The paths of the fields that have no fields of their own.
+/// The paths of the fields without subfields.
 fn leaves(schema: &Value, path: &str, into: &mut BTreeSet<String>) {
     match schema["properties"].as_object() {
         Some(properties) => {

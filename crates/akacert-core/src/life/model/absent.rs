@@ -6,10 +6,6 @@ use akacert_api::reason::Reason::*;
 
 pub const NOT_IN_THE_MODEL: &[(&[Seen], &str)] = &[
     (
-        &[R(Creating)],
-        "is told between two steps, where no status is written unless Ready flips or a drift shows",
-    ),
-    (
         &[
             R(CredentialsAccepted),
             R(SecretNotFound),
@@ -40,7 +36,7 @@ pub const NOT_IN_THE_MODEL: &[(&[Seen], &str)] = &[
         "spec has no name server and no annotation for an Ingress",
     ),
     (
-        &[R(NamespaceTerminating), R(NameTaken), R(ClusterError)],
+        &[R(NamespaceTerminating), R(NameTaken), R(ClusterError), R(Overruled)],
         "the API server takes each write, and everything in the namespace is ours",
     ),
     (&[R(Throttled)], "CPS never says how long to wait"),

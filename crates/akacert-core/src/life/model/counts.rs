@@ -112,7 +112,7 @@ fn absence(seen: Seen) -> Option<&'static str> {
     let row = |seen: Seen| NOT_IN_THE_MODEL.iter().find(|(absent, _)| absent.contains(&seen));
     let row = match seen {
         Seen::Event(reason) => row(seen).or(row(Seen::Reason(reason))),
-        other => row(other),
+        Seen::Step(_) | Seen::Reason(_) => row(seen),
     };
     row.map(|(_, why)| *why)
 }

@@ -139,6 +139,13 @@ impl Cps {
         }
     }
 
+    /// Somebody else chooses whether CPS stops after staging. That takes no change.
+    pub fn stages_elsewhere(&mut self) {
+        for held in self.ours.iter_mut().filter(|held| !held.is_pending()) {
+            held.body.change_management = !held.body.change_management;
+        }
+    }
+
     /// What waits on staging may go to production.
     pub fn let_go(&mut self, id: EnrollmentId, now: Timestamp) {
         self.ours.iter_mut().filter(|held| held.id == id).for_each(|held| held.let_go(now));

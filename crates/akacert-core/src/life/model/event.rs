@@ -15,10 +15,19 @@ use akacert_api::names::{ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION, RENEW_BEFO
 use akacert_api::policy::{AdoptionPolicy, RecreatePolicy};
 use akacert_api::status::CertificateStatus;
 
-/// Something that happens to the operator.
+/// Something that happens.
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
-    /// CPS goes on.
+    /// CPS and time go on.
+    Cps(OfCps),
+    /// The operator and its calls fail.
+    Operator(OfTheOperator),
+    /// The user, other people, the cluster and the network do something.
+    Others(OfOthers),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum OfCps {
     Advance,
     /// CPS goes on so many times, and the operator looks between.
     Proceed(u32),
@@ -28,18 +37,31 @@ pub enum Event {
     Rotate,
     /// CPS offers and validates one name after the other.
     Slow(bool),
+    Renew,
+    /// CPS stops at a warning until somebody acknowledges it.
+    Warn(bool),
+    /// What a finished change has brought into production at first.
+    Deploys(Option<Production>),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum OfTheOperator {
     Create(CreateFault),
     /// CPS answers the next calls with an error.
     Fail(u32),
     Crash(Crash),
     /// Another operator leads, whose watches are so many versions behind.
     TakeOver(usize),
-    /// The user applies the other resource.
-    Rival,
+    /// The answer to the next update is lost.
+    UpdateLost,
     /// The operator is restored from a backup, without status.
     StatusLost,
     /// Somebody replaced the resource without our annotations.
     AnnotationsLost,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum OfOthers {
     /// Somebody deletes what is published.
     Unpublish(Published),
     Network(bool),
@@ -53,25 +75,21 @@ pub enum Event {
     FurtherName(bool),
     /// The user chooses other ways of validation.
     Way(Ways),
-    Suspend(bool),
-    /// CPS renews.
-    Renew,
     /// The user wants a certificate that was issued later.
     RenewBefore,
     /// Somebody else changes the names in CPS.
     EditElsewhere,
+    /// Somebody else chooses in CPS whether it stops after staging.
+    StagesElsewhere,
     /// Somebody else removes the enrollment from CPS.
     Removed,
-    /// The answer to the next update is lost.
-    UpdateLost,
-    /// CPS stops at a warning until somebody acknowledges it.
-    Warn(bool),
-    /// Somebody else takes the common name, or lets it go.
-    Foreign(Taken),
+    Suspend(bool),
     /// The user approves what he is asked about.
     Approve,
-    /// What a finished change has brought into production at first.
-    Deploys(Option<Production>),
+    /// The user applies the other resource.
+    Rival,
+    /// Somebody else takes the common name, or lets it go.
+    Foreign(Taken),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -95,31 +113,51 @@ pub fn setting() -> impl Strategy<Value = Setting> {
         1 => Just(Some(Rival::Observes))
     ];
     let made_before = prop_oneof![4 => Just(false), 1 => Just(true)];
-    (any::<[bool; 8]>(), made_before, adoption, rival).prop_map(|(switches, made_before, adoption, rival)| {
-        let [asks, hands_off, probes, stages, lets_go, window, deletes, hampered] = switches;
-        Setting {
-            asks,
-            hands_off,
-            probes,
-            stages,
-            lets_go,
-            window,
-            made_before,
-            adoption,
-            rival,
-            deletes,
-            hampered,
-        }
-    })
+    (any::<[bool; 11]>(), made_before, adoption, rival).prop_map(
+        |(switches, made_before, adoption, rival)| {
+            let [
+                asks,
+                hands_off,
+                probes,
+                stages,
+                lets_go,
+                window,
+                recreates,
+                settles,
+                leads_elsewhere,
+                deletes,
+                hampered,
+            ] = switches;
+            Setting {
+                asks,
+                hands_off,
+                probes,
+                stages,
+                lets_go,
+                window,
+                made_before,
+                adoption,
+                rival,
+                recreates,
+                settles,
+                leads_elsewhere,
+                deletes,
+                hampered,
+            }
+        },
+    )
 }
 
 pub fn event() -> impl Strategy<Value = Event> {
-    prop_oneof![24 => of_cps(), 16 => of_the_operator(), 24 => of_others()]
+    prop_oneof![
+        24 => of_cps().prop_map(Event::Cps),
+        16 => of_the_operator().prop_map(Event::Operator),
+        24 => of_others().prop_map(Event::Others)
+    ]
 }
 
-/// CPS and time go on.
-fn of_cps() -> impl Strategy<Value = Event> {
-    use Event::*;
+fn of_cps() -> impl Strategy<Value = OfCps> {
+    use OfCps::*;
     let production = prop_oneof![1 => Just(None), 1 => Just(Some(Production::Nothing)), 3 => Just(Some(Production::NameMissing))];
     prop_oneof![
         8 => Just(Advance),
@@ -134,9 +172,8 @@ fn of_cps() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// The operator and its calls fail.
-fn of_the_operator() -> impl Strategy<Value = Event> {
-    use Event::*;
+fn of_the_operator() -> impl Strategy<Value = OfTheOperator> {
+    use OfTheOperator::*;
     let create = prop_oneof![
         Just(CreateFault::AnswerLost),
         Just(CreateFault::AnswerLostAndLate),
@@ -153,9 +190,8 @@ fn of_the_operator() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// The user, other people, the cluster and the network.
-fn of_others() -> impl Strategy<Value = Event> {
-    use Event::*;
+fn of_others() -> impl Strategy<Value = OfOthers> {
+    use OfOthers::*;
     let published = prop_oneof![
         Just(Published::ConfigMap),
         Just(Published::Ingress),
@@ -179,6 +215,7 @@ fn of_others() -> impl Strategy<Value = Event> {
         3 => prop::sample::select(&Ways::ALL[..]).prop_map(Way),
         1 => Just(RenewBefore),
         1 => Just(EditElsewhere),
+        1 => Just(StagesElsewhere),
         1 => Just(Removed),
         1 => any::<bool>().prop_map(Suspend),
         2 => Just(Approve),
@@ -191,73 +228,82 @@ impl World {
     pub(super) fn happen(&mut self, event: Event) {
         self.log.push(format!("{}: {event:?}", self.now));
         match event {
-            Event::Advance => self.advance_cps(),
-            Event::Proceed(moves) => self.proceed(moves),
-            Event::Pass(seconds) => self.pass(Duration::from_secs(seconds)),
-            Event::Rotate => self.cps.rotate(self.now),
-            Event::Slow(slow) => self.cps.mood.slow = slow,
-            Event::Renew => self.cps.renew(),
-            Event::EditElsewhere => self.cps.edit_elsewhere(),
-            Event::Removed => {
-                self.cps.remove_elsewhere();
-                self.removed = true;
-            }
-            Event::Warn(warns) => self.cps.mood.warns = warns,
-            Event::Deploys(at_first) => self.cps.mood.deploys_at_first = at_first,
-            Event::Foreign(Taken::Nowhere) => self.cps.foreign = None,
-            Event::Foreign(taken) if self.cps.ours.is_empty() => self.cps.foreign = Some(taken),
-            Event::Foreign(_) => {}
-            event => self.happen_to_the_operator(event),
+            Event::Cps(event) => self.cps_goes_on(event),
+            Event::Operator(event) => self.the_operator_fails(event),
+            Event::Others(event) => self.others_act(event),
         }
     }
 
-    fn happen_to_the_operator(&mut self, event: Event) {
+    fn cps_goes_on(&mut self, event: OfCps) {
         match event {
-            Event::Create(fault) => self.create_fault = Some(fault),
-            Event::Fail(calls) => self.failing_calls = calls,
-            Event::UpdateLost => self.update_lost = true,
-            Event::Crash(crash) => self.crash = Some(crash),
-            Event::TakeOver(lag) => self.take_over(lag),
+            OfCps::Advance => self.advance_cps(),
+            OfCps::Proceed(moves) => self.proceed(moves),
+            OfCps::Pass(seconds) => self.pass(Duration::from_secs(seconds)),
+            OfCps::Rotate => self.cps.rotate(self.now),
+            OfCps::Slow(slow) => self.cps.mood.slow = slow,
+            OfCps::Renew => self.cps.renew(),
+            OfCps::Warn(warns) => self.cps.mood.warns = warns,
+            OfCps::Deploys(at_first) => self.cps.mood.deploys_at_first = at_first,
+        }
+    }
+
+    fn the_operator_fails(&mut self, event: OfTheOperator) {
+        match event {
+            OfTheOperator::Create(fault) => self.create_fault = Some(fault),
+            OfTheOperator::Fail(calls) => self.failing_calls = calls,
+            OfTheOperator::UpdateLost => self.update_lost = true,
+            OfTheOperator::Crash(crash) => self.crash = Some(crash),
+            OfTheOperator::TakeOver(lag) => self.take_over(lag),
             // With neither annotation nor status, nothing tells our enrollment from a foreign one.
-            Event::StatusLost if self.me.recorded().is_some() || self.status().enrollment_id.is_none() => {
+            OfTheOperator::StatusLost
+                if self.me.recorded().is_some() || self.status().enrollment_id.is_none() =>
+            {
                 self.me.change().status =
                     Some(CertificateStatus { observed_generation: -1, ..Default::default() });
                 self.restart();
             }
-            Event::AnnotationsLost if self.status().enrollment_id.is_some() => {
+            OfTheOperator::AnnotationsLost if self.status().enrollment_id.is_some() => {
                 let annotations = self.me.change().metadata.annotations.get_or_insert_default();
                 annotations.remove(ENROLLMENT_ID_ANNOTATION);
                 annotations.remove(INTENT_ANNOTATION);
                 self.restart();
             }
-            Event::StatusLost | Event::AnnotationsLost => {}
-            Event::Network(works) => self.network = works,
-            Event::Outside(look) => self.outside = look,
-            Event::ZoneRefuses(refuses) => self.zone_refuses = refuses,
-            Event::Unpublish(what) => self.unpublish(what),
-            Event::Solver(ready) => {
-                self.solver(ready);
-                self.look();
-            }
-            Event::Account(ready) => {
-                self.account = ready;
-                self.look();
-            }
-            event => self.happen_to_the_user(event),
+            OfTheOperator::StatusLost | OfTheOperator::AnnotationsLost => {}
         }
     }
 
-    fn happen_to_the_user(&mut self, event: Event) {
+    fn others_act(&mut self, event: OfOthers) {
         match event {
-            Event::Approve => self.approve(),
-            Event::Rival => self.rival(),
-            Event::FurtherName(further) => self.edit(|spec| {
+            OfOthers::EditElsewhere => self.cps.edit_elsewhere(),
+            OfOthers::StagesElsewhere => self.cps.stages_elsewhere(),
+            OfOthers::Removed => {
+                self.cps.remove_elsewhere();
+                self.removed = true;
+            }
+            OfOthers::Foreign(Taken::Nowhere) => self.cps.foreign = None,
+            OfOthers::Foreign(taken) if self.cps.ours.is_empty() => self.cps.foreign = Some(taken),
+            OfOthers::Foreign(_) => {}
+            OfOthers::Network(works) => self.network = works,
+            OfOthers::Outside(look) => self.outside = look,
+            OfOthers::ZoneRefuses(refuses) => self.zone_refuses = refuses,
+            OfOthers::Unpublish(what) => self.unpublish(what),
+            OfOthers::Solver(ready) => {
+                self.solver(ready);
+                self.look();
+            }
+            OfOthers::Account(ready) => {
+                self.account = ready;
+                self.look();
+            }
+            OfOthers::Approve => self.approve(),
+            OfOthers::Rival => self.rival(),
+            OfOthers::FurtherName(further) => self.edit(|spec| {
                 let names = ["api.example.com", "new.example.com"].map(str::to_owned);
                 spec.dns_names = Some(names[..1 + usize::from(further)].to_vec());
             }),
-            Event::Way(ways) => self.edit(|spec| spec.validation = Some(ways.validation())),
-            Event::Suspend(suspend) => self.edit(|spec| spec.suspend = suspend.then_some(true)),
-            Event::RenewBefore => {
+            OfOthers::Way(ways) => self.edit(|spec| spec.validation = Some(ways.validation())),
+            OfOthers::Suspend(suspend) => self.edit(|spec| spec.suspend = suspend.then_some(true)),
+            OfOthers::RenewBefore => {
                 let now = self.now.to_string();
                 let annotations = self.me.change().metadata.annotations.get_or_insert_default();
                 if annotations.insert(RENEW_BEFORE_ANNOTATION.into(), now.clone()) != Some(now) {
@@ -265,7 +311,6 @@ impl World {
                 }
                 self.look();
             }
-            other => panic!("{other:?} happens to nobody"),
         }
     }
 
@@ -305,6 +350,15 @@ impl World {
         }
     }
 
+    /// CPS goes on, and the user approves, until a certificate that nothing disturbs is Ready.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..16 {
+            self.approve();
+            self.advance_cps();
+            self.pass(Duration::from_secs(300));
+        }
+    }
+
     /// Every disturbance ends; CPS goes on by itself.
     pub(super) fn recover(&mut self) {
         self.failing_calls = 0;
@@ -312,17 +366,17 @@ impl World {
         self.crash = None;
         self.network = true;
         self.update_lost = false;
+        self.happen(Event::Cps(OfCps::Warn(false)));
+        self.happen(Event::Cps(OfCps::Deploys(None)));
         for event in [
-            Event::Warn(false),
-            Event::Foreign(Taken::Nowhere),
-            Event::Deploys(None),
-            Event::Outside(Outside::AsNeeded),
-            Event::ZoneRefuses(false),
-            Event::Suspend(false),
-            Event::Solver(true),
-            Event::Account(true),
+            OfOthers::Foreign(Taken::Nowhere),
+            OfOthers::Outside(Outside::AsNeeded),
+            OfOthers::ZoneRefuses(false),
+            OfOthers::Suspend(false),
+            OfOthers::Solver(true),
+            OfOthers::Account(true),
         ] {
-            self.happen(event);
+            self.happen(Event::Others(event));
         }
         self.end_rivalry();
         // A list from before shows for some seconds what is not there any more.

@@ -69,7 +69,7 @@ pub struct Held {
     pub removed: bool,
     /// The operator was told, for these tokens.
     pub acknowledged: bool,
-    body: Enrollment,
+    pub body: Enrollment,
     /// Since when it shows in answers; none: accepted, but not in any answer yet.
     pub shown: Option<Timestamp>,
     pub names: Vec<String>,

@@ -9,13 +9,13 @@ mod event;
 mod held;
 mod offered;
 mod resource;
+mod rest;
 mod rules;
 mod user;
 mod ways;
 mod world;
 
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -41,6 +41,9 @@ fn play(setting: Setting, before: &[Event], events: &[Event]) -> World {
     }
     world.me.applied = true;
     world.look();
+    if setting.settles {
+        world.settle();
+    }
     for event in events {
         world.happen(*event);
     }
@@ -57,9 +60,7 @@ fn play(setting: Setting, before: &[Event], events: &[Event]) -> World {
     let calls = world.calls() - calls;
     let hours = usize::try_from(world.now.duration_since(begun).as_hours()).unwrap();
     assert!(calls < hours * 20, "{calls} calls in {hours} hours: {world:?}");
-    let (status, calls) = (world.status(), world.calls());
-    world.pass(Duration::from_secs(24 * 3600));
-    assert_eq!((world.status(), world.calls()), (status, calls), "not settled: {world:?}");
+    world.rests();
     world
 }
 

@@ -33,22 +33,22 @@ impl World {
         let Next::Do(step) = next else { return self.check_gone(status) };
         self.check_approved(step);
         self.check_owned(step);
-        match step {
-            Step::CreateEnrollment { .. } => self.check_create(),
-            Step::WriteRecord(record) => {
-                let known = self.me.content().records;
-                let remembered = known
-                    .iter()
-                    .any(|known| known.name == record.name && known.values.is_superset(&record.values));
-                assert!(remembered, "writes what nobody would remove: {self:?}");
-            }
-            Step::Acknowledge { .. } => self.check_acknowledgement(),
-            Step::Schedule(_, _, schedule) => {
-                let opens = schedule.not_before.zip(schedule.not_after);
-                let at_once = opens.is_none() && !self.has_window();
-                assert!(at_once || opens.is_some_and(is_a_window), "deploys outside the window: {self:?}");
-            }
-            _ => {}
+        if let Step::CreateEnrollment { .. } = step {
+            self.check_create();
+        }
+        if let Step::WriteRecord(record) = step {
+            let mut known = self.me.content().records.into_iter();
+            let remembered =
+                known.any(|known| known.name == record.name && known.values.is_superset(&record.values));
+            assert!(remembered, "writes what nobody would remove: {self:?}");
+        }
+        if let Step::Acknowledge { .. } = step {
+            self.check_acknowledgement();
+        }
+        if let Step::Schedule(_, _, schedule) = step {
+            let opens = schedule.not_before.zip(schedule.not_after);
+            let at_once = opens.is_none() && !self.has_window();
+            assert!(at_once || opens.is_some_and(is_a_window), "deploys outside the window: {self:?}");
         }
     }
 
@@ -103,12 +103,14 @@ impl World {
             assert!(me.fetched.contains(&token), "{token:?} was never fetched: {self:?}");
         }
         let (routed, stored) = (me.routed(), me.content().tokens);
-        for token in by_http().filter(|domain| way(domain).is_served()).flat_map(tokens) {
+        let served = |domain: &&DomainValidation| way(domain).is_served();
+        for token in by_http().filter(served).flat_map(tokens) {
             assert!(stored.contains(&token), "{token:?} is not in the ConfigMap: {self:?}");
             let leads = |path: &str| routed.contains(&(token.host.clone(), path.to_owned()));
             assert!(leads(&token.path), "{token:?} has no path: {self:?}");
         }
-        for domain in by_http().filter(|domain| matches!(way(domain), Way::Redirect(_))) {
+        let redirected = |domain: &&DomainValidation| matches!(way(domain), Way::Redirect(_));
+        for domain in by_http().filter(redirected).filter(|domain| !served(domain)) {
             let path = (domain.domain.clone(), CHALLENGES_PATH.to_owned());
             let stands = domain.is_validated() || routed.contains(&path);
             assert!(stands, "{} has no redirect: {self:?}", domain.domain);

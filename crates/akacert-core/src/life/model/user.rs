@@ -17,7 +17,7 @@ use akacert_api::names::{
 };
 use akacert_api::policy::{
     AdoptionPolicy, Approve, Day, DeletionPolicy, DeploymentPolicy, DeploymentWindow, Handoff,
-    ManagementPolicy, ServedProbe, UpdatePolicy,
+    ManagementPolicy, RecreatePolicy, ServedProbe, UpdatePolicy,
 };
 use akacert_api::reason::Reason;
 
@@ -53,7 +53,13 @@ pub struct Setting {
     /// Somebody has made an enrollment before.
     pub made_before: bool,
     pub adoption: Option<AdoptionPolicy>,
+    /// What is gone is created again.
+    pub recreates: bool,
+    /// Nothing happens at first, so that the certificate becomes Ready.
+    pub settles: bool,
     pub rival: Option<Rival>,
+    /// The names lead elsewhere in the end; or else to Akamai.
+    pub leads_elsewhere: bool,
     /// The enrollment goes with the certificate.
     pub deletes: bool,
     /// The account is not Ready when the certificate is deleted, or CPS refuses the removal at first.
@@ -72,6 +78,7 @@ impl World {
             window: setting.window.then(window),
         });
         spec.adoption_policy = setting.adoption;
+        spec.recreate_policy = setting.recreates.then_some(RecreatePolicy::Recreate);
         spec.deletion_policy = setting.deletes.then_some(DeletionPolicy::Delete);
         if setting.made_before {
             self.cps.made_elsewhere(&["www.example.com"], self.now);
@@ -135,31 +142,29 @@ impl World {
     pub(super) fn check_approved(&self, step: &Step) {
         // The other resources ask for nothing.
         let asks = self.setting.asks && self.is_mine();
-        match step {
-            Step::UpdateEnrollment(update) => {
-                let approved = !asks || self.approved.contains(&update.plan);
-                assert!(approved, "carries out what nobody approved: {self:?}");
-            }
-            Step::AcknowledgeWarnings(_, change, _) => {
-                let found = warnings::told_apart(&fixtures::warnings(WARNING));
-                let hash = warnings::hash(i64::try_from(change.0).unwrap(), &found);
-                assert!(self.approved.contains(&hash), "passes over warnings that nobody read: {self:?}");
-            }
-            Step::AcknowledgeDeployment { change, .. } => {
-                let approved = self.setting.lets_go || self.approved.contains(&change.to_string());
-                assert!(approved, "lets go what nobody approved: {self:?}");
-            }
-            Step::DeleteEnrollment(_) => {
-                let asked = self.me.certificate.metadata.deletion_timestamp.is_some();
-                assert!(asked && self.setting.deletes, "removes an enrollment that is to stay: {self:?}");
-            }
-            Step::RemoveFinalizer => {
-                let asked = self.me.certificate.metadata.deletion_timestamp.is_some();
-                assert!(asked, "lets a certificate go that is to stay: {self:?}");
-                let done = !self.setting.deletes || !self.is_mine() || self.cps.ours.is_empty();
-                assert!(done, "forgets an enrollment that is to go: {self:?}");
-            }
-            _ => {}
+        let deleted = self.me.certificate.metadata.deletion_timestamp.is_some();
+        if let Step::UpdateEnrollment(update) = step {
+            let names = self.cps.held(update.enrollment).map(|held| &held.names);
+            let reissues = update.renew || names != Some(&update.body.csr.names().into_iter().collect());
+            let approved = !asks || !reissues || self.approved.contains(&update.plan);
+            assert!(approved, "carries out what nobody approved: {self:?}");
+        }
+        if let Step::AcknowledgeWarnings(_, change, _) = step {
+            let found = warnings::told_apart(&fixtures::warnings(WARNING));
+            let hash = warnings::hash(i64::try_from(change.0).unwrap(), &found);
+            assert!(self.approved.contains(&hash), "passes over warnings that nobody read: {self:?}");
+        }
+        if let Step::AcknowledgeDeployment { change, .. } = step {
+            let approved = self.setting.lets_go || self.approved.contains(&change.to_string());
+            assert!(approved, "lets go what nobody approved: {self:?}");
+        }
+        if let Step::DeleteEnrollment(_) = step {
+            assert!(deleted && self.setting.deletes, "removes an enrollment that is to stay: {self:?}");
+        }
+        if let Step::RemoveFinalizer = step {
+            assert!(deleted, "lets a certificate go that is to stay: {self:?}");
+            let done = !self.setting.deletes || !self.is_mine() || self.cps.ours.is_empty();
+            assert!(done, "forgets an enrollment that is to go: {self:?}");
         }
     }
 

@@ -223,7 +223,7 @@ impl World {
         let proven = |domain: &DomainValidation, by: &Resource| match by.certificate.spec.way(&domain.domain)
         {
             Way::External => self.network,
-            Way::Redirect(_) => self.network && by.redirects(&domain.domain),
+            Way::Redirect(_) if by.redirects(&domain.domain) => self.network,
             way if way.is_dns() => records(domain).iter().all(|record| self.zone.contains(record)),
             _ => tokens(domain).iter().all(|token| served.contains(token)),
         };

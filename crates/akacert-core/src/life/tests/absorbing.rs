@@ -1,4 +1,4 @@
-//! What is remembered of an answer: each kind of answer against each kind of memory.
+//! What the memory keeps of an answer: each kind of answer against each kind of memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,7 +19,7 @@ const ID: EnrollmentId = EnrollmentId(10002);
 const CHANGE: ChangeId = ChangeId(20003);
 const OTHER: ChangeId = ChangeId(20009);
 
-/// What is remembered, as words in a fixed order.
+/// The parts of the memory that are set, as words in a fixed order.
 fn words(memory: &Memory) -> String {
     let of = memory.change.as_ref();
     let known = [
@@ -41,25 +41,26 @@ fn words(memory: &Memory) -> String {
         ("records", memory.looks.records.is_some()),
         ("written", !memory.records.written.is_empty()),
         ("removed", !memory.records.removed.is_empty()),
+        ("writes", memory.writes != Default::default()),
         ("forecast", memory.forecast.is_some()),
         ("failed", !memory.failures.is_empty()),
     ];
     known.iter().filter(|(_, known)| *known).map(|(word, _)| *word).collect::<Vec<_>>().join(" ")
 }
 
-/// Nothing is known.
+/// An empty memory.
 fn nothing() -> Memory {
     Memory::of_generation(1)
 }
 
-/// The list was read, and nothing has our common name.
+/// The list was read, and no enrollment has our common name.
 fn listed() -> Memory {
     let mut memory = nothing();
     memory.create.list = Some(Reading { at: noon(), value: vec![] });
     memory
 }
 
-/// A change has stopped, and everything was read and looked at.
+/// A change has stopped, and everything was read and checked.
 fn stopped() -> Memory {
     let mut memory = nothing();
     let stands = change("wait-ack-change-management", "awaiting-input", &["change-management"]);
@@ -118,7 +119,7 @@ fn assert_words(memory: Memory, step: Step, answer: Answer, expected: &str) {
     assert_eq!(words(&absorbed(memory, &step, answer)), expected, "{said}");
 }
 
-/// All that `stopped()` knows.
+/// Everything that `stopped()` holds.
 const ALL: &str = "taken enrollment deployments change challenges warnings staged preflight probe";
 
 #[test]
@@ -248,6 +249,23 @@ fn a_record_that_is_written_again_is_not_removed_any_more() {
 }
 
 #[test]
+fn a_value_that_is_removed_leaves_the_others_that_were_written() {
+    let of = |value: &str| Box::new(Record { values: [value.to_owned()].into(), ..*record() });
+    let first = absorbed(nothing(), &Step::WriteRecord(of("first")), Answer::Done);
+    let both = absorbed(first, &Step::WriteRecord(of("second")), Answer::Done);
+    let left = absorbed(both, &Step::RemoveRecord(of("first")), Answer::Done);
+    assert_eq!(left.records.written.into_keys().collect::<Vec<_>>(), [*of("second")]);
+    assert_eq!(left.records.removed, [*of("first")].into());
+}
+
+#[test]
+fn a_value_that_may_have_been_written_again_does_not_count_as_removed() {
+    let removed = absorbed(nothing(), &Step::RemoveRecord(record()), Answer::Done);
+    let lost = failed(FaultKind::Other(Reason::DnsUpdateFailed));
+    assert_words(removed, Step::WriteRecord(record()), lost, "failed");
+}
+
+#[test]
 fn looks_at_the_same_count_in_a_row_and_a_look_at_something_else_begins_anew() {
     let wrong = || Answer::Found(BTreeMap::from([("www.example.com".to_owned(), "404".to_owned())]));
     let look = |elsewhere| Step::Probe { tokens: vec![], elsewhere, explain: false };
@@ -309,7 +327,7 @@ fn a_certificate_at_rest_remembers_what_failed_and_when_it_was_looked_at() {
     memory.rest(later());
     assert_eq!(words(&memory), "failed");
     assert_eq!(memory.last_look().unwrap().at, noon());
-    // Whatever was to be tried again by then was tried, or is not wanted any more.
+    // By then every step was tried again, or is no longer wanted.
     memory.rest(later() + Duration::from_secs(3600));
     assert_eq!(words(&memory), "");
 }

@@ -1,4 +1,4 @@
-//! Enrollments that are there already: taken over, only looked at, or left alone.
+//! Existing enrollments: adopted, only observed, or left alone.
 
 use super::*;
 use crate::life::fixtures::IN_PRODUCTION;
@@ -6,7 +6,7 @@ use akacert_api::policy::{AdoptionPolicy, ManagementPolicy};
 
 const NAMES: [&str; 2] = ["www.example.com", "api.example.com"];
 
-/// A resource that names an enrollment, which was read.
+/// A resource that names an enrollment, which was read with these names.
 fn named(found: &[&str]) -> Scene {
     let mut scene = Scene::new();
     scene.certificate.spec.enrollment_id = Some(10002);
@@ -33,7 +33,7 @@ fn an_adopted_enrollment_as_spec_says_is_ready_without_a_write() {
     let decision = scene.next();
     assert_step(&decision, "Wait");
     assert_says(&decision, "Ready", "True", Reason::Deployed);
-    // By which its renewals are seen from now on.
+    // From now on, the list of this contract shows its renewals.
     assert_eq!(decision.status.contract_id.as_deref(), Some("1-1TJZH5"));
 }
 

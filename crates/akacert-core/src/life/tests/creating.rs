@@ -94,7 +94,7 @@ fn a_duplicate_that_the_list_does_not_show_is_elsewhere() {
 #[test]
 fn a_create_is_sent_only_after_a_list_that_could_show_the_one_before() {
     let second = std::time::Duration::from_secs(1);
-    // Nothing was sent yet and the list is old; an answer was lost; CPS refused a duplicate.
+    // Nothing was sent and the list is old; an answer was lost; CPS refused a duplicate.
     for (lost, refused, patience) in [(false, false, 600), (true, false, 600), (false, true, 1800)] {
         let mut scene = Scene::new();
         scene.intend();

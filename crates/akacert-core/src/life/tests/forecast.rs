@@ -1,4 +1,4 @@
-//! What is found from outside while a certificate is at rest, and what it says.
+//! What the daily check of a certificate at rest finds, and what the status says.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

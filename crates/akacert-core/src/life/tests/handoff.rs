@@ -1,4 +1,4 @@
-//! What pipelines are told of a deployed certificate.
+//! What the ConfigMap tells pipelines about a deployed certificate.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ fn asked() -> Scene {
 
 fn handed_off(scene: &Scene) -> ConfigMap {
     let Step::HandOff(write) = scene.step() else { panic!() };
-    let Write::Apply { object: Object::Handoff(config_map), .. } = *write else { panic!("{write}") };
+    let Write::Apply(Object::Handoff(config_map)) = *write else { panic!("{write}") };
     config_map
 }
 

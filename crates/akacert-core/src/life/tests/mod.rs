@@ -1,4 +1,4 @@
-//! The decision, as a specification: what is seen, what is done next, what is reported.
+//! The decision, as a specification: from the snapshot to the next step and the status.
 
 mod absorbing;
 mod adopting;
@@ -8,6 +8,7 @@ mod following;
 mod forecast;
 mod handoff;
 mod life;
+mod publishing;
 mod renewing;
 mod scheduling;
 mod updating;
@@ -57,7 +58,7 @@ fn assert_step(decision: &Decision, name: &str) {
     assert_eq!(step_of(decision), name, "{:?}", decision.next);
 }
 
-/// Plays the writes of the publisher until everything is published.
+/// Applies the publisher's writes until everything is published.
 fn publish_all(scene: &mut Scene) {
     for _ in 0..20 {
         let Next::Do(Step::Publish(write)) = scene.next().next else { return };
@@ -66,7 +67,7 @@ fn publish_all(scene: &mut Scene) {
     panic!("publishing does not end");
 }
 
-/// CPS asks for the challenges of both names; the solver is ready; everything is published.
+/// CPS offers the challenges of both names, the solver is ready, and everything is published.
 fn published() -> Scene {
     let mut scene = Scene::created();
     scene.change(VALIDATING.0, VALIDATING.1, VALIDATING.2);
@@ -80,7 +81,7 @@ fn published() -> Scene {
     scene
 }
 
-/// The names are looked at, and these are found wanting.
+/// The preflight has checked the names, with these failures.
 fn preflight(scene: &mut Scene, failures: &[(&str, &str)]) {
     let Step::Preflight(targets) = scene.step() else { panic!("no preflight") };
     let failures: std::collections::BTreeMap<String, String> =
@@ -89,7 +90,7 @@ fn preflight(scene: &mut Scene, failures: &[(&str, &str)]) {
     scene.memory.looks.preflight = Some(Look { at: scene.now, at_what: targets, failures, failed });
 }
 
-/// As `published`, and every token was fetched.
+/// Like `published`, and every token was fetched.
 fn reachable() -> Scene {
     let mut scene = published();
     let Step::Probe { tokens, .. } = scene.step() else { panic!("no self-check") };

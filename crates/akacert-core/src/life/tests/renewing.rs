@@ -11,7 +11,7 @@ use akacert_api::policy::{Approve, DeploymentPolicy, WarningsPolicy};
 
 const NAMES: [&str; 2] = ["www.example.com", "api.example.com"];
 
-/// Ready, and CPS has begun a renewal.
+/// The certificate is Ready, and CPS has begun a renewal.
 fn renewing() -> Scene {
     let mut scene = Scene::ready();
     scene.pending(&NAMES, 20003, "renewal");
@@ -43,7 +43,7 @@ fn once_a_renewal_is_due_the_list_is_read_more_often() {
     assert_eq!((seconds(far), seconds(near)), (1800, 300));
 }
 
-/// When CPS says that it begins the next renewal.
+/// CPS says when it begins the next renewal.
 fn tells_the_next_renewal(scene: &mut Scene, start: &str) {
     let mut found = crate::life::fixtures::enrollment(10002, &NAMES);
     found.auto_renewal_start_time = Some(start.parse().unwrap());
@@ -152,7 +152,7 @@ fn a_certificate_that_nobody_renews_is_not_ready_shortly_before_its_end() {
     assert_says(&scene.next(), "Ready", "False", Reason::ExpiringSoon);
 }
 
-/// A first certificate that waits because of warnings.
+/// A first certificate whose change stopped at warnings.
 fn warned(text: &str) -> Scene {
     let mut scene = Scene::created();
     scene.change(
@@ -241,28 +241,4 @@ fn what_is_on_staging_goes_on_by_itself_once_it_was_verified_where_policy_says_s
     assert_step(&scene.next(), "ReadStaged");
     scene.deployments(Default::default());
     assert_says(&scene.next(), "Ready", "False", Reason::WaitingForDeployment);
-}
-
-#[test]
-fn a_name_that_was_added_since_does_not_hold_up_what_waits_on_staging() {
-    let mut scene = staged();
-    scene.edit(|spec| spec.dns_names.get_or_insert_default().push("new.example.com".into()));
-    scene.pending(&NAMES, 20003, "new-certificate");
-    assert_says(&scene.next(), "Stalled", "True", Reason::DeploymentNeedsApproval);
-    scene.annotate("akacert.io/approve-deployment", "20003");
-    assert_step(&scene.next(), "ReadStaged");
-}
-
-#[test]
-fn a_certificate_that_takes_a_name_out_of_production_never_goes_there_by_itself() {
-    let mut scene = Scene::ready();
-    scene.certificate.spec.deployment = Some(DeploymentPolicy { approve: Some(Approve::Auto), window: None });
-    scene.change("wait-ack-change-management", "awaiting-input", &["change-management"]);
-    let mut deployments = crate::life::fixtures::IN_PRODUCTION.clone();
-    deployments.staging = crate::life::fixtures::in_production(&["www.example.com"]).production;
-    scene.deployments(deployments);
-    scene.pending(&["www.example.com"], 20003, "modify-san");
-    let decision = scene.next();
-    assert_step(&decision, "Wait");
-    assert_says(&decision, "Renewing", "True", Reason::DeploymentNeedsApproval);
 }

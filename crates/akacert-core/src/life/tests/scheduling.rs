@@ -7,7 +7,7 @@ use super::*;
 use akacert_api::policy::{Day, DeploymentPolicy, DeploymentWindow};
 
 const NAMES: [&str; 2] = ["www.example.com", "api.example.com"];
-/// The 23rd of November 2026, noon, is a Monday.
+/// Noon on 23 November 2026, when tests begin, is a Monday.
 const TUESDAY: &str = "2026-11-24T09:00:00Z";
 const EVENING: &str = "2026-11-24T16:00:00Z";
 
@@ -15,7 +15,7 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// A change that is being deployed, of a certificate that may only go to production on Tuesdays.
+/// CPS is deploying a certificate that may go to production only on Tuesdays.
 fn tuesdays() -> Scene {
     let mut scene = Scene::created();
     scene.certificate.spec.deployment = Some(DeploymentPolicy {
@@ -32,7 +32,7 @@ fn tuesdays() -> Scene {
     scene
 }
 
-/// As CPS shows the change.
+/// CPS shows the change with this schedule.
 fn shown(scene: &mut Scene, not_before: Option<&str>, not_after: Option<&str>) {
     let schedule = DeploymentSchedule { not_before: not_before.map(time), not_after: not_after.map(time) };
     let reading = scene.memory.change.as_mut().unwrap();
@@ -85,7 +85,7 @@ fn a_window_that_opens_when_the_live_certificate_is_about_to_expire_is_not_waite
     assert_scheduled(&scene, Some(TUESDAY), Some(EVENING));
     let production = scene.certificate.status.as_mut().unwrap().deployments.as_mut().unwrap();
     production.production.as_mut().unwrap().not_after.0 = time("2026-11-25T00:00:00Z");
-    // A twentieth of its life is more than a day.
+    // A twentieth of its lifetime is more than a day.
     shown(&mut scene, Some(TUESDAY), Some(EVENING));
     assert_scheduled(&scene, None, None);
 }

@@ -1,4 +1,4 @@
-//! Changes of `spec`, and of the enrollment by somebody else.
+//! Changes of `spec`, and changes of the enrollment by somebody else.
 
 use super::*;
 use crate::life::step::Update;
@@ -9,7 +9,7 @@ use akacert_api::status::{PlanAction, Risk};
 
 const NAMES: [&str; 2] = ["www.example.com", "api.example.com"];
 
-/// Ready; then the user adds a name, and CPS's enrollment was just read.
+/// The certificate is Ready, the user adds a name, and the operator has just read the enrollment.
 fn name_added() -> Scene {
     let mut scene = Scene::ready();
     scene.edit(|spec| spec.dns_names = Some(vec!["api.example.com".into(), "new.example.com".into()]));
@@ -47,7 +47,7 @@ fn an_added_name_becomes_one_update_that_keeps_everything_else() {
     assert!(!update.replace && !update.override_renewal && !update.renew);
 }
 
-/// What the plan says once the user has merged something into `spec`.
+/// The risk in the plan after the user patches `spec`.
 fn risk(change: serde_json::Value) -> Risk {
     let mut scene = Scene::ready();
     scene.edit(|spec| {
@@ -135,7 +135,7 @@ fn a_plan_waits_for_its_own_approval_and_for_no_other() {
     assert_says(&scene.next(), "Stalled", "True", Reason::PlanNeedsApproval);
     scene.annotate("akacert.io/approve-plan", &hash);
     assert_eq!(update(scene.next()).plan, hash);
-    // CPS has something else meanwhile: the approval was for another state.
+    // The enrollment has changed meanwhile, so the approval was for another state.
     scene.enrollment(&["www.example.com"]);
     assert_says(&scene.next(), "Stalled", "True", Reason::PlanNeedsApproval);
 }
@@ -170,7 +170,7 @@ fn what_somebody_else_has_changed_is_only_reported_where_policy_says_so() {
     assert_step(&decision, "Wait");
     assert_says(&decision, "Ready", "True", Reason::Deployed);
     assert_says(&decision, "Drifted", "True", Reason::Drifted);
-    // Reported once, it is the steady state.
+    // Once reported, this is the steady state.
     scene.certificate.status = Some(decision.status.clone());
     assert_eq!(scene.next().status, decision.status);
 }
@@ -192,14 +192,14 @@ fn an_enrollment_that_is_gone_is_created_anew_only_by_policy() {
 fn a_renewal_by_annotation_is_recorded_ordered_and_done_once() {
     let mut scene = Scene::ready();
     scene.enrollment(&NAMES);
-    // The certificate was issued on the first of November.
+    // The certificate was issued on 1 November.
     scene.annotate("akacert.io/renew-before", "2026-11-20T00:00:00Z");
     assert_step(&scene.next(), "ReadDeployments");
     scene.deployments(crate::life::fixtures::IN_PRODUCTION.clone());
     let Step::RecordRenewal(renewal) = scene.step() else { panic!() };
     scene.annotate("akacert.io/renewal", &serde_json::to_string(&renewal).unwrap());
     assert!(update(scene.next()).renew);
-    // The new certificate is in production, and the status does not say so yet.
+    // The new certificate is in production, and the status does not show it yet.
     scene.deployments(crate::life::fixtures::in_production(&NAMES));
     assert!(!changes_something(&scene.next()));
     let mut status = scene.certificate.status.clone().unwrap();

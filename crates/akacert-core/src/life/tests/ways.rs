@@ -1,4 +1,4 @@
-//! Every way of validation, as a specification: what is published, looked at, acknowledged, and removed.
+//! Every way of validation, as a specification: what the operator publishes, checks, acknowledges and removes.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::life::answer::Answer;
 use crate::life::proof::Proof;
 use akacert_api::names::CERTIFICATE_FINALIZER;
 
-/// CPS asks for the challenges of both names, which go the ways of this `spec.validation`.
+/// CPS offers the challenges of both names, and `spec.validation` sets their ways.
 fn asked(validation: Value) -> Scene {
     let mut scene = Scene::created();
     scene.certificate.spec.validation = Some(serde_json::from_value(validation).unwrap());
@@ -29,14 +29,16 @@ fn offered() -> Vec<DomainValidation> {
     ]
 }
 
-/// Does the steps, each with the best outcome, until the challenges are acknowledged or there is only waiting left.
+/// Carries out the steps, each with the best outcome, until the challenges are acknowledged or the decision is to
+/// pause.
 fn go_on(scene: &mut Scene) -> Vec<String> {
     let mut done = Vec::new();
     for _ in 0..40 {
         let Next::Do(step) = scene.next().next else { return done };
-        done.push(match &step {
-            Step::Publish(write) => write.to_string().split(' ').take(2).collect::<Vec<_>>().join(" "),
-            other => other.to_string(),
+        done.push(if let Step::Publish(write) = &step {
+            write.to_string().split(' ').take(2).collect::<Vec<_>>().join(" ")
+        } else {
+            step.to_string()
         });
         let last = matches!(step, Step::Acknowledge { .. });
         succeed(scene, step);
@@ -47,18 +49,18 @@ fn go_on(scene: &mut Scene) -> Vec<String> {
     panic!("no end: {done:?}");
 }
 
-/// Does a step, with the best outcome.
+/// Carries out a step with the best outcome.
 fn succeed(scene: &mut Scene, step: Step) {
-    let answer = match &step {
-        Step::Publish(write) => {
-            play(&mut scene.published, write);
-            Answer::Done
-        }
-        Step::Preflight(_) | Step::Probe { .. } | Step::CheckRecords(_) => Answer::Found(BTreeMap::new()),
-        Step::WriteRecord(_) | Step::RemoveRecord(_) | Step::Acknowledge { .. } => Answer::Done,
-        other => panic!("{other} was not expected"),
-    };
-    scene.answer(&step, answer);
+    if let Step::Publish(write) = &step {
+        play(&mut scene.published, write);
+    }
+    let looks = matches!(step, Step::Preflight(_) | Step::Probe { .. } | Step::CheckRecords(_));
+    let writes = matches!(
+        step,
+        Step::Publish(_) | Step::WriteRecord(_) | Step::RemoveRecord(_) | Step::Acknowledge { .. }
+    );
+    assert!(looks || writes, "{step} was not expected");
+    scene.answer(&step, if looks { Answer::Found(BTreeMap::new()) } else { Answer::Done });
 }
 
 fn later(scene: &mut Scene, seconds: u64) {
@@ -113,7 +115,7 @@ fn each_way_publishes_what_it_needs_and_looks_at_it_before_anything_is_acknowled
         (json!({"dns01": {"manual": {}}}), vec!["Preflight", "CheckRecords", "Acknowledge"]),
         (
             json!({"http01": {"gateway": gateway}}),
-            // The Gateway has not said anything yet.
+            // The Gateway has not answered yet.
             vec!["apply ConfigMap", "apply Service", "apply EndpointSlice", "apply HTTPRoute", "Preflight"],
         ),
     ] {
@@ -165,10 +167,11 @@ fn a_record_that_somebody_deletes_while_a_token_cannot_be_fetched_is_written_aga
     let api = json!({"names": ["api.example.com"], "http01": {"external": {}}});
     let mut scene = asked(json!({"dns01": {"edgeDns": {}}, "domains": [api]}));
     let elsewhere = loop {
-        match scene.step() {
-            Step::Probe { elsewhere, .. } => break elsewhere,
-            step => succeed(&mut scene, step),
+        let step = scene.step();
+        if let Step::Probe { elsewhere, .. } = step {
+            break elsewhere;
         }
+        succeed(&mut scene, step);
     };
     let failures = [("api.example.com".to_owned(), "404".to_owned())].into();
     scene.memory.looks.probe = Some(Look { at: scene.now, at_what: elsewhere, failures, failed: 20 });
@@ -185,11 +188,11 @@ fn a_route_that_is_left_of_another_way_holds_nothing_up() {
     let by = |gateway: &str| json!({"http01": {"gateway": {"parentRefs": [{"name": gateway}]}}});
     let mut scene = asked(by("private"));
     go_on(&mut scene);
-    // Gateways need some moments.
+    // A Gateway needs some moments.
     assert_says(&scene.next(), "ChallengesReachable", "False", Reason::ChallengesPublished);
     later(&mut scene, 70);
     assert_says(&scene.next(), "ChallengesReachable", "False", Reason::RouteNotAccepted);
-    // Another way, and no Gateway has said anything of the old route yet.
+    // The way has changed, and no Gateway has answered about the old route yet.
     scene.certificate.spec.validation =
         Some(serde_json::from_value(json!({"http01": {"ingress": {"className": "traefik"}}})).unwrap());
     assert_eq!(scene.published.http_routes.len(), 1);
@@ -275,7 +278,7 @@ fn a_refusal_of_the_authority_is_told_and_the_next_acknowledgement_waits_for_an_
     let mut scene = asked(json!({"http01": {"ingress": {"className": "traefik"}}}));
     go_on(&mut scene);
     later(&mut scene, 120);
-    // The authority refused a name, and CPS has ordered anew.
+    // The authority refused a name, and CPS has ordered again.
     let mut refused = domain("www.example.com", "ccc", "RESPONSE_ERROR");
     refused.error = Some("Invalid response from http://www.example.com: 404".into());
     scene.change(VALIDATING.0, VALIDATING.1, VALIDATING.2);
@@ -296,10 +299,10 @@ fn a_refusal_of_the_authority_is_told_and_the_next_acknowledgement_waits_for_an_
     );
     assert_eq!(decision.status.failures.as_ref().unwrap().count, 1);
     scene.certificate.status = Some(CertificateStatus { observed_generation: 1, ..decision.status });
-    // An hour after the acknowledgement, give or take a tenth.
-    let minutes = |scene: &Scene| match scene.next().next {
-        Next::Pause(Pause::Until(again)) => again.duration_since(scene.now).as_secs() / 60,
-        _ => 0,
+    // An hour after the acknowledgement, give or take ten per cent.
+    let minutes = |scene: &Scene| {
+        let Next::Pause(Pause::Until(again)) = scene.next().next else { return 0 };
+        again.duration_since(scene.now).as_secs() / 60
     };
     assert!(minutes(&scene) <= 2, "CPS is followed meanwhile");
     later(&mut scene, 4000);
@@ -310,7 +313,7 @@ fn a_refusal_of_the_authority_is_told_and_the_next_acknowledgement_waits_for_an_
     assert_eq!(done.last().map(String::as_str), Some("Acknowledge"));
 }
 
-/// Ready, with a standing redirect; nothing is published.
+/// The certificate is Ready with a standing redirect, and nothing is published.
 fn redirected(route: Value) -> Scene {
     let mut scene = Scene::ready();
     let validation = json!({"http01": {"redirect": route}});
@@ -320,11 +323,12 @@ fn redirected(route: Value) -> Scene {
     scene
 }
 
-/// Publishes what is missing; answers what that was.
+/// Publishes what is missing, and returns what that was.
 fn published_now(scene: &mut Scene) -> Vec<String> {
     let mut writes = Vec::new();
     while let Next::Do(Step::Publish(write)) = scene.next().next {
         writes.push(write.to_string().split(' ').take(2).collect::<Vec<_>>().join(" "));
+        assert!(writes.len() < 20, "publishing does not end: {writes:?}");
         play(&mut scene.published, &write);
     }
     writes
@@ -361,12 +365,12 @@ fn what_stood_goes_only_once_what_stands_in_its_place_is_found() {
     later(&mut scene, 60);
     preflight(&mut scene, &[]);
     assert_eq!(published_now(&mut scene), ["delete Ingress"]);
-    // That the renewal would fail was said of what is gone by now.
+    // The forecast of failure was about objects that are gone by now.
     scene.outside.started = scene.now.checked_sub(std::time::Duration::from_secs(3700)).unwrap();
     assert_step(&scene.next(), "LookOutside");
 }
 
-/// A Gateway takes its routes, and the others refuse theirs.
+/// One Gateway accepts its routes, and the others refuse theirs.
 fn accepted(scene: &mut Scene, gateway: &str) {
     for route in &mut scene.published.http_routes {
         let mut taken = (**route).clone();

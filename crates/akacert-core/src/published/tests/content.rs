@@ -90,3 +90,20 @@ fn tokens_that_rotate_forever_do_not_grow_without_bound_and_never_push_out_a_wan
     assert_eq!(kept.len(), 1000);
     assert!(wanted.iter().all(|token| kept.contains(token)));
 }
+
+fn record(values: &[&str]) -> Record {
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    Record { name: "_acme-challenge.example.com".into(), values, by: By::EdgeDns(Default::default()) }
+}
+
+#[test]
+fn of_values_that_rotated_away_the_first_one_goes_once_there_are_more_than_four() {
+    let second = |second| jiff::Timestamp::from_second(second).unwrap();
+    // The one of an earlier process, whose time nobody knows, is older than all others.
+    let written = [("b", 4), ("c", 3), ("d", 2), ("e", 1)];
+    let written: BTreeMap<_, _> = written.map(|(value, at)| (record(&[value]), second(at))).into();
+    let gone = |known: &[&str]| rotated_away(&[record(known)], &[record(&["wanted"])], &written);
+    assert_eq!(gone(&["b", "c", "d", "e", "wanted"]), None);
+    assert_eq!(gone(&["a", "b", "c", "d", "e", "wanted"]), Some(record(&["a"])));
+    assert_eq!(gone(&["b", "c", "d", "e", "wanted", "z"]), Some(record(&["z"])));
+}

@@ -23,13 +23,18 @@ fn certificate() -> AkamaiCertificate {
 
 /// The certificate shop/www with a certain `validation.http01.ingress`.
 fn certificate_with(ingress: serde_json::Value) -> AkamaiCertificate {
+    certificate_by(json!({"http01": {"ingress": ingress}}))
+}
+
+/// The certificate shop/www with a certain `validation`.
+fn certificate_by(validation: serde_json::Value) -> AkamaiCertificate {
     serde_json::from_value(json!({
         "apiVersion": "akacert.io/v1alpha1", "kind": "AkamaiCertificate",
         "metadata": {"name": "www", "namespace": "shop", "uid": UID},
         "spec": {
             "accountRef": {"kind": "ClusterAkamaiAccount", "name": "production"},
             "commonName": "www.example.com",
-            "validation": {"http01": {"ingress": ingress}}
+            "validation": validation
         }
     }))
     .unwrap()
@@ -103,42 +108,38 @@ fn publish(
 /// What is observed after a write.
 fn after(mut observed: Observed, write: &Write) -> Observed {
     match write {
-        Write::Apply { object: Object::ConfigMap(object), .. } => {
-            observed.config_map = Some(stored(object, "uid-cm"))
-        }
-        Write::Apply { object: Object::Service(object), .. } => {
-            observed.service = Some(stored(object, "uid-svc"))
-        }
-        Write::Apply { object: Object::Ingress(object), .. } => {
+        Write::Apply(Object::ConfigMap(object)) => observed.config_map = Some(stored(object, "uid-cm")),
+        Write::Apply(Object::Service(object)) => observed.service = Some(stored(object, "uid-svc")),
+        Write::Apply(Object::Ingress(object)) => {
             observed.ingresses.retain(|found| found.metadata.name != object.metadata.name);
             observed.ingresses.push(stored(object, "uid-ing"));
         }
-        Write::Apply { object: Object::EndpointSlice(object), .. } => {
+        Write::Apply(Object::EndpointSlice(object)) => {
             observed.endpoint_slices.retain(|slice| slice.metadata.name != object.metadata.name);
             observed.endpoint_slices.push(stored(object, "uid-eps"));
         }
         // It does not publish tokens.
-        Write::Apply { object: Object::Handoff(_), .. } | Write::Delete { kind: Kind::Handoff, .. } => {}
+        Write::Apply(Object::Handoff(_)) | Write::Delete { kind: Kind::Handoff, .. } => {}
         Write::Delete { kind: Kind::ConfigMap, .. } => observed.config_map = None,
         Write::Delete { kind: Kind::Service, .. } => observed.service = None,
         Write::Delete { kind: Kind::Ingress, name, .. } => {
             observed.ingresses.retain(|found| found.metadata.name.as_ref() != Some(name));
         }
-        Write::Apply { object: Object::HttpRoute(object), .. } => {
+        Write::Apply(Object::HttpRoute(object)) => {
             observed.http_routes.retain(|found| found.metadata.name != object.metadata.name);
             observed.http_routes.push(stored(object, "uid-route"));
         }
         Write::Delete { kind: Kind::HttpRoute, name, .. } => {
             observed.http_routes.retain(|found| found.metadata.name.as_ref() != Some(name));
         }
-        Write::Apply { object: Object::DnsEndpoint(object), .. } => {
+        Write::Apply(Object::DnsEndpoint(object)) => {
             observed.dns_endpoints.retain(|found| found.metadata.name != object.metadata.name);
             observed.dns_endpoints.push(stored(object, "uid-endpoint"));
         }
         Write::Delete { kind: Kind::DnsEndpoint, name, .. } => {
             observed.dns_endpoints.retain(|found| found.metadata.name.as_ref() != Some(name));
         }
-        Write::Apply { object: Object::Snippets(object), .. } => {
+        Write::Apply(Object::Snippets(object)) => {
             observed.snippets = vec![stored(object, "uid-snippets")];
         }
         Write::Delete { kind: Kind::Snippets, .. } => observed.snippets.clear(),

@@ -66,23 +66,6 @@ fn rotated_tokens_change_config_map_and_ingress_and_nothing_else() {
 }
 
 #[test]
-fn the_first_write_of_an_object_must_find_nothing_and_later_ones_take_back_what_is_ours() {
-    let forced = |observed: &Observed| {
-        plan(&certificate(), &wanted(&two_tokens()), observed, &rules())
-            .unwrap()
-            .iter()
-            .map(|write| matches!(write, Write::Apply { force: true, .. }))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(forced(&nothing()), [false, false]);
-    let mut changed = published();
-    edit(&mut changed.ingresses, |ingress| {
-        ingress.spec.as_mut().unwrap().ingress_class_name = Some("nginx".into())
-    });
-    assert_eq!(forced(&changed), [true]);
-}
-
-#[test]
 fn the_endpoint_slices_follow_the_solvers_ready_replicas() {
     let moved =
         Observed { solver: vec![replica("10.1.2.9:8080"), replica("[2001:db8::9]:8080")], ..published() };

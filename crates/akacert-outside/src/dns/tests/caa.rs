@@ -1,4 +1,4 @@
-//! Who may issue.
+//! Which authorities may issue.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ type Records = &'static [(u8, &'static str, &'static str)];
 
 type Table = &'static [(&'static str, Records)];
 
-/// Asks a resolver that knows CAA records by name.
+/// Uses a resolver with CAA records by name.
 async fn dns_of_table(table: Table) -> Dns {
     let table: HashMap<_, Vec<_>> = table
         .iter()
@@ -58,7 +58,7 @@ async fn the_records_of_the_name_or_of_the_nearest_name_above_count() {
 
 #[tokio::test]
 async fn what_records_say() {
-    // Records, allowed for the name, allowed for the wildcard.
+    // Records, whether they allow the name, and whether they allow the wildcard.
     let cases: [(Records, bool, bool); 19] = [
         (&[(0, "issue", "letsencrypt.org")], true, true),
         (&[(0, "issue", "LetsEncrypt.ORG")], true, true),

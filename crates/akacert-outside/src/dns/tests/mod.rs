@@ -1,4 +1,4 @@
-//! What is understood of DNS, against servers on this host: one of them is the resolver, the others are name servers.
+//! DNS lookups, against servers on this host: one is the resolver, the others are name servers.
 
 mod caa;
 mod txt;
@@ -24,17 +24,17 @@ fn zone((name, kind): Question<'_>) -> Reply {
     }
 }
 
-/// Asks this resolver; name servers of this host may be asked.
+/// Uses this resolver, and may query name servers on this host.
 fn dns(resolver: SocketAddr) -> Dns {
     Dns::new(&[resolver], vec!["127.0.0.0/8".parse().unwrap()]).unwrap()
 }
 
-/// Asks a resolver that answers like this.
+/// Uses a resolver that answers like this.
 async fn dns_of(reply: impl Fn(Question<'_>) -> Reply + Send + Sync + 'static) -> Dns {
     dns(serve("127.0.0.1", 0, reply).await)
 }
 
-/// Asks a resolver that knows [`zone`], whose name servers answer like this.
+/// Uses a resolver that knows [`zone`], whose name servers answer like this.
 async fn dns_with(
     first: impl Fn(Question<'_>) -> Reply + Send + Sync + 'static,
     second: impl Fn(Question<'_>) -> Reply + Send + Sync + 'static,

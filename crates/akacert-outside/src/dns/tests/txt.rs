@@ -15,7 +15,7 @@ fn values(values: &[&str]) -> BTreeSet<String> {
     values.iter().map(|value| (*value).to_owned()).collect()
 }
 
-/// What is missing of the value `ours`.
+/// What `missing` says about the value `ours`.
 async fn missing(dns: Dns) -> Option<String> {
     dns.txt(NAME).await.unwrap().missing(&["ours".to_owned()])
 }
@@ -76,7 +76,7 @@ async fn a_name_server_that_answers_with_an_error_or_not_at_all_is_named() {
 
 #[tokio::test]
 async fn an_address_of_a_name_server_that_cannot_be_reached_does_not_count_if_another_can() {
-    // The operator may have no IPv6. Nobody listens at 127.0.0.9.
+    // The operator may have no IPv6. Nothing listens at 127.0.0.9.
     let port = serve("127.0.0.1", 0, records(vec![txt("ours")])).await.port();
     let dns = dns_of(|question| match question {
         ("ns1.example.com" | "ns2.example.com", RecordType::A) => {

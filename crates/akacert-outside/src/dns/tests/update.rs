@@ -13,7 +13,7 @@ use super::*;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
-/// How the server answers an update whose signature is right.
+/// How the server answers an update with a valid signature.
 #[derive(Clone, Copy)]
 enum Answer {
     Signed(ResponseCode),
@@ -24,7 +24,7 @@ enum Answer {
     Gibberish,
 }
 
-/// An update as it came.
+/// The updates that the server received.
 type Updates = Arc<Mutex<Vec<Message>>>;
 
 async fn server(answer: Answer) -> (SocketAddr, Updates) {
@@ -179,7 +179,7 @@ async fn success_has_to_be_signed_with_the_key() {
 async fn a_server_that_cannot_be_reached_or_hangs_up_is_unreachable() {
     let (address, _) = server(Answer::Hangup).await;
     assert_eq!(add(&updater(address)).await, Err(UpdateError::Unreachable(address)));
-    // Nobody listens there.
+    // Nothing listens there.
     let nobody = "127.0.0.9:1".parse().unwrap();
     assert_eq!(add(&updater(nobody)).await, Err(UpdateError::Unreachable(nobody)));
 }

@@ -1,4 +1,4 @@
-//! Which addresses are connected to.
+//! Which addresses the self-check connects to.
 
 use super::*;
 use crate::address::refusal;

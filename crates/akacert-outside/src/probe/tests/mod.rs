@@ -1,4 +1,5 @@
-//! What the self-check accepts and refuses, against real servers on this host. The cases share the servers made here.
+//! What the self-check accepts and refuses, against real servers on this host. The test cases share the servers in
+//! this file.
 
 mod addresses;
 mod dns;
@@ -33,7 +34,7 @@ fn token() -> Token {
 enum Reply {
     /// Sends this and closes the connection.
     Send(String),
-    /// Sends this and then nothing any more.
+    /// Sends this and then nothing more.
     Hang(&'static str),
 }
 
@@ -49,10 +50,10 @@ fn redirect(to: &str) -> Reply {
     Reply::Send(format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"))
 }
 
-/// What is asked for: host (with the port, as sent) and path.
+/// The requested host (with the port, as sent) and path.
 type Requested<'a> = (&'a str, &'a str);
 
-/// Serves on an address of this host; the port is the answer.
+/// Serves on an address of this host. Returns the port.
 async fn serve(ip: &str, port: u16, reply: impl Fn(Requested<'_>) -> Reply + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind((ip, port)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -79,7 +80,7 @@ async fn answer(
     let host = head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
     match reply((host, path)) {
         Reply::Send(text) => {
-            // A client that has read enough may be gone.
+            // A client that has read enough may have closed the connection.
             let _ = stream.write_all(text.as_bytes()).await;
             let _ = stream.shutdown().await;
         }
@@ -90,7 +91,7 @@ async fn answer(
     }
 }
 
-/// Names in a table instead of DNS.
+/// A table of names instead of DNS.
 struct Names(HashMap<&'static str, Result<Vec<IpAddr>, LookupFailure>>);
 
 impl Resolve for Names {
@@ -129,12 +130,12 @@ fn at(addresses: &[&str]) -> Result<Vec<IpAddr>, LookupFailure> {
     Ok(addresses.iter().map(|address| address.parse().unwrap()).collect())
 }
 
-/// `www.example.com` and `other.example.com` are this host.
+/// `www.example.com` and `other.example.com` lead to this host.
 fn names() -> Names {
     Names(HashMap::from([("www.example.com", at(&["127.0.0.1"])), ("other.example.com", at(&["127.0.0.1"]))]))
 }
 
-/// Settings for servers of this host, on a port.
+/// Settings for servers on this host, on one port.
 fn settings(http_port: u16) -> ProbeSettings {
     ProbeSettings { http_port, allowed: vec!["127.0.0.0/8".parse().unwrap()], ..ProbeSettings::default() }
 }
@@ -143,23 +144,23 @@ fn prober(settings: ProbeSettings, names: Names) -> Prober {
     Prober::with_resolver(settings, Arc::new(names)).unwrap()
 }
 
-/// Asks a resolver that knows nothing: no CAA records, no zones.
+/// Uses a resolver without any records: no CAA, no zones.
 async fn no_dns() -> Dns {
     dns_of(|_| fake::NX).await
 }
 
-/// Asks a resolver that answers like this; name servers of this host may be asked.
+/// Uses a resolver that answers like this, and may query name servers on this host.
 async fn dns_of(reply: impl Fn(fake::Question<'_>) -> fake::Reply + Send + Sync + 'static) -> Dns {
     let resolver = fake::serve("127.0.0.1", 0, reply).await;
     Dns::new(&[resolver], vec!["127.0.0.0/8".parse().unwrap()]).unwrap()
 }
 
-/// The check of [`token`], with no solver.
+/// Checks [`token`] without a solver.
 async fn check(settings: ProbeSettings, names: Names) -> Result<(), ProbeFailure> {
     prober(settings, names).check(&token(), &[]).await
 }
 
-/// The check against one server that answers like this.
+/// Checks [`token`] against one server that answers like this.
 async fn check_reply(
     reply: impl Fn(Requested<'_>) -> Reply + Send + Sync + 'static,
 ) -> Result<(), ProbeFailure> {

@@ -1,4 +1,4 @@
-//! What a name shows while nothing is published.
+//! How a name looks from outside while nothing is published.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ async fn a_name_that_does_not_resolve_would_fail() {
 #[tokio::test]
 async fn each_address_of_a_name_has_to_answer() {
     let port = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-    // Nobody listens at the second.
+    // Nothing listens at the second address.
     let two = Names(HashMap::from([("www.example.com", at(&["127.0.0.1", "127.0.0.9"]))]));
     let outlook = look(&prober(settings(port), two), "www.example.com", None).await;
     let failure = outlook.failure.unwrap();
@@ -92,7 +92,7 @@ async fn a_wildcard_is_no_host_that_could_be_looked_at() {
     assert!(!outlook.automatic);
 }
 
-/// A TLS server with a certificate of its own; answers its port and the certificate's fingerprint.
+/// A TLS server with its own certificate. Returns the port and the certificate's fingerprint.
 async fn tls_server() -> (u16, String) {
     let key = KeyPair::generate().unwrap();
     let certificate =
@@ -145,7 +145,7 @@ async fn a_name_that_presents_another_certificate_is_not_served() {
 #[tokio::test]
 async fn a_name_without_tls_is_not_served() {
     let port = answering(TO_HTTPS).await;
-    // Nobody listens there.
+    // Nothing listens there.
     let settings = super::ProbeSettings { https_port: 1, ..settings(port) };
     let outlook = look(&prober(settings, names()), "www.example.com", Some("00ff")).await;
     let failure = outlook.served.unwrap().failure.unwrap();

@@ -1,4 +1,4 @@
-//! What can be known of a name before an authority sees it.
+//! What the preflight finds out about a name.
 
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
@@ -17,13 +17,13 @@ fn to_dcv() -> Need {
     Need::Redirect { host: "dcv.akamai.com".into() }
 }
 
-/// What is wrong with a name; it is in the answer, even if nothing is.
+/// What is wrong with a name. The result has the name even if nothing is wrong.
 async fn look(prober: &Prober, dns: &Dns, target: Target) -> Option<PreflightFailure> {
     let mut found = prober.preflight(dns, std::slice::from_ref(&target)).await;
     found.remove(&target.name).unwrap()
 }
 
-/// What is wrong with `www.example.com`, at these addresses, on a port.
+/// What is wrong with `www.example.com`, at these addresses and on this port.
 async fn look_at(addresses: &[&str], port: u16, need: Need) -> Option<PreflightFailure> {
     let names =
         Names(HashMap::from([("www.example.com", at(addresses)), ("hop.example.com", at(&["127.0.0.1"]))]));
@@ -58,7 +58,7 @@ async fn the_address_that_leads_astray_is_named_with_its_record() {
         "the A record leads to 127.0.0.9, which cannot be reached on port 80, otherwise than the host's other addresses: \
          correct or remove that record"
     );
-    // Nobody listens there either.
+    // Nothing listens there either.
     let settings = ProbeSettings {
         allowed: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
         ..settings(port)
@@ -167,7 +167,7 @@ async fn redirects_that_lead_nowhere_do_not_pass() {
     assert_eq!(path, redirects(RedirectProblem::Address));
 }
 
-/// The zone `example.com` with one name server, as a resolver and that server know it; what is at the challenge's name.
+/// A resolver and a name server for the zone `example.com`, with this answer for the challenge's name.
 async fn zone(challenge: fn() -> fake::Reply) -> Dns {
     let server = fake::serve("127.0.0.1", 0, move |_| challenge()).await;
     let dns = dns_of(|question| match question {
@@ -213,7 +213,7 @@ async fn a_name_that_does_not_lead_to_akamai_does_not_pass_as_one() {
     );
 }
 
-/// What is wrong with a name that answers, with this CAA record above it.
+/// What is wrong with a name that answers, and has this CAA record above it.
 async fn look_at_caa(
     name: &str,
     need: Need,

@@ -50,7 +50,7 @@ async fn a_server_that_is_too_slow_is_not_waited_for() {
 #[tokio::test]
 async fn a_port_where_nobody_listens_is_unreachable() {
     let port = serve("127.0.0.1", 0, |_| ok(BODY)).await;
-    // The same port of another address of this host, where no case listens.
+    // Another address of this host, at whose port no test listens.
     let address = "127.0.0.9";
     let names = Names(HashMap::from([("www.example.com", at(&[address]))]));
     let unreachable = ProbeFailure::Public { address: address.parse().unwrap(), cause: Cause::Unreachable };
@@ -91,7 +91,7 @@ async fn redirects_are_followed_to_other_hosts_and_paths() {
         ("other.example.com", "/final") => ok(BODY),
         _ => status(404),
     };
-    // Without a port in the redirect, it is the authority's own.
+    // A redirect without a port uses the authority's default.
     assert_eq!(check_reply(replies).await, Ok(()));
 }
 

@@ -1,4 +1,4 @@
-//! What every ready replica of the solver has to answer.
+//! What every ready solver replica has to answer.
 
 use super::*;
 

@@ -34,7 +34,7 @@ pub(super) async fn read(
     }
 }
 
-/// Takes an acknowledgement with or without a hash, and refuses a stale hash.
+/// Accepts an acknowledgement with or without a hash, and refuses a stale hash.
 pub(super) async fn acknowledge(
     State(service): App,
     Path(path): Path<(String, String)>,

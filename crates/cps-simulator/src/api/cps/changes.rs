@@ -10,7 +10,7 @@ use super::{App, Service, answer, id, view};
 use crate::api::{Problem, media};
 use crate::model::{Change, Offer, Step};
 
-/// Reads or edits a change. A change that is gone is not found.
+/// Reads or edits a change. A change that no longer exists is not found.
 pub(super) fn find<T>(
     service: &Service,
     (enrollment, change): &(String, String),
@@ -66,7 +66,7 @@ pub(super) async fn acknowledge(
     Ok(answer(StatusCode::OK, media_type, &body))
 }
 
-/// Takes an acknowledgement of `step`, which the change must be in, and lets the change go on.
+/// Accepts an acknowledgement of `step`, which the change must be in, and lets the change continue.
 pub(super) fn proceed(service: &Service, path: &(String, String), step: Step) -> Result<Value, Problem> {
     let (enrollment, change) = find(service, path, |enrollment, change| {
         if change.step != step || change.offer != Offer::Open {

@@ -112,31 +112,9 @@ pub(super) async fn replace(
         let enrollment = state.enrollments.get(&enrollment_id).ok_or_else(Problem::not_found)?;
         let body = accept(&body)?;
         let difference = compare(&enrollment.body, &body)?;
-        let deploying = |change: &Change| {
-            matches!(change.step, Step::DeployStaging | Step::LiveCheck | Step::DeployProduction)
-        };
-        if service.on_demand.quirks().update_fails_while_deploying && enrollment.pending().any(deploying) {
-            return Err(Problem::server_error(StatusCode::INTERNAL_SERVER_ERROR));
-        }
+        may_be_replaced(&service, enrollment, &difference, &query)?;
         let pending: Vec<u64> = enrollment.pending().map(|change| change.id).collect();
-        if !pending.is_empty() && !query.is_true("allow-cancel-pending-changes") {
-            return Err(Problem::wrong_state("Enrollment has pending changes."));
-        }
-        let orders = matches!(difference, Difference::Names | Difference::Certificate)
-            || query.is_true("force-renewal");
-        let renewing =
-            enrollment.renews_at(service.config.renewal_lead).is_some_and(|start| start <= Timestamp::now());
-        if orders && renewing && !query.is_true("renewal-date-check-override") {
-            return Err(Problem::wrong_state("Enrollment is inside its renewal window."));
-        }
-        let kind = match difference {
-            Difference::Metadata if query.is_true("force-renewal") => Some(ChangeKind::Renewal),
-            Difference::Metadata => None,
-            _ if enrollment.production.is_none() => Some(ChangeKind::NewCertificate),
-            Difference::Network => Some(ChangeKind::Network),
-            Difference::Certificate => Some(ChangeKind::ModifyCertificate),
-            Difference::Names => Some(ChangeKind::ModifySan),
-        };
+        let kind = change_kind(enrollment, &difference, &query);
         let change_id = kind.map(|_| state.next_id());
         let enrollment = state.enrollments.get_mut(&enrollment_id).ok_or_else(Problem::not_found)?;
         let previous = std::mem::replace(&mut enrollment.body, body);
@@ -162,6 +140,44 @@ pub(super) async fn replace(
         media_type,
         &view::enrollment_status(enrollment_id, &changes, service.on_demand.quirks()),
     ))
+}
+
+/// Refuses what CPS refuses of an enrollment in its present state, unless the query allows it.
+fn may_be_replaced(
+    service: &Service,
+    enrollment: &Enrollment,
+    difference: &Difference,
+    query: &Query,
+) -> Result<(), Problem> {
+    let deploying = |change: &Change| {
+        matches!(change.step, Step::DeployStaging | Step::LiveCheck | Step::DeployProduction)
+    };
+    if service.on_demand.quirks().update_fails_while_deploying && enrollment.pending().any(deploying) {
+        return Err(Problem::server_error(StatusCode::INTERNAL_SERVER_ERROR));
+    }
+    if enrollment.pending().next().is_some() && !query.is_true("allow-cancel-pending-changes") {
+        return Err(Problem::wrong_state("Enrollment has pending changes."));
+    }
+    let orders =
+        matches!(difference, Difference::Names | Difference::Certificate) || query.is_true("force-renewal");
+    let renewing =
+        enrollment.renews_at(service.config.renewal_lead).is_some_and(|start| start <= Timestamp::now());
+    if orders && renewing && !query.is_true("renewal-date-check-override") {
+        return Err(Problem::wrong_state("Enrollment is inside its renewal window."));
+    }
+    Ok(())
+}
+
+/// The change that a replacement begins, if it needs one.
+fn change_kind(enrollment: &Enrollment, difference: &Difference, query: &Query) -> Option<ChangeKind> {
+    match difference {
+        Difference::Metadata if query.is_true("force-renewal") => Some(ChangeKind::Renewal),
+        Difference::Metadata => None,
+        _ if enrollment.production.is_none() => Some(ChangeKind::NewCertificate),
+        Difference::Network => Some(ChangeKind::Network),
+        Difference::Certificate => Some(ChangeKind::ModifyCertificate),
+        Difference::Names => Some(ChangeKind::ModifySan),
+    }
 }
 
 pub(super) async fn remove(

@@ -23,7 +23,7 @@ use crate::lifecycle::Drivers;
 use crate::model::{Invalid, Store};
 use crate::on_demand::OnDemand;
 
-/// What the operations work on.
+/// The state and the services that the operations use.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub config: Arc<Config>,
@@ -75,7 +75,7 @@ async fn contracts(State(service): App) -> axum::Json<Vec<String>> {
     axum::Json(service.config.contracts.clone())
 }
 
-/// Reads a number from the path. Anything else is not found.
+/// Reads a number from the path. Any other text means "not found".
 fn id(text: &str) -> Result<u64, Problem> {
     text.parse().map_err(|_| Problem::not_found())
 }

@@ -65,7 +65,7 @@ pub(super) fn of_query(query: &Query) -> Result<Schedule, Problem> {
     schedule(query.get("deploy-not-before"), query.get("deploy-not-after"))
 }
 
-/// Reads times or days (UTC). A first day counts from its beginning, a last day until its end.
+/// Reads times or days (UTC). A first day counts from its beginning, and a last day until its end.
 fn schedule(not_before: Option<&str>, not_after: Option<&str>) -> Result<Schedule, Problem> {
     let not_before = not_before.map(|text| time(text, Time::midnight())).transpose()?;
     let not_after = not_after.map(|text| time(text, Time::constant(23, 59, 59, 0))).transpose()?;
@@ -77,7 +77,7 @@ fn schedule(not_before: Option<&str>, not_after: Option<&str>) -> Result<Schedul
     }
 }
 
-/// Reads a time (RFC 3339), or a day, for which it answers the time `of_day`.
+/// Reads a time (RFC 3339), or a day, which becomes the time `of_day` on it.
 fn time(text: &str, of_day: Time) -> Result<Timestamp, Problem> {
     let day = || TimeZone::UTC.to_timestamp(Date::strptime("%Y-%m-%d", text).ok()?.to_datetime(of_day)).ok();
     text.parse().ok().or_else(day).ok_or_else(wrong)

@@ -58,7 +58,7 @@ pub(super) fn enrollment(e: &Enrollment, renewal_lead: Duration, quirks: Quirks)
 fn change_type(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::NewCertificate => "new-certificate",
-        // Akamai's document has no type for network settings and removals.
+        // Akamai's document has no type for changes of network settings and for removals.
         ChangeKind::ModifyCertificate | ChangeKind::Network | ChangeKind::Removal => "modify-certificate",
         ChangeKind::ModifySan => "modify-san",
         ChangeKind::Renewal => "renewal",
@@ -93,11 +93,9 @@ fn status(step: Step) -> (&'static str, &'static str) {
     }
 }
 
-/// `change.v2`.
-pub(super) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
-    let link = change_link(enrollment, c.id);
-    let offered = c.offer != Offer::None;
-    let state = match c.step {
+/// `state` of a step.
+fn state(step: Step, offered: bool) -> &'static str {
+    match step {
         Step::Complete => "completed",
         Step::CheckForCertError => "error",
         Step::DomainValidation
@@ -108,10 +106,25 @@ pub(super) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
         {
             "awaiting-input"
         }
-        _ => "running",
-    };
-    // An input, its information and its update have three different names.
-    let (kind, info, update) = match c.step {
+        Step::CreateSlotFiles
+        | Step::GenerateCsr
+        | Step::PreVerification
+        | Step::ReviewPreVerification
+        | Step::DomainValidation
+        | Step::CheckForCert
+        | Step::ReviewCert
+        | Step::DeployStaging
+        | Step::AckChangeManagement
+        | Step::LiveCheck
+        | Step::DeployProduction
+        | Step::DeprovisionCert
+        | Step::AbandonSlots => "running",
+    }
+}
+
+/// What CPS calls the input of a step, its information and its update: three different names.
+fn input_names(step: Step) -> (&'static str, &'static str, &'static str) {
+    match step {
         Step::ReviewPreVerification => (
             "pre-verification-warnings-acknowledgement",
             "pre-verification-warnings",
@@ -123,8 +136,28 @@ pub(super) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
             "post-verification-warnings-ack",
         ),
         Step::AckChangeManagement => ("change-management", "change-management-info", "change-management-ack"),
-        _ => ("lets-encrypt-challenges", "lets-encrypt-challenges", "lets-encrypt-challenges-completed"),
-    };
+        Step::CreateSlotFiles
+        | Step::GenerateCsr
+        | Step::PreVerification
+        | Step::DomainValidation
+        | Step::CheckForCert
+        | Step::CheckForCertError
+        | Step::DeployStaging
+        | Step::LiveCheck
+        | Step::DeployProduction
+        | Step::Complete
+        | Step::DeprovisionCert
+        | Step::AbandonSlots => {
+            ("lets-encrypt-challenges", "lets-encrypt-challenges", "lets-encrypt-challenges-completed")
+        }
+    }
+}
+
+/// `change.v2`.
+pub(super) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
+    let link = change_link(enrollment, c.id);
+    let offered = c.offer != Offer::None;
+    let (kind, info, update) = input_names(c.step);
     let allowed_input = if offered {
         json!([{
             "type": kind,
@@ -142,7 +175,7 @@ pub(super) fn change(enrollment: u64, c: &Change, quirks: Quirks) -> Value {
     quirks.finish(json!({
         "statusInfo": {
             "status": status,
-            "state": state,
+            "state": state(c.step, offered),
             "description": description,
             "error": error,
             "deploymentSchedule": schedule(&c.schedule, quirks),
@@ -177,7 +210,10 @@ fn domain(d: &Domain, dcv_host: &str, quirks: Quirks) -> Value {
         let status = match d.validation {
             Validation::Validated => "valid",
             Validation::Failed | Validation::Expired => "invalid",
-            _ => "pending",
+            Validation::Preparing
+            | Validation::AwaitingUser
+            | Validation::NotReady
+            | Validation::InProgress => "pending",
         };
         json!({
             "type": kind,
@@ -214,12 +250,12 @@ fn domain(d: &Domain, dcv_host: &str, quirks: Quirks) -> Value {
 /// Hash of an empty validation result (SHA-1 of nothing), as in Akamai's sample.
 pub(super) const NOTHING_TO_VALIDATE: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
 
-/// `change-management-info.v5`: what staging serves and production is to serve.
+/// `change-management-info.v5`: what staging serves and production will serve.
 pub(super) fn change_management(e: &Enrollment, staging: &Deployment, quirks: Quirks) -> Value {
     let network = |key: &str| staging.network[key].clone();
     let dns_name_settings = &staging.network["dnsNameSettings"];
     quirks.finish(json!({
-        // There is a deadline only if a live certificate is going to expire.
+        // There is a deadline only if a live certificate will expire.
         "acknowledgementDeadline": e.production.as_ref().map(|d| quirks.time(d.issued.not_after)),
         "validationResultHash": NOTHING_TO_VALIDATE,
         "pendingState": {
@@ -235,7 +271,7 @@ pub(super) fn change_management(e: &Enrollment, staging: &Deployment, quirks: Qu
                 "networkType": null,
                 "mustHaveCiphers": network("mustHaveCiphers"),
                 "preferredCiphers": network("preferredCiphers"),
-                // These two are text only here.
+                // Only here are these two text.
                 "quicEnabled": network("quicEnabled").to_string(),
                 "sniOnly": network("sniOnly").to_string(),
                 "disallowedTlsVersions": network("disallowedTlsVersions").as_array().cloned().unwrap_or_default(),

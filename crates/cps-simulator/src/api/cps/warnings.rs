@@ -1,4 +1,4 @@
-//! Warnings: why a change has stopped, and the acknowledgement that lets it go on.
+//! Warnings: why a change has stopped, and the acknowledgement that lets it continue.
 
 use axum::extract::Path;
 use axum::response::Response;

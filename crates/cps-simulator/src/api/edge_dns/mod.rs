@@ -23,7 +23,7 @@ use crate::on_demand::{OnDemand, Quirks};
 /// Zones per page, unless the request asks for another number.
 const PAGE_SIZE: usize = 25;
 
-/// What the operations work on.
+/// The state and the services that the operations use.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub edge_dns: Arc<EdgeDns>,
@@ -128,7 +128,7 @@ fn zone_view(name: &str, zone: &Zone, quirks: Quirks) -> Value {
     body
 }
 
-/// A record set as a client sends it.
+/// A record set as the client sends it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {

@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::api::Problem;
 use crate::edge_dns::{Refusal, ZoneError};
 
-/// Of the last segments of `type`, only those for 404, 405, 500 and a concurrent modification are known.
+/// The last segment of `type` is known only for 404, 405, 500 and a concurrent modification.
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let detail = refusal.to_string();

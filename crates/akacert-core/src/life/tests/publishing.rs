@@ -1,0 +1,283 @@
+//! What somebody makes of what is published, and what that costs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::life::answer::Answer;
+use crate::life::fixtures::noon;
+use crate::published::Write;
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// Ready, and behind a standing redirect by an Ingress.
+fn standing() -> Scene {
+    let mut scene = Scene::ready();
+    let redirect = json!({"http01": {"redirect": {"ingress": {"className": "traefik"}}}});
+    scene.certificate.spec.validation = Some(serde_json::from_value(redirect).unwrap());
+    write_all(&mut scene);
+    scene
+}
+
+/// Writes what is missing, as the operator does. Answers how many writes that took.
+fn write_all(scene: &mut Scene) -> usize {
+    for count in 0..20 {
+        let Next::Do(Step::Publish(write)) = scene.next().next else { return count };
+        write_once(scene, &write);
+    }
+    panic!("publishing does not end");
+}
+
+fn write_once(scene: &mut Scene, write: &Write) {
+    play(&mut scene.published, write);
+    scene.answer(&Step::Publish(Box::new(write.clone())), Answer::Done);
+}
+
+/// Somebody changes what is published each time that it is written, for an hour. Answers when it was written, in seconds
+/// from the beginning, and what the status said, each once.
+fn fight(scene: &mut Scene, undo: impl Fn(&mut published::Observed)) -> (Vec<i64>, Vec<String>) {
+    let begun = scene.now;
+    let (mut writes, mut told) = (vec![], vec![]);
+    undo(&mut scene.published);
+    while scene.now < begun + seconds(3600) {
+        let decision = scene.next();
+        match decision.next {
+            Next::Do(Step::Publish(write)) => {
+                write_once(scene, &write);
+                writes.push(scene.now.duration_since(begun).as_secs());
+                // What is written is looked at once more before somebody undoes it.
+                remember(scene, scene.next(), &mut told);
+                undo(&mut scene.published);
+            }
+            Next::Pause(pause) => {
+                let Pause::Until(again) = pause else { panic!("nobody tries again") };
+                remember(scene, decision, &mut told);
+                scene.now = again;
+            }
+            Next::Do(other) => other_step(scene, &other),
+        }
+    }
+    (writes, told)
+}
+
+/// Reports a status, as the operator does before a pause.
+fn remember(scene: &mut Scene, decision: Decision, told: &mut Vec<String>) {
+    if matches!(decision.next, Next::Do(_)) {
+        return;
+    }
+    let of = |type_| says(&decision.status, type_).1;
+    let says = format!("{} {}", of("Ready"), of("RenewalReady"));
+    if told.last() != Some(&says) {
+        told.push(says);
+    }
+    scene.certificate.status = Some(decision.status);
+    scene.memory.rest(scene.now);
+}
+
+/// What has nothing to do with what is published is answered as at rest.
+fn other_step(scene: &mut Scene, step: &Step) {
+    let answer = if let Step::LookOutside { targets, .. } = step {
+        let outlook = crate::outside::Outlook { automatic: false, failure: None, served: None };
+        Answer::Outside(targets.iter().map(|target| (target.name.clone(), outlook.clone())).collect())
+    } else {
+        assert!(matches!(step, Step::Watch { .. }), "{step}");
+        let found = Some(Box::new(enrollment(10002, &["www.example.com", "api.example.com"])));
+        Answer::Enrollment { begun: scene.now, found }
+    };
+    scene.answer(step, answer);
+}
+
+fn lead_elsewhere(observed: &mut published::Observed) {
+    for ingress in &mut observed.ingresses {
+        let spec = std::sync::Arc::make_mut(ingress).spec.as_mut().unwrap();
+        spec.ingress_class_name = Some("nginx".into());
+    }
+}
+
+#[test]
+fn what_somebody_deletes_by_hand_twice_is_written_again_at_once() {
+    let mut scene = standing();
+    for _ in 0..2 {
+        scene.published.ingresses.clear();
+        assert_eq!(write_all(&mut scene), 1);
+    }
+    assert_says(&scene.next(), "Ready", "True", Reason::Deployed);
+}
+
+#[test]
+fn what_a_controller_changes_back_for_an_hour_is_written_ever_more_rarely_and_told_once() {
+    let mut scene = standing();
+    let (writes, told) = fight(&mut scene, lead_elsewhere);
+    assert_eq!(writes[..2], [0, 0], "{writes:?}");
+    assert!(writes.len() < 20, "{writes:?}");
+    let waits: Vec<i64> = writes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(waits[waits.len() - 1] > 300, "{waits:?}");
+    assert_eq!(told.iter().filter(|says| says.ends_with("Overruled")).count(), 1, "{told:?}");
+    assert!(told.iter().all(|says| says.starts_with("Deployed")), "{told:?}");
+}
+
+#[test]
+fn what_is_changed_back_holds_up_nothing_else_of_a_certificate_at_rest() {
+    let mut scene = standing();
+    let begun = scene.now;
+    let list = |scene: &Scene| scene.memory.enrollment.quiet.map_or(begun, |quiet| quiet.at);
+    fight(&mut scene, lead_elsewhere);
+    assert!(list(&scene) > begun + seconds(1700), "the contract's list was not looked at");
+}
+
+#[test]
+fn what_stays_for_an_hour_is_not_disputed_any_more() {
+    let mut scene = standing();
+    fight(&mut scene, lead_elsewhere);
+    scene.now += seconds(700);
+    assert_eq!(write_all(&mut scene), 1);
+    scene.now += seconds(4500);
+    for _ in 0..2 {
+        scene.published.ingresses.clear();
+        assert_eq!(write_all(&mut scene), 1);
+    }
+}
+
+#[test]
+fn a_step_that_cannot_be_published_leaves_a_certificate_ready_and_is_tried_again_at_its_time() {
+    let mut scene = standing();
+    scene.published.ingresses.clear();
+    let until = scene.now + seconds(60);
+    scene.fail("Publish", Reason::ClusterError, 1, until);
+    let decision = scene.next();
+    assert!(matches!(decision.next, Next::Pause(Pause::Until(again)) if again <= until));
+    assert_says(&decision, "Ready", "True", Reason::Deployed);
+    assert_says(&decision, "RenewalReady", "False", Reason::ClusterError);
+    scene.now = until;
+    assert_step(&scene.next(), "Publish");
+}
+
+#[test]
+fn tokens_that_are_changed_back_are_told_until_they_stay() {
+    let mut scene = published();
+    for _ in 0..4 {
+        lead_elsewhere(&mut scene.published);
+        while let Next::Do(Step::Publish(write)) = scene.next().next {
+            write_once(&mut scene, &write);
+        }
+        if let Next::Pause(Pause::Until(again)) = scene.next().next {
+            assert_says(&scene.next(), "ChallengesPublished", "False", Reason::Overruled);
+            scene.now = again;
+        }
+    }
+    // The operator relies on the object once it has stayed for a minute.
+    let decision = scene.next();
+    let Next::Do(Step::Publish(write)) = decision.next else { panic!("{:?}", decision.next) };
+    write_once(&mut scene, &write);
+    let decision = scene.next();
+    let Next::Pause(Pause::Until(settled)) = decision.next else { panic!("{:?}", decision.next) };
+    assert_says(&decision, "ChallengesPublished", "False", Reason::Overruled);
+    assert!(settled < scene.now + seconds(70));
+    scene.now = settled;
+    assert_says(&scene.next(), "ChallengesPublished", "True", Reason::ChallengesPublished);
+}
+
+/// A certificate whose names are proven by TXT records, and DNS.
+fn by_dns() -> (Scene, BTreeSet<String>) {
+    let mut scene = Scene::created();
+    let by_dns = json!({"dns01": {"edgeDns": {}}});
+    scene.certificate.spec.validation = Some(serde_json::from_value(by_dns).unwrap());
+    (scene, BTreeSet::new())
+}
+
+/// CPS offers another value for the only name that it asks for.
+fn rotate(scene: &mut Scene, value: &str) {
+    scene.change(VALIDATING.0, VALIDATING.1, VALIDATING.2);
+    let mut offered = domain("www.example.com", value, "RESPONSE_ERROR");
+    for challenge in &mut offered.challenges {
+        challenge.response_body = Some(value.to_owned());
+    }
+    offered.expires = None;
+    scene.challenges(vec![offered]);
+}
+
+/// Does what is to be done in the cluster and in DNS, so many steps at most. What is in DNS can always be removed.
+fn settle(scene: &mut Scene, zone: &mut BTreeSet<String>, most: usize) {
+    for _ in 0..most {
+        let Next::Do(step) = scene.next().next else { return };
+        let answer = if let Step::Publish(write) = &step {
+            play(&mut scene.published, write);
+            Answer::Done
+        } else if let Step::WriteRecord(record) = &step {
+            zone.extend(record.values.iter().cloned());
+            Answer::Done
+        } else if let Step::RemoveRecord(record) = &step {
+            zone.retain(|value| !record.values.contains(value));
+            Answer::Done
+        } else if let Step::Preflight(_) | Step::CheckRecords(_) = &step {
+            Answer::Found(BTreeMap::new())
+        } else {
+            return;
+        };
+        scene.answer(&step, answer);
+        assert!(zone.is_subset(&remembered(scene)), "{zone:?} is more than {:?}", remembered(scene));
+    }
+}
+
+/// The values that the ConfigMap names.
+fn remembered(scene: &Scene) -> BTreeSet<String> {
+    let records = scene.published.config_map.iter().flat_map(|found| published::published(found).records);
+    records.flat_map(|record| record.values).collect()
+}
+
+/// More steps than a rotation takes.
+const ALL: usize = 40;
+
+#[test]
+fn of_values_that_rotate_for_weeks_the_last_four_stay_beside_the_one_that_is_asked_for() {
+    let (mut scene, mut zone) = by_dns();
+    for day in 0..20 {
+        scene.now = noon() + seconds(day * 24 * 3600);
+        rotate(&mut scene, &format!("value-{day:02}"));
+        settle(&mut scene, &mut zone, ALL);
+    }
+    let last = ["value-15", "value-16", "value-17", "value-18", "value-19"].map(str::to_owned);
+    assert_eq!(zone, last.clone().into());
+    assert_eq!(remembered(&scene), last.into());
+}
+
+#[test]
+fn a_value_that_cannot_be_removed_holds_nothing_up_and_is_not_forgotten() {
+    let (mut scene, mut zone) = by_dns();
+    for day in 0..6 {
+        scene.now = noon() + seconds(day * 24 * 3600);
+        let until = scene.now + seconds(600);
+        scene.fail(Step::REMOVE_RECORD, Reason::DnsUpdateFailed, 1, until);
+        rotate(&mut scene, &format!("value-{day}"));
+        settle(&mut scene, &mut zone, ALL);
+        assert!(zone.contains(&format!("value-{day}")));
+    }
+    assert_eq!((zone.len(), remembered(&scene).len()), (6, 6));
+    scene.now += seconds(600);
+    rotate(&mut scene, "value-5");
+    assert_step(&scene.next(), "RemoveRecord");
+}
+
+proptest! {
+    #[test]
+    fn whatever_rotates_and_whenever_the_operator_dies_no_value_in_dns_is_forgotten_and_few_stay(
+        days in prop::collection::vec((0..12_u8, 0..12_usize, any::<bool>()), 1..30)
+    ) {
+        let (mut scene, mut zone) = by_dns();
+        for (day, (value, steps, dies)) in days.into_iter().enumerate() {
+            scene.now = noon() + seconds(u64::try_from(day).unwrap() * 24 * 3600);
+            rotate(&mut scene, &format!("value-{value}"));
+            settle(&mut scene, &mut zone, steps);
+            if dies {
+                scene.memory.records = Default::default();
+            }
+        }
+        settle(&mut scene, &mut zone, ALL);
+        prop_assert!(zone.len() <= 5 && remembered(&scene).len() <= 5, "{:?} {:?}", zone, remembered(&scene));
+    }
+}
