@@ -42,7 +42,7 @@ pub use plan::{
     Inventory, is_ours, is_owned, is_standing, name_taken, permitted, plan, plan_handoff, plan_removal, sweep,
 };
 pub use replicas::{SolverEndpoint, ready_endpoints};
-pub use wanted::Wanted;
+pub use wanted::{Wanted, is_served};
 pub use write::{Kind, Object, Write};
 
 #[cfg(test)]

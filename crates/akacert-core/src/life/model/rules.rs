@@ -13,7 +13,7 @@ use super::user::WINDOW;
 use super::world::World;
 use crate::life::step::Effect;
 use crate::life::{Next, Step};
-use crate::published::CHALLENGES_PATH;
+use crate::published::{self, CHALLENGES_PATH};
 use akacert_api::condition_set;
 use akacert_api::reason::Reason;
 use akacert_api::status::{CertificateStatus, condition};
@@ -103,7 +103,7 @@ impl World {
             assert!(me.fetched.contains(&token), "{token:?} was never fetched: {self:?}");
         }
         let (routed, stored) = (me.routed(), me.content().tokens);
-        let served = |domain: &&DomainValidation| way(domain).is_served();
+        let served = |domain: &&DomainValidation| published::is_served(spec, &domain.domain);
         for token in by_http().filter(served).flat_map(tokens) {
             assert!(stored.contains(&token), "{token:?} is not in the ConfigMap: {self:?}");
             let leads = |path: &str| routed.contains(&(token.host.clone(), path.to_owned()));
