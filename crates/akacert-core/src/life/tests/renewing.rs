@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use akamai_cps_types::Deployments;
 use jiff::Timestamp;
 
 use super::*;
@@ -240,5 +241,17 @@ fn what_is_on_staging_goes_on_by_itself_once_it_was_verified_where_policy_says_s
     scene.certificate.spec.deployment = Some(DeploymentPolicy { approve: Some(Approve::Auto), window: None });
     assert_step(&scene.next(), "ReadStaged");
     scene.deployments(Default::default());
+    assert_says(&scene.next(), "Ready", "False", Reason::WaitingForDeployment);
+}
+
+#[test]
+fn a_certificate_is_not_ready_once_cps_shows_nothing_in_production_after_its_renewal() {
+    let mut scene = renewing();
+    scene.change("deploy-cert-to-production", "running", &[]);
+    let decision = scene.next();
+    assert_eq!(says(&decision.status, "Ready").0, "True");
+    scene.certificate.status = Some(decision.status);
+    scene.change("complete", "completed", &[]);
+    scene.deployments(Deployments::default());
     assert_says(&scene.next(), "Ready", "False", Reason::WaitingForDeployment);
 }
