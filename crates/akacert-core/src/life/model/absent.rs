@@ -39,5 +39,6 @@ pub const NOT_IN_THE_MODEL: &[(&[Seen], &str)] = &[
         &[R(NamespaceTerminating), R(NameTaken), R(ClusterError), R(Overruled)],
         "the API server takes each write, and everything in the namespace is ours",
     ),
+    (&[Seen::Event(PlainHttp)], "is told beside Served=True, which is no trouble and has no event"),
     (&[R(Throttled)], "CPS never says how long to wait"),
 ];

@@ -23,7 +23,7 @@ pub struct Mood {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
     Nowhere,
-    /// Under the contract.
+    /// Under the contract. Nobody can read it, as where the list is behind.
     Here,
     /// Under another contract, whose list nobody reads.
     Elsewhere,
@@ -40,6 +40,8 @@ pub struct Cps {
     /// Renewals that were ordered.
     pub renewals: usize,
     last_id: u64,
+    /// Which certificate was the last one in production.
+    last_serial: usize,
 }
 
 /// CPS refuses a common name that is taken.
@@ -60,6 +62,7 @@ impl Cps {
         let id = EnrollmentId(10_000 + self.last_id);
         let mut held = Held::new(id, change, body, Some(maker), now);
         held.shown = (!hidden).then_some(now);
+        held.follows(self.last_serial);
         self.ours.push(held);
         Ok((id, change))
     }
@@ -74,7 +77,12 @@ impl Cps {
 
     /// Somebody else removes what there is.
     pub fn remove_elsewhere(&mut self) {
-        self.ours.retain(|held| held.shown.is_none());
+        self.keep(|held| held.shown.is_none());
+    }
+
+    fn keep(&mut self, stays: impl Fn(&Held) -> bool) {
+        self.last_serial = self.ours.last().map_or(self.last_serial, Held::serial);
+        self.ours.retain(stays);
     }
 
     fn next_change(&mut self) -> ChangeId {
@@ -189,7 +197,7 @@ impl Cps {
     /// One move of each change. A name that is proven can be validated, whether CPS was told or not.
     pub fn advance(&mut self, now: Timestamp, proven: impl Fn(&DomainValidation) -> bool) {
         let mood = self.mood;
-        self.ours.retain(|held| !held.removed);
+        self.keep(|held| !held.removed);
         for held in &mut self.ours {
             held.shown.get_or_insert(now);
             held.advance(now, &proven, mood);

@@ -160,6 +160,16 @@ impl Held {
         };
     }
 
+    /// Its certificates come after those of another enrollment.
+    pub fn follows(&mut self, serial: usize) {
+        self.deployed.1 = serial;
+    }
+
+    /// Which certificate is in production.
+    pub fn serial(&self) -> usize {
+        self.deployed.1
+    }
+
     /// The certificate that the change brings.
     fn next(&self) -> (Vec<String>, usize) {
         (self.names.clone(), (self.deployed.1 + 1) % SERIAL_NUMBERS)
@@ -318,7 +328,7 @@ impl Held {
     pub fn deployments(&self) -> Deployments {
         let mut deployments = match self.production {
             Production::Nothing => Deployments::default(),
-            Production::NameMissing => certificate(&[self.body.csr.cn.clone()], self.deployed.1),
+            Production::NameMissing => certificate(std::slice::from_ref(&self.body.csr.cn), self.deployed.1),
             Production::AllNames => certificate(&self.deployed.0, self.deployed.1),
         };
         if self.phase == Phase::Staged {

@@ -224,8 +224,12 @@ impl World {
         {
             Way::External => self.network,
             Way::Redirect(_) if by.redirects(&domain.domain) => self.network,
-            way if way.is_dns() => records(domain).iter().all(|record| self.zone.contains(record)),
-            _ => tokens(domain).iter().all(|token| served.contains(token)),
+            Way::EdgeDns(_) | Way::DnsEndpoint(_) | Way::Rfc2136(_) | Way::Manual => {
+                records(domain).iter().all(|record| self.zone.contains(record))
+            }
+            Way::Edge | Way::Ingress(_) | Way::Gateway(_) | Way::Redirect(_) => {
+                tokens(domain).iter().all(|token| served.contains(token))
+            }
         };
         offered
             .filter(|domain| all().any(|resource| proven(domain, resource)))
