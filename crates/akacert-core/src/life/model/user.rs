@@ -186,10 +186,15 @@ impl World {
         self.cps.is_live = false;
         // A day: what fails is tried again each 15 minutes at least.
         for _ in 0..24 * 6 {
+            if self.me.is_gone() {
+                break;
+            }
             self.advance_cps();
             self.pass(Duration::from_secs(600));
         }
         assert!(self.me.is_gone(), "is not let go: {self:?}");
+        // What is to be removed is gone with the next move.
+        self.advance_cps();
         assert_eq!(self.cps.ours.is_empty(), self.setting.deletes, "{self:?}");
         let published = &self.me.published;
         let left = published.config_map.is_some() || !published.ingresses.is_empty();
