@@ -18,7 +18,7 @@ use akacert_api::condition_set;
 use akacert_api::reason::Reason;
 use akacert_api::status::{AccountStatus, SecretVersion, condition};
 use akacert_core::events::{self, Event, Severity};
-use akacert_core::life::schedule::Schedule;
+use akacert_core::life::intervals::Intervals;
 
 const SHOWN: usize = 5;
 
@@ -57,7 +57,7 @@ impl Check {
         before: Option<&Self>,
         subject: Subject,
         outcome: Outcome,
-        schedule: Schedule,
+        intervals: Intervals,
         now: Timestamp,
     ) -> Self {
         let before = before.filter(|before| before.subject == subject);
@@ -65,7 +65,7 @@ impl Check {
             true => 0,
             false => before.map_or(0, |before| before.failures).saturating_add(1),
         };
-        let repeat_at = outcome.repeat_after(failures, schedule).and_then(|wait| now.checked_add(wait).ok());
+        let repeat_at = outcome.repeat_after(failures, intervals).and_then(|wait| now.checked_add(wait).ok());
         // An outage says nothing about credentials that Akamai has accepted.
         let accepted = before.map(|before| &before.outcome).filter(|before| before.ready);
         let outcome = match accepted {
@@ -76,11 +76,11 @@ impl Check {
     }
 
     /// A check from before a restart, as the account's status records it. A real check follows in the background.
-    pub fn vouched(subject: Subject, outcome: Outcome, schedule: Schedule, now: Timestamp) -> Self {
+    pub fn vouched(subject: Subject, outcome: Outcome, intervals: Intervals, now: Timestamp) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "a number below 1000")]
-        let moment = (schedule.seed % 1000) as f64 / 1000.0;
+        let moment = (intervals.seed % 1000) as f64 / 1000.0;
         let wait = FIRST_CHECK_AGAIN + (CHECK_AGAIN - FIRST_CHECK_AGAIN).mul_f64(moment);
-        let repeat_at = now.checked_add(wait.mul_f64(schedule.scale)).ok();
+        let repeat_at = now.checked_add(wait.mul_f64(intervals.scale)).ok();
         Self { subject, outcome, failures: 0, repeat_at, reported: true }
     }
 
@@ -246,12 +246,12 @@ impl Outcome {
 
     /// When to check again although nothing has changed in the cluster. Watches show changes of the account and its
     /// Secret, but no repair at Akamai.
-    fn repeat_after(&self, failures: u32, schedule: Schedule) -> Option<Duration> {
+    fn repeat_after(&self, failures: u32, intervals: Intervals) -> Option<Duration> {
         if self.is_transient() {
-            return Some(schedule.after_failure(failures).max(self.pause.unwrap_or_default()));
+            return Some(intervals.after_failure(failures).max(self.pause.unwrap_or_default()));
         }
         matches!(self.reason, Reason::CredentialsRejected | Reason::PermissionMissing)
-            .then(|| schedule.while_stalled())
+            .then(|| intervals.while_stalled())
     }
 
     /// The status to report of a subject.

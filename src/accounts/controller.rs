@@ -41,7 +41,7 @@ use crate::process::metrics::Metrics;
 use akacert_api::status::SecretVersion;
 use akacert_api::{AkamaiAccount, AkamaiCertificate, ClusterAkamaiAccount};
 use akacert_core::account::{Account, AccountKey};
-use akacert_core::life::schedule::Schedule;
+use akacert_core::life::intervals::Intervals;
 
 /// Settings from operator flags.
 #[derive(Clone, Debug)]
@@ -230,7 +230,7 @@ impl Accounts {
             memory.refusals = memory.refusals.saturating_add(1);
             memory.refusals
         };
-        let wait = self.schedule(&key).after_failure(refusals);
+        let wait = self.intervals(&key).after_failure(refusals);
         tracing::warn!(error = %failed, retry_in = ?wait, "account");
         Action::requeue(wait)
     }
@@ -302,18 +302,18 @@ impl Accounts {
             Some(client) => (seen.clone(), Ok(client)),
             None => self.connect(account, seen.clone()).await,
         };
-        let schedule = self.schedule(key);
+        let intervals = self.intervals(key);
         let check = match (client, vouched) {
             (Ok(client), Some(Vouched::Ready { contracts, message })) if subject == seen => {
                 let outcome = Outcome::accepted(client, contracts, message);
-                Check::vouched(subject, outcome, schedule, Timestamp::now())
+                Check::vouched(subject, outcome, intervals, Timestamp::now())
             }
             (Ok(client), _) => {
                 self.announce(key);
                 let outcome = self.ask(account, key, client).await;
-                Check::after(last.as_ref(), subject, outcome, schedule, Timestamp::now())
+                Check::after(last.as_ref(), subject, outcome, intervals, Timestamp::now())
             }
-            (Err(outcome), _) => Check::after(last.as_ref(), subject, outcome, schedule, Timestamp::now()),
+            (Err(outcome), _) => Check::after(last.as_ref(), subject, outcome, intervals, Timestamp::now()),
         };
         if !check.is_no_news(last.as_ref()) {
             self.tell(account, key, &check.outcome);
@@ -364,10 +364,10 @@ impl Accounts {
         })
     }
 
-    fn schedule(&self, key: &AccountKey) -> Schedule {
+    fn intervals(&self, key: &AccountKey) -> Intervals {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
-        Schedule { scale: self.settings.interval_scale, seed: hasher.finish() }
+        Intervals { scale: self.settings.interval_scale, seed: hasher.finish() }
     }
 
     fn announce(&self, key: &AccountKey) {

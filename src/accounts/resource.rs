@@ -103,8 +103,8 @@ impl AccountResource for ClusterAkamaiAccount {
     fn api(&self, client: &Client) -> Api<Self> {
         Api::all(client.clone())
     }
-    fn watch(_: &Scope, client: &Client, _: &Store<Self>) -> Watch<Self> {
-        everywhere(client, &watcher::Config::default())
+    fn watch(_: &Scope, client: &Client, seen: &Store<Self>) -> Watch<Self> {
+        everywhere(client, &watcher::Config::default(), seen)
     }
 }
 

@@ -41,6 +41,8 @@ struct State {
     history: Vec<(u64, Happened)>,
     watchers: Vec<Watcher>,
     watches_are_late: bool,
+    /// What happened up to this version is forgotten.
+    compacted: u64,
     requests: Vec<String>,
     faults: VecDeque<(String, Fault)>,
     admission: Option<Hook>,
@@ -126,6 +128,14 @@ impl ApiServer {
             // Each watch ends, and the next one goes on where it was.
             state.watchers.clear();
         }
+    }
+
+    /// Ends all watches, and forgets what has happened: each has to list again.
+    pub fn break_watches(&self) {
+        let mut state = self.lock();
+        state.watchers.clear();
+        state.history.clear();
+        state.compacted = state.version + 1;
     }
 
     /// The requests so far that write, as "METHOD path".
@@ -322,6 +332,11 @@ impl State {
         let since = query.split('&').find_map(|part| part.strip_prefix("resourceVersion="));
         let since: u64 = since.and_then(|since| since.parse().ok()).unwrap_or_default();
         let (events, stream) = mpsc::unbounded_channel();
+        if since < self.compacted {
+            let gone = json!({"kind": "Status", "status": "Failure", "reason": "Expired", "message": "too old", "code": 410});
+            events.send(json!({"type": "ERROR", "object": gone})).unwrap();
+            return lines(stream);
+        }
         if !self.watches_are_late {
             for (_, happened) in self.history.iter().filter(|(version, _)| *version > since) {
                 if collection.holds(&happened.path, &happened.event["object"]) {

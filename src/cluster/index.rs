@@ -12,16 +12,19 @@ use kube::runtime::watcher::Event;
 /// Namespace and name of an object.
 type Name = (String, String);
 
+/// Under which keys an object is found.
+type KeysOf<K, Key> = Arc<dyn Fn(&K) -> Vec<Key> + Send + Sync>;
+
 /// An index of a store, updated by the same events as the store.
 pub struct Index<K: Resource<DynamicType = ()> + 'static, Key> {
     store: Store<K>,
-    keys_of: fn(&K) -> Vec<Key>,
+    keys_of: KeysOf<K, Key>,
     known: Arc<RwLock<Known<Key>>>,
 }
 
 impl<K: Resource<DynamicType = ()> + 'static, Key> Clone for Index<K, Key> {
     fn clone(&self) -> Self {
-        Self { store: self.store.clone(), keys_of: self.keys_of, known: self.known.clone() }
+        Self { store: self.store.clone(), keys_of: self.keys_of.clone(), known: self.known.clone() }
     }
 }
 
@@ -38,9 +41,9 @@ where
     Key: Eq + Hash + Clone,
 {
     /// An index of a store that is still empty.
-    pub fn new(store: Store<K>, keys_of: fn(&K) -> Vec<Key>) -> Self {
+    pub fn new(store: Store<K>, keys_of: impl Fn(&K) -> Vec<Key> + Send + Sync + 'static) -> Self {
         let known = Known { by_key: HashMap::new(), keys_of: HashMap::new(), listed: Vec::new() };
-        Self { store, keys_of, known: Arc::new(RwLock::new(known)) }
+        Self { store, keys_of: Arc::new(keys_of), known: Arc::new(RwLock::new(known)) }
     }
 
     /// Applies an event. Call it after the store has applied the event.

@@ -21,13 +21,13 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::scope::Scope;
-use super::watches::{Key, Wake, Watches};
+use super::watches::{Ended, Key, Wake, Watches};
 use akacert_api::AkamaiCertificate;
 use akacert_api::certificate::CertificateSpec;
 use akacert_api::names::{CERTIFICATE_UID_LABEL, FIELD_MANAGER, SERVICE_NAME_LABEL};
 use akacert_core::published::{
     Blocked, Inventory, Kind, Object, Observed, Rules, SHARED_SERVICE, Write, config_map_name, is_ours,
-    name_taken, satisfies, sweep, without_surplus,
+    not_ours, satisfies, sweep, without_surplus,
 };
 
 /// How long a write waits for its echo in the watch. A watch that is slower costs a superfluous request, no harm.
@@ -118,7 +118,7 @@ impl Publisher {
     ///
     /// # Errors
     /// The watches ended, because of a shutdown.
-    pub async fn synced(&self) -> Result<(), kube::runtime::reflector::store::WriterDropped> {
+    pub async fn synced(&self) -> Result<(), Ended> {
         self.watches.synced().await
     }
 
@@ -144,13 +144,12 @@ impl Publisher {
             http_routes: self.watches.http_routes.by.get(&owner),
             dns_endpoints: self.watches.dns_endpoints.by.get(&owner),
             snippets: self.watches.snippets.by.get(&owner),
-            service: self.watches.services.get(&ObjectRef::new(SHARED_SERVICE).within(&namespace)),
+            service: self.watches.services.store.get(&ObjectRef::new(SHARED_SERVICE).within(&namespace)),
             endpoint_slices,
             solver: self.watches.solver_endpoints(),
             namespace_terminating: self.is_terminating(&namespace),
             missing_ingress_classes: self.missing_ingress_classes(&certificate.spec),
-            gateway_api_missing: !self.watches.gateway_api.get(),
-            external_dns_missing: !self.watches.external_dns.get(),
+            missing_kinds: self.watches.missing_kinds(),
             shared_in_use: self.publishes_in(&namespace, |other| other != uid),
         }
     }
@@ -203,7 +202,7 @@ impl Publisher {
                 Object::EndpointSlice(object) => {
                     self.apply(&self.watches.endpoint_slices.store, object, write).await
                 }
-                Object::Service(object) => self.apply(&self.watches.services, object, write).await,
+                Object::Service(object) => self.apply(&self.watches.services.store, object, write).await,
                 Object::Ingress(object) => self.apply(&self.watches.ingresses.store, object, write).await,
                 Object::HttpRoute(object) => self.apply(&self.watches.http_routes.store, object, write).await,
                 Object::DnsEndpoint(object) => {
@@ -215,7 +214,7 @@ impl Publisher {
             Write::Delete { kind, namespace, uid, .. } => match kind {
                 // Another certificate of the namespace may have begun to publish since this was planned.
                 Kind::Service if self.publishes_in(namespace, |_| true) => Ok(()),
-                Kind::Service => self.delete(&self.watches.services, write, uid).await,
+                Kind::Service => self.delete(&self.watches.services.store, write, uid).await,
                 Kind::ConfigMap => self.delete(&self.watches.config_maps.store, write, uid).await,
                 Kind::EndpointSlice => self.delete(&self.watches.endpoint_slices.store, write, uid).await,
                 Kind::Ingress => self.delete(&self.watches.ingresses.store, write, uid).await,
@@ -241,7 +240,7 @@ impl Publisher {
         let mut existing = store.get(&ObjectRef::from_obj(desired)).map(Arc::unwrap_or_clone);
         for _ in 0..ATTEMPTS {
             let (patch, params) = match &existing {
-                Some(found) if !is_ours(desired, found) => return Err(name_taken(kind, desired).into()),
+                Some(found) if !is_ours(desired, found) => return Err(not_ours(kind, desired).into()),
                 Some(found) if satisfies(desired, found) => return Ok(()),
                 // Force is safe: with the UID it can hit nothing but the object that was found to be ours.
                 Some(found) => (with_uid(desired, found), PatchParams::apply(FIELD_MANAGER).force()),
@@ -325,7 +324,7 @@ impl Publisher {
             config_maps: self.watches.config_maps.store.state(),
             ingresses: self.watches.ingresses.store.state(),
             http_routes: self.watches.http_routes.store.state(),
-            services: self.watches.services.state(),
+            services: self.watches.services.store.state(),
             endpoint_slices: self.watches.endpoint_slices.store.state(),
         }
     }

@@ -7,13 +7,17 @@ use std::fmt::Debug;
 use futures::stream::{self, BoxStream, StreamExt};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::WatchStreamExt;
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-/// The events of a kind. A watch that breaks starts again, after a growing pause.
+/// The events of a kind: one list, and then changes. A watch that breaks starts again, after a growing pause, and what
+/// happened meanwhile comes as changes too: whoever waits for a change would not hear of it from a second list.
 pub type Watch<K> = BoxStream<'static, watcher::Result<Event<K>>>;
+
+/// The events of one watch: whenever it starts again, another list.
+type Listing<K> = BoxStream<'static, watcher::Result<Event<K>>>;
 
 /// A set of namespaces; the empty set means all.
 #[derive(Clone, Debug, Default)]
@@ -44,48 +48,58 @@ impl Scope {
         K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
         if self.0.is_empty() {
-            return everywhere(client, config);
+            return everywhere(client, config, seen);
         }
-        let namespaces: Vec<String> = self.0.iter().cloned().collect();
-        let watches: Vec<_> = namespaces
-            .iter()
-            .enumerate()
-            .map(|(index, namespace)| {
-                let api = Api::namespaced(client.clone(), namespace);
-                watcher(api, config.clone()).default_backoff().map(move |event| (index, event)).boxed()
-            })
-            .collect();
-        let mut merge = Merge::new(namespaces, seen.clone());
-        stream::select_all(watches)
-            .flat_map(move |(index, event)| {
-                stream::iter(match event {
-                    Ok(event) => merge.take(index, event).into_iter().map(Ok).collect(),
-                    Err(error) => vec![Err(error)],
-                })
-            })
-            .boxed()
+        let each = |namespace: &String| {
+            (
+                Some(namespace.clone()),
+                watcher(Api::namespaced(client.clone(), namespace), config.clone()).boxed(),
+            )
+        };
+        merged(self.0.iter().map(each), seen)
     }
 }
 
-/// Watches all objects of a kind.
+/// Watches all objects of a kind. `seen` is the store that the watch fills.
 #[must_use]
-pub fn everywhere<K>(client: &Client, config: &watcher::Config) -> Watch<K>
+pub fn everywhere<K>(client: &Client, config: &watcher::Config, seen: &Store<K>) -> Watch<K>
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    watcher(Api::all(client.clone()), config.clone()).default_backoff().boxed()
+    merged([(None, watcher(Api::all(client.clone()), config.clone()).boxed())], seen)
 }
 
-/// Merges the watches of several namespaces into one: a first list of all, and then only changes. A store would take
-/// a later list of one namespace for the list of all.
+/// Merges watches into one.
+fn merged<K>(watches: impl IntoIterator<Item = (Option<String>, Listing<K>)>, seen: &Store<K>) -> Watch<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+{
+    let (namespaces, watches): (Vec<_>, Vec<_>) = watches.into_iter().unzip();
+    let watches = watches.into_iter().enumerate();
+    let watches =
+        watches.map(|(index, watch)| watch.default_backoff().map(move |event| (index, event)).boxed());
+    let mut merge = Merge::new(namespaces, seen.clone());
+    stream::select_all(watches)
+        .flat_map(move |(index, event)| {
+            stream::iter(match event {
+                Ok(event) => merge.take(index, event).into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            })
+        })
+        .boxed()
+}
+
+/// Merges the watches of several namespaces, or the one of all, into one: a first list of all, and then only changes. A
+/// store would take a later list of one namespace for the list of all.
 struct Merge<K: Resource<DynamicType = ()> + 'static> {
-    namespaces: Vec<Part<K>>,
+    parts: Vec<Part<K>>,
     listed: bool,
     seen: Store<K>,
 }
 
 struct Part<K> {
-    namespace: String,
+    /// None: all.
+    namespace: Option<String>,
     list: Vec<K>,
     listed: bool,
 }
@@ -94,22 +108,27 @@ impl<K> Merge<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    fn new(namespaces: Vec<String>, seen: Store<K>) -> Self {
+    fn new(namespaces: Vec<Option<String>>, seen: Store<K>) -> Self {
         let part = |namespace| Part { namespace, list: vec![], listed: false };
-        Self { namespaces: namespaces.into_iter().map(part).collect(), listed: false, seen }
+        Self { parts: namespaces.into_iter().map(part).collect(), listed: false, seen }
     }
 
     fn take(&mut self, index: usize, event: Event<K>) -> Vec<Event<K>> {
-        let Some(part) = self.namespaces.get_mut(index) else { return vec![] };
+        if self.parts.len() == 1 && !self.listed {
+            // No other to wait for: a large list is not held here.
+            self.listed = matches!(event, Event::InitDone);
+            return vec![event];
+        }
+        let Some(part) = self.parts.get_mut(index) else { return vec![] };
         match event {
             Event::Init => part.list.clear(),
             Event::InitApply(object) => part.list.push(object),
             Event::InitDone if self.listed => return relisted(part, &self.seen),
             Event::InitDone => {
                 part.listed = true;
-                if self.namespaces.iter().all(|part| part.listed) {
+                if self.parts.iter().all(|part| part.listed) {
                     self.listed = true;
-                    let all = self.namespaces.iter_mut().flat_map(|part| std::mem::take(&mut part.list));
+                    let all = self.parts.iter_mut().flat_map(|part| std::mem::take(&mut part.list));
                     let all = all.map(Event::InitApply);
                     return [Event::Init].into_iter().chain(all).chain([Event::InitDone]).collect();
                 }
@@ -126,15 +145,22 @@ where
     }
 }
 
-/// Handles a list after a gap in the watch. Whatever it lacks was deleted meanwhile.
+/// What a list after a gap in the watch says of the gap: what it lacks was deleted, and what has another version changed.
 fn relisted<K>(part: &mut Part<K>, seen: &Store<K>) -> Vec<Event<K>>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    let list = std::mem::take(&mut part.list);
-    let present: HashSet<String> = list.iter().map(ResourceExt::name_any).collect();
+    let mut list = std::mem::take(&mut part.list);
+    let present: HashSet<_> = list.iter().map(ObjectRef::from_obj).collect();
     let gone = seen.state_filter(|known| {
-        known.namespace().as_deref() == Some(&part.namespace) && !present.contains(&known.name_any())
+        (part.namespace.is_none() || known.namespace() == part.namespace)
+            && !present.contains(&ObjectRef::from_obj(known))
+    });
+    list.retain(|object| {
+        let known = seen.get(&ObjectRef::from_obj(object));
+        known.is_none_or(|known| {
+            known.uid() != object.uid() || known.resource_version() != object.resource_version()
+        })
     });
     let gone = gone.iter().map(|object| Event::Delete(object.as_ref().clone()));
     gone.chain(list.into_iter().map(Event::Apply)).collect()
@@ -155,7 +181,7 @@ mod tests {
 
     fn scene() -> Scene {
         let (seen, writer) = reflector::store();
-        Scene { merge: Merge::new(vec!["a".into(), "b".into()], seen.clone()), writer, seen }
+        Scene { merge: Merge::new(vec![Some("a".into()), Some("b".into())], seen.clone()), writer, seen }
     }
 
     fn object(namespace: &str, name: &str) -> ConfigMap {
@@ -226,6 +252,39 @@ mod tests {
         scene.list(1, &["one"]);
         scene.list(0, &["two", "three"]);
         assert_eq!(scene.seen(), ["a/three", "a/two", "b/one"]);
+    }
+
+    #[test]
+    fn a_list_after_a_gap_says_what_changed_in_the_gap() {
+        let (seen, mut writer) = reflector::store();
+        let mut merge = Merge::new(vec![None], seen);
+        let at = |version: &str, mut object: ConfigMap| {
+            object.metadata.resource_version = Some(version.into());
+            object
+        };
+        let mut list = |objects: Vec<ConfigMap>| {
+            let listed = objects.into_iter().map(Event::InitApply);
+            let events = [Event::Init].into_iter().chain(listed).chain([Event::InitDone]);
+            let events: Vec<_> = events.flat_map(|event| merge.take(0, event)).collect();
+            events.iter().for_each(|event| writer.apply_watcher_event(event));
+            events.iter().map(told).collect::<Vec<_>>()
+        };
+        let first =
+            vec![at("1", object("a", "same")), at("1", object("a", "other")), at("1", object("b", "gone"))];
+        assert_eq!(list(first), ["Init", "InitApply same", "InitApply other", "InitApply gone", "InitDone"]);
+        let second =
+            vec![at("1", object("a", "same")), at("2", object("a", "other")), at("3", object("c", "new"))];
+        assert_eq!(list(second), ["Delete gone", "Apply other", "Apply new"]);
+    }
+
+    fn told(event: &Event<ConfigMap>) -> String {
+        match event {
+            Event::Init => "Init".to_owned(),
+            Event::InitApply(object) => format!("InitApply {}", object.name_any()),
+            Event::InitDone => "InitDone".to_owned(),
+            Event::Apply(object) => format!("Apply {}", object.name_any()),
+            Event::Delete(object) => format!("Delete {}", object.name_any()),
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::accounts::{Endpoint, Endpoints};
 use crate::cluster::leader::Terms;
 use crate::cluster::scope::Scope;
 use akacert_core::deployed::{Roots, RootsError};
-use akacert_core::life::schedule::Pace;
+use akacert_core::life::intervals::ForecastTimes;
 use akacert_core::published::Rules;
 use akacert_outside::dns::Dns;
 use akacert_outside::probe::{ProbeSettings, Prober};
@@ -142,8 +142,8 @@ impl Settings {
     }
 
     /// When certificates at rest are looked at from outside, by a process that starts now.
-    pub fn outside(&self) -> Pace {
-        Pace { interval: self.forecast_interval.unsigned_abs(), started: Timestamp::now() }
+    pub fn forecast_times(&self) -> ForecastTimes {
+        ForecastTimes { interval: self.forecast_interval.unsigned_abs(), started: Timestamp::now() }
     }
 
     fn rules(&self) -> Rules {

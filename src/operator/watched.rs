@@ -44,7 +44,7 @@ impl Watched {
         let metadata = watcher::Config::default();
 
         let (known, wake) = (certificates.store(), wakers.certificates.clone());
-        let labels = |_: &_| everywhere(client, &metadata);
+        let labels = |seen: &_| everywhere(client, &metadata, seen);
         let namespaces = watch_metadata::<Namespace>(labels, shutdown, move |namespace| {
             // Its labels decide whether an account may be used in it.
             for certificate in known.state_filter(|found| found.namespace() == namespace.metadata.name) {

@@ -73,7 +73,7 @@ impl Work {
             recorder: candidate.recorder.clone(),
             metrics: known.metrics,
             interval_scale: settings.interval_scale,
-            outside: settings.outside(),
+            forecast_times: settings.forecast_times(),
         });
         Self { accounts, certificates: watched.certificates, ctx }
     }

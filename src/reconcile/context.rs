@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use akacert_api::AkamaiCertificate;
 use akacert_core::deployed::Roots;
-use akacert_core::life::schedule::Pace;
+use akacert_core::life::intervals::ForecastTimes;
 use akacert_core::published::Rules;
 use akacert_outside::dns::Dns;
 use akacert_outside::probe::Prober;
@@ -41,5 +41,5 @@ pub struct Context {
     /// The scale of all intervals; 1 for the real CPS.
     pub interval_scale: f64,
     /// When to check certificates at rest from outside.
-    pub outside: Pace,
+    pub forecast_times: ForecastTimes,
 }

@@ -20,9 +20,9 @@ use akacert_api::status::{CertificateStatus, condition};
 use akacert_api::{AkamaiCertificate, condition_set};
 use akacert_core::account::View;
 use akacert_core::life::absorb::Moment;
+use akacert_core::life::intervals::Intervals;
 use akacert_core::life::memory::Memory;
 use akacert_core::life::report::{is_at_rest, is_worth_a_write};
-use akacert_core::life::schedule::Schedule;
 use akacert_core::life::{Decision, Next, Pause, Snapshot, Step, next};
 use akacert_core::published::Observed;
 use akacert_core::{events, rivals};
@@ -132,8 +132,8 @@ fn decide(
         publishing: &ctx.rules,
         roots: &ctx.roots,
         rival: &rival,
-        schedule: schedule(certificate, ctx.interval_scale),
-        outside: ctx.outside,
+        intervals: intervals(certificate, ctx.interval_scale),
+        forecast_times: ctx.forecast_times,
         now: Timestamp::now(),
     })
 }
@@ -167,8 +167,8 @@ fn not_reported(next: Next, error: &kube::Error, known: &mut Known, ctx: &Contex
             known.memory.failure(&step).map_or(Pause::UntilEvent, |failure| Pause::Until(failure.retry_at))
         }
         Next::Pause(_) => {
-            let schedule = Schedule { scale: ctx.interval_scale, seed: 0 };
-            Pause::Until(now.checked_add(schedule.after_failure(1)).unwrap_or(Timestamp::MAX))
+            let intervals = Intervals { scale: ctx.interval_scale, seed: 0 };
+            Pause::Until(now.checked_add(intervals.after_failure(1)).unwrap_or(Timestamp::MAX))
         }
     }
 }
@@ -210,10 +210,10 @@ async fn report(
     Ok(Arc::new(reported))
 }
 
-fn schedule(certificate: &AkamaiCertificate, scale: f64) -> Schedule {
+fn intervals(certificate: &AkamaiCertificate, scale: f64) -> Intervals {
     let mut hasher = DefaultHasher::new();
     certificate.uid().hash(&mut hasher);
-    Schedule { scale, seed: hasher.finish() }
+    Intervals { scale, seed: hasher.finish() }
 }
 
 #[cfg(test)]

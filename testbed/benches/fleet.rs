@@ -1,7 +1,7 @@
 //! What a fleet of certificates costs the operator: CPU time and memory while it adopts them, at rest, and after a restart;
 //! writes to the API server and CPS calls. A table, not a test. `make bench` prints it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -11,7 +11,7 @@ use kube::api::{Api, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value, json};
-use testbed::{CPS_HOST, EDGERC, Options, Process, SECRET, SimulatorOptions, TestBed, Usage};
+use testbed::{CPS_HOST, EDGERC, Options, Process, Request, SECRET, SimulatorOptions, TestBed, Usage};
 use tokio::process::Command;
 
 const CONTRACTS: [&str; 2] = ["1-FIRST", "1-SECOND"];
@@ -159,7 +159,9 @@ impl<'a> Fleet<'a> {
         let operator = self.operator("restarted").await?;
         self.until_rest(before).await?;
         row("restart: CPU s until at rest", operator.usage()?.cpu, Some(kind.goals.restart));
-        row("restart: API writes", as_f64(self.writes()? - before), Some(0.0));
+        let written = self.written()?;
+        row("restart: API writes", as_f64(written.len() - before), Some(0.0));
+        tell(&written[before..]);
         self.looks(&operator).await?;
         row("restart: memory at rest, MiB", operator.usage()?.resident, Some(kind.goals.idle));
         row("restart: memory at its peak, MiB", operator.usage()?.peak, Some(kind.goals.peak));
@@ -177,7 +179,7 @@ impl<'a> Fleet<'a> {
         let (before, cpu, begun) = (self.writes()?, operator.usage()?.cpu, Instant::now());
         self.bed.control("DELETE", "/calls", None).await?;
         self.create(&manifests).await?;
-        self.until_ready(batch * count).await?;
+        self.until_ready(operator, batch * count).await?;
         self.until_rest(before).await?;
         let spent = Spent {
             cpu: operator.usage()?.cpu - cpu,
@@ -244,23 +246,25 @@ impl<'a> Fleet<'a> {
             .await
     }
 
-    async fn until_ready(&self, count: usize) -> Result<()> {
+    async fn until_ready(&self, operator: &Process, count: usize) -> Result<()> {
         let api: Api<DynamicObject> = Api::all_with(self.bed.client(), &resource());
         let mut objects =
             watcher(api, watcher::Config::default()).default_backoff().applied_objects().boxed();
         let mut ready = BTreeSet::new();
-        let all_ready = async {
-            while ready.len() < count {
-                let object = objects.try_next().await?.context("the watch has ended")?;
-                if is_ready(&object) {
-                    ready.insert((object.metadata.namespace, object.metadata.name));
-                }
+        let deadline = Instant::now() + Duration::from_secs(3600);
+        while ready.len() < count {
+            ensure!(Instant::now() < deadline, "{} of {count} are Ready after an hour", ready.len());
+            // Nothing comes from an operator that has ended, such as one that could not renew its Lease.
+            let Ok(next) = tokio::time::timeout(Duration::from_secs(5), objects.try_next()).await else {
+                operator.usage()?;
+                continue;
+            };
+            let object = next?.context("the watch has ended")?;
+            if is_ready(&object) {
+                ready.insert((object.metadata.namespace, object.metadata.name));
             }
-            anyhow::Ok(())
-        };
-        tokio::time::timeout(Duration::from_secs(3600), all_ready)
-            .await
-            .context("not all Ready within an hour")?
+        }
+        Ok(())
     }
 
     /// Waits until the operator has written nothing for an interval.
@@ -285,16 +289,22 @@ impl<'a> Fleet<'a> {
         ensure!(!calls.is_empty(), "the operator does not look at the contracts");
         row("a look: CPU s", spent / f64::from(LOOKS), Some(self.kind.goals.look));
         row("a look: CPS calls", as_f64(calls.len()) / f64::from(LOOKS), None);
-        row("a look: API writes", as_f64(self.writes()? - writes) / f64::from(LOOKS), Some(0.0));
+        let written = self.written()?;
+        row("a look: API writes", as_f64(written.len() - writes) / f64::from(LOOKS), Some(0.0));
+        tell(&written[writes..]);
         Ok(())
     }
 
-    /// Writes of the operator to the API server, leases aside.
     fn writes(&self) -> Result<usize> {
-        let requests = self.bed.audit_log()?;
+        Ok(self.written()?.len())
+    }
+
+    /// The operator's writes to the API server, leases aside.
+    fn written(&self) -> Result<Vec<Request>> {
+        let mut requests = self.bed.audit_log()?;
         let is_write = |verb: &str| ["create", "update", "patch", "delete"].contains(&verb);
-        let ours = requests.iter().filter(|request| request.user == OPERATOR && request.resource != "leases");
-        Ok(ours.filter(|request| is_write(&request.verb)).count())
+        requests.retain(|one| one.user == OPERATOR && one.resource != "leases" && is_write(&one.verb));
+        Ok(requests)
     }
 }
 
@@ -328,4 +338,15 @@ fn as_f64(count: usize) -> f64 {
 fn row(what: &str, value: f64, goal: Option<f64>) {
     let goal = goal.map(|goal| format!("<= {goal}")).unwrap_or_default();
     println!("{what:<52} {value:>10.2}   {goal}");
+}
+
+/// What was written where nothing should be.
+fn tell(written: &[Request]) {
+    let mut kinds: BTreeMap<(&str, &str, u16), usize> = BTreeMap::new();
+    for Request { verb, resource, code, .. } in written {
+        *kinds.entry((verb, resource, *code)).or_default() += 1;
+    }
+    for ((verb, resource, code), count) in kinds {
+        println!("  {count} {verb} {resource}: {code}");
+    }
 }

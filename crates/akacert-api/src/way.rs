@@ -56,12 +56,6 @@ impl<'a> Way<'a> {
         matches!(self, Way::Ingress(_) | Way::Gateway(_))
     }
 
-    /// Whether the way needs HTTPRoutes.
-    #[must_use]
-    pub fn needs_gateway_api(&self) -> bool {
-        self.gateway().is_some()
-    }
-
     /// The settings of the HTTPRoutes, if the way needs some.
     #[must_use]
     pub fn gateway(&self) -> Option<&'a GatewayRoute> {

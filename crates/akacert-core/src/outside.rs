@@ -63,7 +63,7 @@ impl Target {
 
 /// The result of a check from outside for one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outlook {
+pub struct NameForecast {
     /// The name is a CNAME to Akamai, so CPS validates it by itself.
     pub automatic: bool,
     /// Why the authority could not validate the name, or would not issue for it.

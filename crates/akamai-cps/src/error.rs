@@ -1,4 +1,4 @@
-//! How a call can fail, and what that means for the caller.
+//! Why a client cannot be built, how a call can fail, and what that means for the caller.
 
 use std::time::Duration;
 
@@ -6,6 +6,22 @@ use crate::problem::Problem;
 
 /// With this slug, Edge DNS refuses a write while another write to the zone is in progress.
 pub(crate) const ZONE_BUSY: &str = "concurrentZoneModification";
+
+/// Why a client cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The base URL is malformed.
+    #[error("`{0}` is no base URL: give scheme and host only, such as https://cps.example.com:8443")]
+    BaseUrl(String),
+    /// The additional certificate authority cannot be parsed.
+    #[error("the additional certificate authority is no PEM certificate")]
+    RootCertificate,
+    /// TLS cannot be set up.
+    #[error(
+        "the HTTP client cannot be set up ({0}); check that the system's certificate authorities are installed"
+    )]
+    Http(String),
+}
 
 /// Why a call failed. The texts are bounded, the same for the same cause, and never contain a secret.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -33,6 +33,14 @@
 //! The client repeats only reads (GET), a few times within seconds. It sends a write once. If the answer to a write is
 //! lost, the result is [`Error::OutcomeUnknown`], and the caller has to check before it acts again. A call never sleeps
 //! for more than a couple of seconds. A longer wait comes back as [`Error::Throttled`].
+//!
+//! Inside the crate, a module depends only on modules of the lines before its own:
+//!
+//! 1. `problem`, `operation`
+//! 2. `error`
+//! 3. [`edgegrid`], [`budget`], `transport`
+//! 4. [`client`]
+//! 5. `cps`, [`edge_dns`]
 
 pub mod budget;
 pub mod client;
@@ -42,15 +50,15 @@ pub mod edgegrid;
 mod error;
 mod operation;
 mod problem;
+mod transport;
 
 pub use akamai_cps_types as types;
 pub use budget::{Budget, Budgets, Priority};
-pub use client::{
-    BuildError, CallRecord, Client, ClientBuilder, Identity, Observer, Permit, Transport, TransportBuilder,
-};
+pub use client::{CallRecord, Client, ClientBuilder, Identity, Observer, Permit};
 pub use cps::{Cps, CreateParams, DeleteParams, Network, Removal, UpdateParams};
 pub use edge_dns::EdgeDns;
 pub use edgegrid::Credentials;
-pub use error::Error;
+pub use error::{BuildError, Error};
 pub use operation::{Operation, operations};
 pub use problem::Problem;
+pub use transport::{Transport, TransportBuilder};

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use akacert_api::AkamaiCertificate;
-use akacert_core::outside::{Need, Outlook, Target};
+use akacert_core::outside::{NameForecast, Need, Target};
 use akacert_outside::probe::{ProbeSettings, Prober};
 use anyhow::{Context, Result};
 use futures::future::join_all;
@@ -51,7 +51,7 @@ pub async fn probe(certificate: &AkamaiCertificate, edge: Option<SocketAddr>) ->
     let dns = prober.dns().context("names cannot be resolved here")?;
     let targets = Target::all(&certificate.spec);
     let fingerprint = production.map(|production| production.fingerprint.as_str());
-    let mut outlooks = prober.look_outside(&dns, &targets, fingerprint).await;
+    let mut forecasts = prober.forecast(&dns, &targets, fingerprint).await;
     let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
     let looked = targets.into_iter().map(|Target { name, need }| {
         let paths: Vec<&str> = status
@@ -62,14 +62,14 @@ pub async fn probe(certificate: &AkamaiCertificate, edge: Option<SocketAddr>) ->
             .filter(|challenge| challenge.challenge_type == "http-01" && need != Need::Dns)
             .map(|challenge| challenge.path.as_str())
             .collect();
-        let (http, outlook) = (&http, outlooks.remove(&name));
+        let (http, forecast) = (&http, forecasts.remove(&name));
         async move {
             let mut looks = Vec::new();
             for path in paths {
                 let (seen, fine) = challenge(http, path).await;
                 looks.push(Look::new("challenge", format!("{path} {seen}"), fine));
             }
-            looks.extend(outlook.iter().flat_map(|outlook| outside(outlook, &need)));
+            looks.extend(forecast.iter().flat_map(|forecast| of_forecast(forecast, &need)));
             Finding { name, looks }
         }
     });
@@ -94,19 +94,19 @@ async fn challenge(http: &reqwest::Client, path: &str) -> (String, bool) {
     }
 }
 
-fn outside(outlook: &Outlook, need: &Need) -> Vec<Look> {
+fn of_forecast(forecast: &NameForecast, need: &Need) -> Vec<Look> {
     let (what, fine) = match need {
         Need::Http => ("port 80", "answers"),
         Need::Redirect { .. } => ("redirect", "leads to CPS"),
         Need::Dns => ("zone", "its name servers answer"),
         Need::Edge => ("CNAME", "leads to Akamai"),
     };
-    let mut looks = vec![match (&outlook.failure, outlook.automatic) {
+    let mut looks = vec![match (&forecast.failure, forecast.automatic) {
         (None, true) => Look::new(what, "CNAMEd to Akamai: CPS validates it by itself", true),
         (None, false) => Look::new(what, fine, true),
         (Some(failure), _) => Look::new(what, failure, false),
     }];
-    if let Some(served) = &outlook.served {
+    if let Some(served) = &forecast.served {
         looks.push(match &served.failure {
             None => Look::new("certificate", "the deployed one is served", true),
             Some(failure) => Look::new("certificate", failure, false),
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_a_name_shows_is_said_in_words_and_judged() {
-        let outlook = |automatic, failure: Option<&str>, served| Outlook {
+        let forecast = |automatic, failure: Option<&str>, served| NameForecast {
             automatic,
             failure: failure.map(str::to_owned),
             served,
@@ -134,17 +134,17 @@ mod tests {
             Some(Served { failure: failure.map(str::to_owned), plain_http })
         };
         let table = [
-            (outlook(false, None, None), vec![("port 80", "answers", true)]),
-            (outlook(false, Some("no address"), None), vec![("port 80", "no address", false)]),
+            (forecast(false, None, None), vec![("port 80", "answers", true)]),
+            (forecast(false, Some("no address"), None), vec![("port 80", "no address", false)]),
             (
-                outlook(true, None, served(None, false)),
+                forecast(true, None, served(None, false)),
                 vec![
                     ("port 80", "CNAMEd to Akamai: CPS validates it by itself", true),
                     ("certificate", "the deployed one is served", true),
                 ],
             ),
             (
-                outlook(false, None, served(Some("another one"), true)),
+                forecast(false, None, served(Some("another one"), true)),
                 vec![
                     ("port 80", "answers", true),
                     ("certificate", "another one", false),
@@ -152,8 +152,8 @@ mod tests {
                 ],
             ),
         ];
-        for (outlook, expected) in table {
-            let seen = outside(&outlook, &Need::Http);
+        for (forecast, expected) in table {
+            let seen = of_forecast(&forecast, &Need::Http);
             let seen: Vec<_> = seen.iter().map(|look| (look.what, look.seen.as_str(), look.fine)).collect();
             assert_eq!(seen, expected);
         }

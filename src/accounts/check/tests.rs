@@ -6,7 +6,7 @@ use akacert_core::life::fixtures::{certificate, noon};
 use akamai_cps::Problem;
 use serde_json::json;
 
-const SCHEDULE: Schedule = Schedule { scale: 1.0, seed: 0 };
+const INTERVALS: Intervals = Intervals { scale: 1.0, seed: 0 };
 
 fn answered(status: u16, detail: &str) -> Error {
     let problem = Problem::parse(json!({"title": detail}).to_string().as_bytes());
@@ -44,7 +44,7 @@ fn reported(outcome: &Outcome) -> AccountStatus {
 }
 
 fn made(before: Option<&Check>, generation: i64, outcome: Outcome) -> Check {
-    Check::after(before, subject(generation), outcome, SCHEDULE, noon())
+    Check::after(before, subject(generation), outcome, INTERVALS, noon())
 }
 
 #[test]
@@ -278,8 +278,8 @@ fn who_uses_an_account_that_is_marked_for_deletion_is_found_out_anew() {
 #[test]
 fn what_the_status_vouches_for_is_checked_again_each_account_at_another_moment() {
     let wait = |seed, scale| {
-        let schedule = Schedule { scale, seed };
-        Check::vouched(subject(1), outcome(Ok(&["1-A"])), schedule, noon()).wait(noon()).unwrap()
+        let intervals = Intervals { scale, seed };
+        Check::vouched(subject(1), outcome(Ok(&["1-A"])), intervals, noon()).wait(noon()).unwrap()
     };
     assert_eq!(wait(0, 1.0), Duration::from_secs(60));
     assert_eq!(wait(500, 1.0), Duration::from_secs(330));
@@ -289,7 +289,7 @@ fn what_the_status_vouches_for_is_checked_again_each_account_at_another_moment()
 
 #[test]
 fn an_outage_does_not_take_away_what_akamai_has_accepted() {
-    let vouched = Check::vouched(subject(1), outcome(Ok(&["1-A"])), SCHEDULE, noon());
+    let vouched = Check::vouched(subject(1), outcome(Ok(&["1-A"])), INTERVALS, noon());
     let outage = made(Some(&vouched), 1, outcome(Err(unreachable())));
     assert!(outage.outcome.ready && outage.outcome.client.is_some());
     assert_eq!(outage.failures, 1);
@@ -303,7 +303,7 @@ fn an_outage_does_not_take_away_what_akamai_has_accepted() {
 
 #[test]
 fn a_check_that_confirms_the_one_before_is_no_news() {
-    let before = Check::vouched(subject(1), outcome(Ok(&["1-A"])), SCHEDULE, noon());
+    let before = Check::vouched(subject(1), outcome(Ok(&["1-A"])), INTERVALS, noon());
     assert!(made(Some(&before), 1, outcome(Ok(&["1-A"]))).is_no_news(Some(&before)));
     assert!(!made(Some(&before), 1, outcome(Ok(&["1-A", "1-B"]))).is_no_news(Some(&before)));
     // A new generation may change who may use the account.

@@ -51,7 +51,7 @@ pub(super) async fn call(step: &Step, subject: &Subject<'_>, ctx: &Context) -> A
         Step::Preflight(_)
         | Step::Probe { .. }
         | Step::CheckRecords(_)
-        | Step::LookOutside { .. }
+        | Step::Forecast { .. }
         | Step::WriteRecord(_)
         | Step::RemoveRecord(_)
         | Step::RecordIntent(_)

@@ -52,9 +52,9 @@ pub async fn perform(step: &Step, subject: &mut Subject<'_>, ctx: &Context) -> R
             Ok(looks::probe(subject, ctx, tokens, elsewhere, *explain).await)
         }
         Step::CheckRecords(records) => Ok(looks::records(ctx, records).await),
-        Step::LookOutside { targets, fingerprint, served } => Ok(Answer::Outside(
-            ctx.prober.look_outside(&ctx.dns, targets, served.then_some(fingerprint)).await,
-        )),
+        Step::Forecast { targets, fingerprint, served } => {
+            Ok(Answer::Forecast(ctx.prober.forecast(&ctx.dns, targets, served.then_some(fingerprint)).await))
+        }
         Step::WriteRecord(record) => Ok(records::write(record, subject.certificate, ctx).await),
         Step::RemoveRecord(record) => Ok(records::remove(record, subject.certificate, ctx).await),
         Step::ListEnrollments { .. }

@@ -7,7 +7,7 @@ use akacert_api::AkamaiCertificate;
 use akacert_core::deployed::Roots;
 use akacert_core::life::answer::Answer;
 use akacert_core::life::fixtures::{self, Scene};
-use akacert_core::life::schedule::Pace;
+use akacert_core::life::intervals::ForecastTimes;
 use akacert_core::life::{Pause, Step};
 use akacert_core::published::Rules;
 use akacert_outside::probe::{ProbeSettings, Prober};
@@ -86,7 +86,10 @@ impl World {
             recorder: Recorder::new(api.client(), reporter),
             metrics: Metrics::new(&mut Registry::default()),
             interval_scale: 1.0,
-            outside: Pace { interval: Duration::from_secs(24 * 3600), started: Timestamp::now() },
+            forecast_times: ForecastTimes {
+                interval: Duration::from_secs(24 * 3600),
+                started: Timestamp::now(),
+            },
         };
         api.forget_requests();
         let known = Known { written: None, memory: scene.memory };

@@ -9,11 +9,11 @@ use akamai_cps_types::{Change, ChangeId, DeploymentSchedule};
 use jiff::Timestamp;
 
 use super::answer::{Answer, Fault, FaultKind};
+use super::intervals::Intervals;
 use super::memory::{
-    Acknowledged, Attempt, DeploymentsReading, Failure, Forecast, Look, Memory, OfChange, OfStop, Reading,
+    Acknowledgement, Attempt, DeploymentsReading, Failure, Forecast, Look, Memory, OfChange, OfStop, Reading,
     Taken,
 };
-use super::schedule::Schedule;
 use super::step::Step;
 
 /// How long not to repeat a request that CPS refused as invalid. Somebody may have corrected the cause after that.
@@ -108,9 +108,9 @@ impl Memory {
     /// step.
     pub fn failed(&mut self, step: &Step, reason: Reason, fault: Fault, moment: Moment) {
         let count = self.failure(step).map_or(0, |before| before.count).saturating_add(1);
-        let schedule = Schedule { scale: moment.scale, seed: u64::from(count) };
+        let intervals = Intervals { scale: moment.scale, seed: u64::from(count) };
         let refused = matches!(reason, Reason::EnrollmentRefused | Reason::UpdateRefused).then_some(REFUSED);
-        let delay = fault.retry_after.or(refused).unwrap_or_else(|| schedule.after_failure(count));
+        let delay = fault.retry_after.or(refused).unwrap_or_else(|| intervals.after_failure(count));
         let retry_at = moment.ended.checked_add(delay).unwrap_or(Timestamp::MAX);
         let message = said(step, reason, fault.message);
         self.failures.insert(step.name(), Failure { reason, message, count, retry_at });
@@ -168,8 +168,8 @@ impl Memory {
                 let before = self.looks.records.take();
                 self.looks.records = Some(Look::after(before, records.clone(), missing, at));
             }
-            (Step::LookOutside { fingerprint, .. }, Answer::Outside(outlook)) => {
-                self.forecast = Some(Forecast { at, fingerprint: fingerprint.clone(), outlook });
+            (Step::Forecast { fingerprint, .. }, Answer::Forecast(names)) => {
+                self.forecast = Some(Forecast { at, fingerprint: fingerprint.clone(), names });
             }
             (Step::WriteRecord(record), Answer::Done) => {
                 self.records.written.insert(record.as_ref().clone(), at);
@@ -199,7 +199,7 @@ impl Memory {
             }
             (Step::Acknowledge { change, proof, .. }, _) => {
                 let proof = proof.as_ref().clone();
-                self.told(*change, at, |of| of.acknowledged = Some(Acknowledged { proof, at }));
+                self.told(*change, at, |of| of.acknowledgement = Some(Acknowledgement { proof, at }));
             }
             (Step::AcknowledgeWarnings(_, id, _), _) => self.told(*id, at, |of| {
                 of.stop.warnings = None;
@@ -212,12 +212,12 @@ impl Memory {
                     of.deployment_told = Some(at);
                 });
             }
-            (Step::Schedule(_, id, schedule), _) => self.scheduled(*id, schedule),
+            (Step::Schedule(_, id, schedule), _) => self.schedule_set(*id, schedule),
             (Step::DeleteEnrollment(_), _) => self.enrollment.removal = Some(moment.ended),
             // The watches show what was written to the cluster, and whether somebody undoes it.
             (Step::Publish(write) | Step::HandOff(write), Answer::Done) => {
-                let schedule = Schedule { scale: moment.scale, seed: 0 };
-                self.writes.written(write, moment.ended, schedule);
+                let intervals = Intervals { scale: moment.scale, seed: 0 };
+                self.writes.written(write, moment.ended, intervals);
             }
             _ => {}
         }
@@ -244,7 +244,7 @@ impl Memory {
     }
 
     /// Assumes that CPS took the schedule. The next look at the change shows whether it did.
-    fn scheduled(&mut self, id: ChangeId, schedule: &DeploymentSchedule) {
+    fn schedule_set(&mut self, id: ChangeId, schedule: &DeploymentSchedule) {
         self.enrollment.reading = None;
         if let Some(change) = self.change_mut(id).and_then(|of| of.change.as_mut()) {
             change.status_info.deployment_schedule = Some(schedule.clone());

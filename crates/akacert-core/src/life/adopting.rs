@@ -41,7 +41,7 @@ fn adoptable(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentI
         ),
     );
     let read_at = s.memory.enrollment.reading.as_ref().map_or(s.now, |reading| reading.at);
-    Err(reread(s, read_at, Step::ReadEnrollment(id), s.schedule.while_stalled()))
+    Err(reread(s, read_at, Step::ReadEnrollment(id), s.intervals.while_stalled()))
 }
 
 fn is_domain_validated(found: &Enrollment) -> bool {

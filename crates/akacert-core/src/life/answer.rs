@@ -7,7 +7,7 @@ use akacert_api::reason::Reason;
 use akamai_cps_types::{Change, ChangeId, Deployments, DomainValidation, Enrollment, EnrollmentId, Warnings};
 use jiff::Timestamp;
 
-use crate::outside::Outlook;
+use crate::outside::NameForecast;
 
 /// The answer to a step.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub enum Answer {
     /// The failures by name, host or record. Empty if everything is as it should be.
     Found(BTreeMap<String, String>),
     /// The results of a check from outside, by name.
-    Outside(BTreeMap<String, Outlook>),
+    Forecast(BTreeMap<String, NameForecast>),
     /// CPS has created the enrollment or accepted the update.
     Taken {
         /// The enrollment.

@@ -24,13 +24,18 @@ const OLD_LIST: std::time::Duration = std::time::Duration::from_secs(300);
 pub fn enrollment_created(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<EnrollmentId, Next> {
     let taken = s.memory.enrollment.taken.as_ref().map(|created| created.enrollment);
     match s.recorded_enrollment().or(taken) {
-        Some(id) => held(s, d, account, id),
+        Some(id) => recorded(s, d, account, id),
         None => Err(to_create(s, d, account).map_or_else(|next| next, Next::Do)),
     }
 }
 
 /// CPS holds it, as far as we know.
-fn held(s: &Snapshot<'_>, d: &mut Draft, account: &Account, id: EnrollmentId) -> Result<EnrollmentId, Next> {
+fn recorded(
+    s: &Snapshot<'_>,
+    d: &mut Draft,
+    account: &Account,
+    id: EnrollmentId,
+) -> Result<EnrollmentId, Next> {
     if !is_recorded(s) {
         return Err(Next::Do(Step::RecordEnrollment(id)));
     }
@@ -132,7 +137,7 @@ fn name_is_free(
 /// Contract and body of the create, from the certificate and the account's defaults as they are now.
 fn wanted(s: &Snapshot<'_>, d: &mut Draft, account: &Account) -> Result<(String, Enrollment), Next> {
     // What could not be published is refused before anything is made in CPS.
-    published::permitted(s.certificate, s.publishing).map_err(|blocked| {
+    published::may_publish(s.certificate, s.publishing).map_err(|blocked| {
         d.not_done(Progress::EnrollmentCreated, blocked.reason(), blocked.to_string());
         Next::Pause(Pause::UntilEvent)
     })?;
@@ -188,18 +193,18 @@ fn intended(
 /// Nothing is in flight: a create whose answer was lost would have shown in the list by now.
 fn certain(s: &Snapshot<'_>, d: &mut Draft, contract: &str) -> Result<(), Next> {
     if let Some(lost) =
-        s.memory.create.answer_lost().filter(|lost| !s.is_due(*lost, s.schedule.uncertain_create()))
+        s.memory.create.answer_lost().filter(|lost| !s.is_due(*lost, s.intervals.uncertain_create()))
     {
         d.not_done(
             Progress::EnrollmentCreated,
             Reason::UncertainCreate,
             format!("The answer to the create was lost at {lost:.0}; looking for the enrollment before anything else"),
         );
-        let interval = s.schedule.uncertain_create() / 5;
+        let interval = s.intervals.uncertain_create() / 5;
         return Err(again_by_list_age(s, contract, interval));
     }
     if let Some(refused) =
-        s.memory.create.name_taken().filter(|refused| !s.is_due(*refused, s.schedule.while_stalled()))
+        s.memory.create.name_taken().filter(|refused| !s.is_due(*refused, s.intervals.while_stalled()))
     {
         d.not_done(
             Progress::EnrollmentCreated,
@@ -210,7 +215,7 @@ fn certain(s: &Snapshot<'_>, d: &mut Draft, contract: &str) -> Result<(), Next> 
                 s.spec().common_name
             ),
         );
-        return Err(s.pause(s.until(refused, s.schedule.while_stalled())));
+        return Err(s.pause(s.until(refused, s.intervals.while_stalled())));
     }
     Ok(())
 }
@@ -220,15 +225,15 @@ fn is_outdated(s: &Snapshot<'_>) -> bool {
     let shows = |time: Option<Timestamp>, after| time.and_then(|time| time.checked_add(after).ok());
     let oldest = [
         s.now.checked_sub(OLD_LIST).ok(),
-        shows(s.memory.create.answer_lost(), s.schedule.uncertain_create()),
-        shows(s.memory.create.name_taken(), s.schedule.while_stalled()),
+        shows(s.memory.create.answer_lost(), s.intervals.uncertain_create()),
+        shows(s.memory.create.name_taken(), s.intervals.while_stalled()),
     ];
     let read_at = s.memory.create.list.as_ref().map(|list| list.at);
     oldest.iter().flatten().any(|oldest| read_at.is_none_or(|read_at| read_at < *oldest))
 }
 
 fn list_again(s: &Snapshot<'_>, contract: &str) -> Next {
-    again_by_list_age(s, contract, s.schedule.while_stalled())
+    again_by_list_age(s, contract, s.intervals.while_stalled())
 }
 
 fn again_by_list_age(s: &Snapshot<'_>, contract: &str, interval: std::time::Duration) -> Next {

@@ -33,7 +33,7 @@ fn enrollment_removed(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let account = credentials(s, d)?;
     let enrollment = writable(s, d, account, id)?;
     let read_at = s.memory.enrollment.reading.as_ref().map_or(s.now, |reading| reading.at);
-    let interval = s.schedule.while_validating(0);
+    let interval = s.intervals.while_validating(0);
     if !is_accepted(s) || (enrollment.pending_changes.is_empty() && s.is_due(read_at, interval)) {
         return Err(Next::Do(Step::DeleteEnrollment(id)));
     }
@@ -62,10 +62,10 @@ fn warned(
     } else if change.allows(&AllowedInputType::PreVerificationWarnings) {
         Warnings::PreVerification
     } else {
-        let due = s.is_due(reading.at, s.schedule.while_validating(reading.unchanged));
+        let due = s.is_due(reading.at, s.intervals.while_validating(reading.unchanged));
         return due.then_some(Step::ReadChange(id, change_id).into());
     };
-    let due = s.until(reading.at, s.schedule.while_validating(reading.unchanged));
+    let due = s.until(reading.at, s.intervals.while_validating(reading.unchanged));
     if due.is_zero() {
         return Some(Step::ReadChange(id, change_id).into());
     }

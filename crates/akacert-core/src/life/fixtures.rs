@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use super::absorb::Moment;
 use super::answer::Answer;
 use super::intent::Intent;
+use super::intervals::ForecastTimes;
 use super::memory::{DeploymentsReading, Failure, Memory, OfChange, Quiet, Reading, Taken};
-use super::schedule::Pace;
-use super::{Decision, Next, Snapshot, Step, next, schedule::Schedule};
+use super::{Decision, Next, Snapshot, Step, intervals::Intervals, next};
 use crate::account::{Account, AccountKey, View};
 use crate::deployed::Roots;
 use crate::{desired, published};
@@ -84,7 +84,7 @@ pub struct Scene {
     pub publishing: published::Rules,
     /// Another resource that has the enrollment.
     pub rival: Option<String>,
-    pub outside: Pace,
+    pub forecast_times: ForecastTimes,
     pub now: Timestamp,
 }
 
@@ -103,7 +103,10 @@ impl Scene {
                 solver_service: "akacert-solver".into(),
             },
             rival: None,
-            outside: Pace { interval: std::time::Duration::from_secs(24 * 3600), started: noon() },
+            forecast_times: ForecastTimes {
+                interval: std::time::Duration::from_secs(24 * 3600),
+                started: noon(),
+            },
             now: noon(),
         }
     }
@@ -237,8 +240,8 @@ impl Scene {
             publishing: &self.publishing,
             roots: &ROOTS,
             rival: &|_| self.rival.clone(),
-            schedule: Schedule { scale: 1.0, seed: 0 },
-            outside: self.outside,
+            intervals: Intervals { scale: 1.0, seed: 0 },
+            forecast_times: self.forecast_times,
             now: self.now,
         })
     }

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::draft::{Draft, Progress};
 use super::memory::OfChange;
 use super::ours::{enrollment, reread};
-use super::stages::{published, since, validated, whole_second};
+use super::stages::{report_published, report_validated, since, whole_second};
 use super::step::Warnings;
 use super::{Next, Pause, Snapshot, Step, inputs, scheduling, validating};
 use crate::account::Account;
@@ -38,7 +38,7 @@ pub fn change_completed(
             s,
             reading.at,
             Step::ReadChange(id, change_id),
-            s.schedule.while_deploying(reading.unchanged),
+            s.intervals.while_deploying(reading.unchanged),
         ));
     };
     record(s, d, reading, change);
@@ -120,7 +120,7 @@ fn first_look(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, change: ChangeI
         .as_ref()
         .filter(|created| created.change == Some(change))
         .map(|created| created.at);
-    let again = created_at.map_or(Duration::ZERO, |at| s.until(at, s.schedule.after_create()));
+    let again = created_at.map_or(Duration::ZERO, |at| s.until(at, s.intervals.after_create()));
     if again.is_zero() {
         return Step::ReadChange(id, change).into();
     }
@@ -162,35 +162,35 @@ fn judge(s: &Snapshot<'_>, change: &Change, unchanged: u32) -> (Phase, Duration)
         ChangeManagement, LetsEncryptChallenges, PostVerificationWarnings, PreVerificationWarnings,
     };
     if change.status_info.is_failed() {
-        return (Phase::Failed, s.schedule.while_stalled());
+        return (Phase::Failed, s.intervals.while_stalled());
     }
     let handled =
         [LetsEncryptChallenges, PreVerificationWarnings, PostVerificationWarnings, ChangeManagement];
     match change.input_to_handle(&handled).map(|input| &input.input_type) {
-        Some(LetsEncryptChallenges) => return (Phase::Challenges, s.schedule.while_validating(unchanged)),
+        Some(LetsEncryptChallenges) => return (Phase::Challenges, s.intervals.while_validating(unchanged)),
         Some(PreVerificationWarnings) => {
-            return (Phase::Warnings(Warnings::PreVerification), s.schedule.while_deploying(unchanged));
+            return (Phase::Warnings(Warnings::PreVerification), s.intervals.while_deploying(unchanged));
         }
         Some(PostVerificationWarnings) => {
-            return (Phase::Warnings(Warnings::PostVerification), s.schedule.while_deploying(unchanged));
+            return (Phase::Warnings(Warnings::PostVerification), s.intervals.while_deploying(unchanged));
         }
-        Some(ChangeManagement) => return (Phase::Staged, s.schedule.while_deploying(unchanged)),
-        Some(other) => return (Phase::Input(other.to_string()), s.schedule.while_deploying(unchanged)),
+        Some(ChangeManagement) => return (Phase::Staged, s.intervals.while_deploying(unchanged)),
+        Some(other) => return (Phase::Input(other.to_string()), s.intervals.while_deploying(unchanged)),
         None => {}
     }
     if is_past_validation(&change.status_info.status)
         && let Some(opens) = scheduling::opens(change, s.now)
     {
         // Nothing happens before; but somebody may take the schedule away.
-        let until = s.until(opens, Duration::ZERO).min(s.schedule.while_stalled());
-        return (Phase::Scheduled(opens), until.max(s.schedule.while_deploying(unchanged)));
+        let until = s.until(opens, Duration::ZERO).min(s.intervals.while_stalled());
+        return (Phase::Scheduled(opens), until.max(s.intervals.while_deploying(unchanged)));
     }
     if change.status_info.is_domain_validation() {
-        (Phase::Validating, s.schedule.while_validating(unchanged))
+        (Phase::Validating, s.intervals.while_validating(unchanged))
     } else if is_past_validation(&change.status_info.status) {
-        (Phase::Deploying, s.schedule.while_deploying(unchanged))
+        (Phase::Deploying, s.intervals.while_deploying(unchanged))
     } else {
-        (Phase::Preparing, s.schedule.while_validating(unchanged))
+        (Phase::Preparing, s.intervals.while_validating(unchanged))
     }
 }
 
@@ -217,7 +217,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
     match phase {
         Phase::Preparing => report_preparing(d, &info.status, &since),
         Phase::Validating => {
-            published(d);
+            report_published(d);
             d.not_done(
                 Progress::DomainsValidated,
                 Reason::WaitingForValidation,
@@ -225,7 +225,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
             );
         }
         Phase::Input(kind) => {
-            validated(d);
+            report_validated(d);
             d.not_done(
                 Progress::Deployed,
                 Reason::InputNeeded,
@@ -245,7 +245,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
             );
         }
         Phase::Scheduled(opens) => {
-            validated(d);
+            report_validated(d);
             d.not_done(
                 Progress::Deployed,
                 Reason::WaitingForWindow,
@@ -253,7 +253,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
             );
         }
         Phase::Deploying | Phase::Challenges | Phase::Warnings(_) | Phase::Staged => {
-            validated(d);
+            report_validated(d);
             d.not_done(
                 Progress::Deployed,
                 Reason::WaitingForDeployment,
@@ -266,7 +266,7 @@ fn report(d: &mut Draft, phase: &Phase, change: &Change) {
 /// CPS prepares a change before its challenges, and again before it deploys.
 fn report_preparing(d: &mut Draft, status: &str, since: &str) {
     if d.is_done(Progress::DomainsValidated) {
-        validated(d);
+        report_validated(d);
         d.not_done(
             Progress::Deployed,
             Reason::WaitingForDeployment,
@@ -310,12 +310,12 @@ pub fn deployed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Pau
     let Some(reading) = &s.memory.enrollment.deployments else {
         return Err(Next::Do(Step::ReadDeployments(id)));
     };
-    validated(d);
+    report_validated(d);
     let mut again = reread(
         s,
         reading.at,
         Step::ReadDeployments(id),
-        s.schedule.while_deploying(reading.reads.saturating_sub(1)),
+        s.intervals.while_deploying(reading.reads.saturating_sub(1)),
     );
     let looked_at = s
         .memory
@@ -324,7 +324,7 @@ pub fn deployed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Pau
         .as_ref()
         .map(|enrollment| enrollment.at)
         .max(s.memory.change.as_ref().map(|change| change.at));
-    if looked_at.is_none_or(|at| s.is_due(at, s.schedule.while_stalled())) {
+    if looked_at.is_none_or(|at| s.is_due(at, s.intervals.while_stalled())) {
         // CPS or somebody else may have begun another change meanwhile.
         again = Step::ReadEnrollment(id).into();
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::draft::{Draft, Progress};
 use super::memory::{DeploymentsReading, OfChange};
 use super::ours::writable;
-use super::stages::{since, validated};
+use super::stages::{report_validated, since};
 use super::step::Warnings;
 use super::{Next, Snapshot, Step};
 use crate::account::Account;
@@ -33,7 +33,7 @@ pub fn warnings_approved(
     let stage = match which {
         Warnings::PreVerification => Progress::ChallengesPublished,
         Warnings::PostVerification => {
-            validated(d);
+            report_validated(d);
             Progress::Deployed
         }
     };
@@ -105,7 +105,7 @@ pub fn deployment_approved(
     change: &OfChange,
     next_look: Duration,
 ) -> Next {
-    validated(d);
+    report_validated(d);
     let wait = s.pause(next_look);
     if is_told(change.deployment_told, change) {
         d.not_done(
@@ -176,7 +176,7 @@ fn on_staging(
             "CPS does not show a certificate on staging yet",
         ),
     }
-    Err(reread(s, deployments, id, next_look))
+    Err(reread_deployments(s, deployments, id, next_look))
 }
 
 /// Whether a name of `spec` is in production, and not on staging.
@@ -199,7 +199,12 @@ fn is_told(told: Option<Timestamp>, change: &OfChange) -> bool {
     told.is_some_and(|told| told >= change.at)
 }
 
-fn reread(s: &Snapshot<'_>, reading: &DeploymentsReading, id: EnrollmentId, next_look: Duration) -> Next {
-    let again = s.until(reading.at, s.schedule.while_deploying(reading.reads.saturating_sub(1)));
+fn reread_deployments(
+    s: &Snapshot<'_>,
+    reading: &DeploymentsReading,
+    id: EnrollmentId,
+    next_look: Duration,
+) -> Next {
+    let again = s.until(reading.at, s.intervals.while_deploying(reading.reads.saturating_sub(1)));
     if again.is_zero() { Step::ReadDeployments(id).into() } else { s.pause(again.min(next_look)) }
 }

@@ -11,7 +11,7 @@ pub use super::failures::{Failure, Failures};
 use super::proof::Proof;
 use super::step::Step;
 use super::writes::Writes;
-use crate::outside::{Outlook, Target};
+use crate::outside::{NameForecast, Target};
 use crate::published::{Record, Token};
 
 /// All that the operator remembers of one certificate.
@@ -155,7 +155,7 @@ pub struct OfChange {
     /// The challenges that CPS offers.
     pub challenges: Option<Reading<Arc<Vec<DomainValidation>>>>,
     /// The last acknowledgement of challenges.
-    pub acknowledged: Option<Acknowledged>,
+    pub acknowledgement: Option<Acknowledgement>,
     /// When warnings were last acknowledged.
     pub warnings_told: Option<Timestamp>,
     /// When the deployment was last acknowledged.
@@ -174,7 +174,7 @@ impl OfChange {
             change,
             unchanged: 0,
             challenges: None,
-            acknowledged: None,
+            acknowledgement: None,
             warnings_told: None,
             deployment_told: None,
             stop: OfStop::default(),
@@ -201,7 +201,7 @@ pub struct OfStop {
 
 /// An acknowledgement of challenges.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Acknowledged {
+pub struct Acknowledgement {
     /// What was published.
     pub proof: Proof,
     /// When it was sent.
@@ -254,7 +254,7 @@ pub struct Forecast {
     /// The fingerprint of the certificate that should be served.
     pub fingerprint: String,
     /// The result for each name.
-    pub outlook: BTreeMap<String, Outlook>,
+    pub names: BTreeMap<String, NameForecast>,
 }
 
 /// What the operator has done to TXT records since it started.
@@ -336,8 +336,8 @@ impl Memory {
 
     /// The last acknowledgement of challenges for the change in progress.
     #[must_use]
-    pub fn acknowledged(&self) -> Option<&Acknowledged> {
-        self.change.as_ref()?.acknowledged.as_ref()
+    pub fn acknowledgement(&self) -> Option<&Acknowledgement> {
+        self.change.as_ref()?.acknowledgement.as_ref()
     }
 
     /// The change with this ID, if it is the one in progress.

@@ -21,6 +21,7 @@ pub mod forecast;
 mod handoff;
 mod inputs;
 pub mod intent;
+pub mod intervals;
 pub mod memory;
 #[cfg(test)]
 #[allow(clippy::too_many_lines, reason = "still to be split")]
@@ -32,7 +33,6 @@ pub mod proof;
 mod publishing;
 mod reaching;
 pub mod report;
-pub mod schedule;
 mod scheduling;
 pub mod snapshot;
 mod stages;
@@ -102,7 +102,7 @@ fn life(s: &Snapshot<'_>, d: &mut Draft) -> Result<Pause, Next> {
 
 /// The life of a certificate, once what stands was looked at.
 fn goes_on(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Pause, Next> {
-    if let Some(pause) = settled(s, d, standing)? {
+    if let Some(pause) = at_rest(s, d, standing)? {
         return Ok(pause);
     }
     let account = account_ready(s, d)?;
@@ -112,7 +112,7 @@ fn goes_on(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Pause
     let expiry = following::deployed(s, d, enrollment)?;
     publishing::nothing_for_the_change(s, d, standing)?;
     let handoff = handoff::handed_off(s, d)?;
-    Ok(expiry.min(handoff).min(Pause::Until(s.schedule.watch_after(s.now, false))))
+    Ok(expiry.min(handoff).min(Pause::Until(s.intervals.watch_after(s.now, false))))
 }
 
 /// `spec.suspend` stops all reads and writes of CPS.
@@ -138,17 +138,17 @@ fn lasts(s: &Snapshot<'_>) -> Option<Timestamp> {
 
 /// The steady state: deployed, valid, nothing pending, nothing published. It costs no write. The calls do not grow
 /// with the number of certificates, because one list per contract shows them all.
-fn settled(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Option<Pause>, Next> {
+fn at_rest(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Option<Pause>, Next> {
     let (Some(status), Some(production)) = (s.certificate.status.as_ref(), s.recorded_production()) else {
         return Ok(None);
     };
-    let settled = is_ready(s)
+    let rests = is_ready(s)
         && status.observed_generation == s.generation()
         && status.change.is_none()
         && expiry::soon(production) > s.now
         && updating::renewal_requested(s).is_none()
         && standing.is_all();
-    if !settled {
+    if !rests {
         return Ok(None);
     }
     let Some(watch) = watched(s, status)? else { return Ok(None) };
@@ -174,8 +174,8 @@ fn settled(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Result<Optio
         }
     }
     let handoff = handoff::handed_off(s, d)?;
-    let outside = forecast::looked_outside(s, d, production)?;
-    Ok(Some(Pause::Until(expiry::soon(production)).min(watch).min(handoff).min(outside)))
+    let forecast = forecast::up_to_date(s, d, production)?;
+    Ok(Some(Pause::Until(expiry::soon(production)).min(watch).min(handoff).min(forecast)))
 }
 
 /// Checks that nothing has happened in CPS, as far as the contract's list shows. Returns when to look again, or
@@ -189,7 +189,7 @@ fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Pause>
         let quiet = found.has_common_name(&s.spec().common_name)
             && found.pending_changes.is_empty()
             && !updating::needs_update(s, id, found);
-        let next = s.schedule.watch_after(reading.at, is_due_to_renew(found.auto_renewal_start_time));
+        let next = s.intervals.watch_after(reading.at, is_due_to_renew(found.auto_renewal_start_time));
         if !quiet {
             return Ok(None);
         }
@@ -199,13 +199,13 @@ fn watched(s: &Snapshot<'_>, status: &CertificateStatus) -> Result<Option<Pause>
     }
     let last = s.memory.last_look();
     let closely = last.is_some_and(|last| is_due_to_renew(last.renewal_start));
-    let due = last.map(|last| s.schedule.watch_after(last.at, closely)).filter(|due| *due > s.now);
+    let due = last.map(|last| s.intervals.watch_after(last.at, closely)).filter(|due| *due > s.now);
     match (due, s.account) {
         (Some(due), _) => Ok(Some(Pause::Until(due))),
         (None, account::View::Ready(_)) => Err(Next::Do(Step::Watch {
             contract: contract.clone(),
             enrollment: id,
-            after: s.schedule.watch_before(s.now, closely).max(last.map_or(Timestamp::MIN, |last| last.at)),
+            after: s.intervals.watch_before(s.now, closely).max(last.map_or(Timestamp::MIN, |last| last.at)),
         })),
         // The account wakes its certificates once it is Ready.
         (None, _) => Ok(Some(Pause::UntilEvent)),
@@ -273,7 +273,7 @@ fn account_problem(view: &account::View) -> (Reason, String) {
 fn hold_back(s: &Snapshot<'_>, d: &mut Draft, step: Step) -> Next {
     let ours = matches!(step, Step::RecordEnrollment(_) | Step::RemoveFinalizer | Step::HandOff(_));
     if s.spec().observes() && step.is_side_effect() && !ours {
-        return s.pause(s.schedule.while_stalled());
+        return s.pause(s.intervals.while_stalled());
     }
     let Some(failure) = held(s, &step) else { return Next::Do(step) };
     // A failed clean-up, after everything is done, does not make a certificate un-Ready.

@@ -30,14 +30,14 @@ pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> R
                 enrollment.csr.cn
             ),
         );
-        return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.schedule.while_stalled()));
+        return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.intervals.while_stalled()));
     }
     Ok(enrollment)
 }
 
 /// CPS does not have it.
 fn gone(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, read_at: Timestamp) -> Next {
-    let again = || reread(s, read_at, Step::ReadEnrollment(id), s.schedule.while_stalled());
+    let again = || reread(s, read_at, Step::ReadEnrollment(id), s.intervals.while_stalled());
     if s.recorded_enrollment().is_none() {
         let message = format!("Enrollment {id} is not in CPS, so it cannot be adopted");
         d.not_done(Progress::EnrollmentCreated, Reason::NotAdoptable, message);
@@ -60,7 +60,7 @@ fn gone(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, read_at: Timestamp) -
 /// While the certificate waits for a human, the contract's list still shows what CPS does meanwhile.
 fn outdated(s: &Snapshot<'_>, read_at: Timestamp, id: EnrollmentId) -> Option<Step> {
     let contract = s.certificate.status.as_ref()?.contract_id.clone()?;
-    let after = s.schedule.watch_before(s.now, false);
+    let after = s.intervals.watch_before(s.now, false);
     (read_at < after).then_some(Step::Watch { contract, enrollment: id, after })
 }
 
@@ -77,7 +77,7 @@ pub fn undisputed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<(
         Reason::Conflict,
         format!("Enrollment {id} belongs to AkamaiCertificate {rival}: delete one of the two resources"),
     );
-    Err(s.pause(s.schedule.while_stalled()))
+    Err(s.pause(s.intervals.while_stalled()))
 }
 
 /// Checks that we may write to the enrollment: it has our common name, and the account allows all its present names.
@@ -109,7 +109,7 @@ pub fn writable<'a>(
         ),
     );
     let read_at = s.memory.enrollment.reading.as_ref().map_or(s.now, |reading| reading.at);
-    Err(reread(s, read_at, Step::ReadEnrollment(id), s.schedule.while_stalled()))
+    Err(reread(s, read_at, Step::ReadEnrollment(id), s.intervals.while_stalled()))
 }
 
 /// Reads again once the reading is old enough, and pauses until then.

@@ -49,7 +49,7 @@ impl Standing {
 
 /// What is published now, by the certificate's ConfigMap.
 fn content(s: &Snapshot<'_>) -> Content {
-    s.published.config_map.as_deref().map(published::published).unwrap_or_default()
+    s.published.config_map.as_deref().map(published::content_of).unwrap_or_default()
 }
 
 fn removal(s: &Snapshot<'_>, wanted: &Wanted) -> Vec<Write> {
@@ -153,12 +153,12 @@ pub(super) fn stands(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Re
         }
         Err(blocked) if is_ready(s) => {
             // A kind that the cluster gets wakes nobody.
-            let retry_at = s.now.checked_add(s.schedule.while_stalled()).unwrap_or(Timestamp::MAX);
+            let retry_at = s.now.checked_add(s.intervals.while_stalled()).unwrap_or(Timestamp::MAX);
             Ok(Some(Failure { reason: blocked.reason(), message: blocked.to_string(), count: 1, retry_at }))
         }
         Err(blocked) => {
             report(d, &blocked);
-            Err(s.pause(s.schedule.while_stalled()))
+            Err(s.pause(s.intervals.while_stalled()))
         }
     }
 }

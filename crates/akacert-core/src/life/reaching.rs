@@ -92,7 +92,7 @@ fn preflight(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let message = summary(&last.failures.iter().collect());
     d.beside(condition::PREFLIGHT_PASSED, false, Reason::PreflightFailed, message.clone());
     d.not_done(Progress::ChallengesReachable, Reason::PreflightFailed, message);
-    let again = s.until(last.at, s.schedule.self_check(last.failed));
+    let again = s.until(last.at, s.intervals.self_check(last.failed));
     Err(if again.is_zero() { Next::Do(Step::Preflight(targets)) } else { s.pause(again) })
 }
 
@@ -101,7 +101,7 @@ fn routes_accepted(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let Some(trouble) = s.route_trouble() else { return Ok(()) };
     // The route's status has the Gateway's answer. A change of it wakes this certificate.
     let read_at = s.memory.challenges().map_or(s.now, |reading| reading.at);
-    let patience = s.until(read_at, s.schedule.unchecked());
+    let patience = s.until(read_at, s.intervals.unchecked());
     let patient = trouble.is_silence && !patience.is_zero();
     let reason = if patient { Reason::ChallengesPublished } else { Reason::RouteNotAccepted };
     d.not_done(Progress::ChallengesReachable, reason, trouble.message);
@@ -149,7 +149,7 @@ fn tokens_fetched(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(), 
     }
     let reason = if last.failed < TROUBLE { Reason::ChallengesPublished } else { Reason::SelfCheckFailed };
     d.not_done(Progress::ChallengesReachable, reason, summary(&failures));
-    let again = s.until(last.at, s.schedule.self_check(last.failed));
+    let again = s.until(last.at, s.intervals.self_check(last.failed));
     Err(if again.is_zero() { Next::Do(probe(last.failed > 0)) } else { s.pause(again) })
 }
 
@@ -160,7 +160,7 @@ fn records_written(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<(),
         // If a record has disappeared since, somebody deleted it: write it again.
         let lost = s.memory.looks.records.as_ref().is_some_and(|look| {
             look.failures.contains_key(&record.name)
-                && written.is_some_and(|at| *at < look.at && s.is_due(*at, s.schedule.records() / 2))
+                && written.is_some_and(|at| *at < look.at && s.is_due(*at, s.intervals.records() / 2))
         });
         written.is_none() || lost
     });
@@ -202,7 +202,7 @@ fn records_found(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Pause
     let missing: BTreeMap<_, _> =
         look.failures.iter().filter(|(name, _)| proof.records.iter().any(|r| r.name == **name)).collect();
     if missing.is_empty() {
-        let again = s.until(look.at, s.schedule.records());
+        let again = s.until(look.at, s.intervals.records());
         return if again.is_zero() { Err(check.into()) } else { Ok(s.later(again)) };
     }
     for domain in &mut d.status.domains {
@@ -217,7 +217,7 @@ fn records_found(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Result<Pause
     let reason = if patient { Reason::ChallengesPublished } else { Reason::RecordMissing };
     d.not_done(Progress::ChallengesReachable, reason, hint(summary(&missing), &proof.records));
     // However long one record is missing, another that somebody deletes comes back just as fast.
-    let again = s.until(look.at, s.schedule.self_check(look.failed).min(s.schedule.records()));
+    let again = s.until(look.at, s.intervals.self_check(look.failed).min(s.intervals.records()));
     Err(if again.is_zero() { Next::Do(check) } else { s.pause(again) })
 }
 
@@ -255,7 +255,8 @@ pub(super) fn successor_stands(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Ne
     // The certificate is at rest, where each look costs calls of CPS. So look often only while something may be
     // catching up.
     let catching_up = (1..TROUBLE).contains(&last.failed);
-    let interval = if catching_up { s.schedule.self_check(last.failed) } else { s.schedule.while_stalled() };
+    let interval =
+        if catching_up { s.intervals.self_check(last.failed) } else { s.intervals.while_stalled() };
     let again = s.until(last.at, interval);
     Err(if again.is_zero() { Next::Do(Step::Preflight(targets)) } else { s.pause(again) })
 }

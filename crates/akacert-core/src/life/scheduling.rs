@@ -32,7 +32,7 @@ pub fn scheduled(
     let Some(window) = s.spec().deployment.as_ref().and_then(|deployment| deployment.window.as_ref()) else {
         let ours = waited(s) && present != DeploymentSchedule::default();
         return if ours {
-            schedule(s, d, account, id, reading, DeploymentSchedule::default())
+            set_schedule(s, d, account, id, reading, DeploymentSchedule::default())
         } else {
             Ok(())
         };
@@ -50,10 +50,10 @@ pub fn scheduled(
     if present.not_after == wanted.not_after && (is_open || present.not_before == wanted.not_before) {
         return Ok(());
     }
-    schedule(s, d, account, id, reading, wanted)
+    set_schedule(s, d, account, id, reading, wanted)
 }
 
-fn schedule(
+fn set_schedule(
     s: &Snapshot<'_>,
     d: &mut Draft,
     account: &Account,

@@ -6,10 +6,10 @@ use akamai_cps_types::EnrollmentId;
 use jiff::Timestamp;
 
 use super::intent::{Intent, Renewal};
+use super::intervals::ForecastTimes;
+use super::intervals::Intervals;
 use super::memory::Memory;
 use super::pause::{Next, Pause};
-use super::schedule::Pace;
-use super::schedule::Schedule;
 use crate::account;
 use crate::deployed;
 use crate::published;
@@ -35,9 +35,9 @@ pub struct Snapshot<'a> {
     /// Returns another resource that has a better claim to the enrollment, as `namespace/name`, if there is one.
     pub rival: &'a dyn Fn(EnrollmentId) -> Option<String>,
     /// The intervals.
-    pub schedule: Schedule,
+    pub intervals: Intervals,
     /// When to check from outside.
-    pub outside: Pace,
+    pub forecast_times: ForecastTimes,
     /// The current time.
     pub now: Timestamp,
 }

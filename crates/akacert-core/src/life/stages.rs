@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::draft::{Draft, Progress};
 
 /// Reports the steps before validation as done.
-pub fn published(d: &mut Draft) {
+pub fn report_published(d: &mut Draft) {
     d.done(Progress::ChallengesPublished, Reason::ChallengesPublished, "Every token is published");
     if d.is_done(Progress::ChallengesReachable) {
         d.done(Progress::ChallengesReachable, Reason::ChallengesReachable, "Every token was fetched");
@@ -17,8 +17,8 @@ pub fn published(d: &mut Draft) {
 }
 
 /// Reports that the authority has validated every name.
-pub fn validated(d: &mut Draft) {
-    published(d);
+pub fn report_validated(d: &mut Draft) {
+    report_published(d);
     d.status.domains.clear();
     d.status.failures = None;
     if d.has_failed(condition::PREFLIGHT_PASSED) {

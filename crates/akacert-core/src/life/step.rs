@@ -70,7 +70,7 @@ pub enum Step {
         body: Box<Enrollment>,
     },
     /// Read, network: check names from outside.
-    LookOutside {
+    Forecast {
         /// The names, and what their ways need.
         targets: Vec<Target>,
         /// The fingerprint of the deployed certificate.
@@ -168,7 +168,7 @@ impl Step {
             Step::CheckRecords(_) => "CheckRecords",
             Step::WriteRecord(_) => "WriteRecord",
             Step::RemoveRecord(_) => Self::REMOVE_RECORD,
-            Step::LookOutside { .. } => "LookOutside",
+            Step::Forecast { .. } => "Forecast",
             Step::RecordIntent(_) => "RecordIntent",
             Step::CreateEnrollment { .. } => "CreateEnrollment",
             Step::RecordEnrollment(_) => "RecordEnrollment",
@@ -201,7 +201,7 @@ impl Step {
             | Step::Preflight(_)
             | Step::Probe { .. }
             | Step::CheckRecords(_)
-            | Step::LookOutside { .. } => Effect::Nothing,
+            | Step::Forecast { .. } => Effect::Nothing,
             Step::CreateEnrollment { .. }
             | Step::Acknowledge { .. }
             | Step::UpdateEnrollment(_)

@@ -161,7 +161,7 @@ fn is_refused(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, plan: &Plan) ->
             Reason::UpdateIgnored,
             format!("CPS took the update, and still shows other values: {differences}. Set what it shows, or call Akamai support"),
         );
-        return Err(reread(s, read_at(s), Step::ReadEnrollment(id), s.schedule.while_stalled()));
+        return Err(reread(s, read_at(s), Step::ReadEnrollment(id), s.intervals.while_stalled()));
     }
     let needs_approval =
         *risk != Risk::MetadataOnly && s.spec().update_policy == Some(UpdatePolicy::RequireApproval);
@@ -207,7 +207,7 @@ fn is_in_the_way(
             Reason::UpdateWaits,
             format!("CPS is about to renew the certificate, and takes this afterwards: {differences}"),
         );
-        return Err(reread(s, read_at(s), Step::ReadEnrollment(id), s.schedule.while_stalled()));
+        return Err(reread(s, read_at(s), Step::ReadEnrollment(id), s.intervals.while_stalled()));
     }
     Ok(false)
 }

@@ -137,8 +137,9 @@ fn challenges<'a>(
     });
     let incomplete = !offered::is_complete(s.spec(), &reading.value) && reading.at < change.at;
     // A failed authorization is followed by a new order, with new tokens.
-    let asked_again = s.memory.acknowledged().is_some_and(|told| reading.at < told.at && told.at < change.at);
-    if expired || incomplete || asked_again || s.is_due(reading.at, s.schedule.challenges()) {
+    let asked_again =
+        s.memory.acknowledgement().is_some_and(|told| reading.at < told.at && told.at < change.at);
+    if expired || incomplete || asked_again || s.is_due(reading.at, s.intervals.challenges()) {
         return Err(read.into());
     }
     Ok(&reading.value)
@@ -147,7 +148,7 @@ fn challenges<'a>(
 /// Counts refusals. If other challenges and an error follow an acknowledgement, the authority refused it. Each
 /// acknowledgement counts once.
 fn count_refusals(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation], proof: &Proof) {
-    let Some(told) = s.memory.acknowledged() else { return };
+    let Some(told) = s.memory.acknowledgement() else { return };
     let last = Time(whole_second(told.at));
     let observed = s.certificate.status.as_ref().map_or(-1, |status| status.observed_generation);
     let edited = observed > 0 && observed != s.generation();
@@ -176,7 +177,7 @@ fn not_refused(s: &Snapshot<'_>, d: &mut Draft, domains: &[DomainValidation]) ->
     let Some(failures) = d.status.failures.as_ref().filter(|failures| failures.count > 0) else {
         return Ok(());
     };
-    let wait = s.schedule.after_refusal(failures.count);
+    let wait = s.intervals.after_refusal(failures.count);
     let again = s.until(failures.last.0, wait);
     if again.is_zero() {
         return Ok(());
@@ -213,13 +214,13 @@ fn acknowledged(
     proof: Proof,
 ) -> Result<Timestamp, Next> {
     let recorded = d.status.change.as_ref().and_then(|change| change.acknowledged.as_ref()).map(|at| at.0);
-    let last = match s.memory.acknowledged() {
+    let last = match s.memory.acknowledgement() {
         Some(last) => Some(last).filter(|last| last.proof.covers(&proof)).map(|last| last.at),
         None => recorded,
     };
-    let Some(at) = last.filter(|at| !s.is_due(*at, s.schedule.acknowledge_again())) else {
+    let Some(at) = last.filter(|at| !s.is_due(*at, s.intervals.acknowledge_again())) else {
         not_refused(s, d, domains)?;
-        settled(s, d)?;
+        caught_up(s, d)?;
         writable(s, d, account, id)?;
         return Err(Next::Do(Step::Acknowledge { enrollment: id, change, proof: Box::new(proof) }));
     };
@@ -230,9 +231,9 @@ fn acknowledged(
 }
 
 /// Waits a while if there is no self-check, because then nothing shows whether the Ingress controller has caught up.
-fn settled(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
+fn caught_up(s: &Snapshot<'_>, d: &mut Draft) -> Result<(), Next> {
     let read_at = s.memory.challenges().map_or(s.now, |reading| reading.at);
-    let again = s.until(read_at, s.schedule.unchecked());
+    let again = s.until(read_at, s.intervals.unchecked());
     if s.spec().self_check() || again.is_zero() {
         return Ok(());
     }
@@ -260,7 +261,7 @@ fn shown(s: &Snapshot<'_>, domain: &DomainValidation) -> DomainStatus {
         error: domain
             .error
             .clone()
-            .filter(|_| known && !domain.is_validated() && s.memory.acknowledged().is_some()),
+            .filter(|_| known && !domain.is_validated() && s.memory.acknowledgement().is_some()),
         expires: domain.expires.map(|expires| Time(whole_second(expires))),
         challenges: domain
             .challenges

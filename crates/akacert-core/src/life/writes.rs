@@ -7,7 +7,7 @@ use akacert_api::reason::Reason;
 use jiff::Timestamp;
 
 use super::failures::Failure;
-use super::schedule::Schedule;
+use super::intervals::Intervals;
 use crate::published::{Kind, Write};
 
 /// The operator repeats a write at once so often in a row, because people delete and edit objects by hand.
@@ -51,16 +51,16 @@ impl Written {
 
 impl Writes {
     /// Records a write that succeeded.
-    pub(super) fn written(&mut self, write: &Write, at: Timestamp, schedule: Schedule) {
+    pub(super) fn written(&mut self, write: &Write, at: Timestamp, intervals: Intervals) {
         let (kind, namespace, name) = write.target();
         let key = (kind, namespace.to_owned(), name.to_owned());
         let content = write.content();
         let before = self.0.get(&key).filter(|before| before.content == content && at < before.forgotten_at);
         let again = before.map_or(0, |before| before.again.saturating_add(1));
         let after = |wait| at.checked_add(wait).unwrap_or(Timestamp::MAX);
-        let retry_at = if again < AT_ONCE { at } else { after(schedule.after_failure(again - AT_ONCE + 1)) };
-        let settled_at = after(schedule.settling());
-        let forgotten_at = after(schedule.undisputed());
+        let retry_at = if again < AT_ONCE { at } else { after(intervals.after_failure(again - AT_ONCE + 1)) };
+        let settled_at = after(intervals.settling());
+        let forgotten_at = after(intervals.after_dispute());
         self.0.insert(key, Written { content, again, retry_at, settled_at, forgotten_at });
     }
 

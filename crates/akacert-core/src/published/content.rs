@@ -195,7 +195,7 @@ fn list<T: DeserializeOwned>(
 
 /// What is in a ConfigMap; nothing if somebody spoilt it, so that it is written anew.
 #[must_use]
-pub fn published(config_map: &ConfigMap) -> Content {
+pub fn content_of(config_map: &ConfigMap) -> Content {
     read(config_map).unwrap_or_default()
 }
 

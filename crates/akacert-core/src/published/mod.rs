@@ -11,6 +11,7 @@ mod compare;
 mod content;
 mod dns_endpoint;
 mod http_route;
+mod kind;
 mod objects;
 mod plan;
 mod replicas;
@@ -29,21 +30,22 @@ use akacert_api::reason::Reason;
 
 pub use compare::{satisfies, without_surplus};
 pub use content::{
-    By, CHALLENGES_KEY, CHALLENGES_PATH, Content, MOST_ROTATED, Malformed, Record, Redirection, Token, keep,
-    keep_records, published, read, rotated_away,
+    By, CHALLENGES_KEY, CHALLENGES_PATH, Content, MOST_ROTATED, Malformed, Record, Redirection, Token,
+    content_of, keep, keep_records, read, rotated_away,
 };
 pub use dns_endpoint::{DNSEndpoint, TTL};
 pub use http_route::{HTTPRoute, RouteTrouble, trouble};
+pub use kind::{Kind, Owner};
 pub use objects::{
     CERTIFICATE_NAME_ANNOTATION, CERTIFICATE_NAMESPACE_ANNOTATION, SHARED_SERVICE, config_map_name,
     ingress_name,
 };
 pub use plan::{
-    Inventory, is_ours, is_owned, is_standing, name_taken, permitted, plan, plan_handoff, plan_removal, sweep,
+    Inventory, is_ours, is_owned, is_standing, may_publish, not_ours, plan, plan_handoff, plan_removal, sweep,
 };
 pub use replicas::{SolverEndpoint, ready_endpoints};
 pub use wanted::{Wanted, is_served};
-pub use write::{Kind, Object, Write};
+pub use write::{Object, Write};
 
 #[cfg(test)]
 mod tests;
@@ -73,10 +75,8 @@ pub struct Observed {
     pub handoffs: Vec<Arc<ConfigMap>>,
     /// Ingress classes that the certificate names and that do not exist.
     pub missing_ingress_classes: Vec<String>,
-    /// The cluster has no Gateway API.
-    pub gateway_api_missing: bool,
-    /// The cluster has no DNSEndpoints.
-    pub external_dns_missing: bool,
+    /// Kinds that the cluster does not have.
+    pub missing_kinds: BTreeSet<Kind>,
     /// Another certificate of the namespace has something published.
     pub shared_in_use: bool,
 }
@@ -112,7 +112,7 @@ pub enum Blocked {
     /// The cluster does not have a kind.
     #[error(
         "the operator sees no {kind}s: install {}, let its role have them, or choose another way in spec.validation",
-        if *kind == Kind::HttpRoute { "the CRDs of Gateway API and a controller for it" } else { "external-dns with its CRD" }
+        kind.row().install.unwrap_or("them")
     )]
     KindMissing {
         /// Which.

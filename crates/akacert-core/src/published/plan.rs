@@ -51,12 +51,14 @@ pub fn plan(
     if observed.namespace_terminating {
         return Err(Blocked::NamespaceTerminating);
     }
-    permitted(certificate, rules)?;
-    if !objects.http_routes.is_empty() && observed.gateway_api_missing {
-        return Err(Blocked::KindMissing { kind: Kind::HttpRoute });
-    }
-    if !objects.dns_endpoints.is_empty() && observed.external_dns_missing {
-        return Err(Blocked::KindMissing { kind: Kind::DnsEndpoint });
+    may_publish(certificate, rules)?;
+    let needed = [
+        (Kind::HttpRoute, !objects.http_routes.is_empty()),
+        (Kind::DnsEndpoint, !objects.dns_endpoints.is_empty()),
+    ];
+    let is_missing = |(kind, is_needed): &(Kind, bool)| *is_needed && observed.missing_kinds.contains(kind);
+    if let Some((kind, _)) = needed.into_iter().find(is_missing) {
+        return Err(Blocked::KindMissing { kind });
     }
     let mut writes = Vec::new();
     if let Some(config_map) = objects.config_map {
@@ -294,7 +296,7 @@ pub(super) fn publishing_namespaces(
 ///
 /// # Errors
 /// [`Blocked::AnnotationNotAllowed`] or [`Blocked::ServerNotAllowed`].
-pub fn permitted(certificate: &AkamaiCertificate, rules: &Rules) -> Result<(), Blocked> {
+pub fn may_publish(certificate: &AkamaiCertificate, rules: &Rules) -> Result<(), Blocked> {
     if let Some(key) = annotation_not_allowed(certificate, rules) {
         return Err(Blocked::AnnotationNotAllowed { key });
     }
@@ -336,7 +338,7 @@ where
         return Ok(Some(Write::Apply(object(desired))));
     };
     if !is_ours(&desired, observed.as_ref()) {
-        return Err(name_taken(kind, &desired));
+        return Err(not_ours(kind, &desired));
     }
     if compare::satisfies(&desired, observed.as_ref()) {
         return Ok(None);
@@ -345,7 +347,7 @@ where
 }
 
 /// That an object of the name that we need is not ours.
-pub fn name_taken<K: Resource<DynamicType = ()>>(kind: Kind, object: &K) -> Blocked {
+pub fn not_ours<K: Resource<DynamicType = ()>>(kind: Kind, object: &K) -> Blocked {
     Blocked::NameTaken { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
 }
 

@@ -11,38 +11,7 @@ use serde::Serialize;
 
 use super::dns_endpoint::DNSEndpoint;
 use super::http_route::HTTPRoute;
-
-/// The kinds of objects that we write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// Holds the tokens.
-    ConfigMap,
-    /// Names the solver's replicas.
-    EndpointSlice,
-    /// What the Ingress routes to.
-    Service,
-    /// Routes paths.
-    Ingress,
-    /// Routes paths.
-    HttpRoute,
-    /// Has external-dns make TXT records.
-    DnsEndpoint,
-    /// A ConfigMap that shows how to redirect where a name is served elsewhere.
-    Snippets,
-    /// A ConfigMap that tells pipelines what is deployed.
-    Handoff,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Kind::Handoff | Kind::Snippets => f.write_str("ConfigMap"),
-            Kind::HttpRoute => f.write_str("HTTPRoute"),
-            Kind::DnsEndpoint => f.write_str("DNSEndpoint"),
-            Kind::ConfigMap | Kind::EndpointSlice | Kind::Service | Kind::Ingress => fmt::Debug::fmt(self, f),
-        }
-    }
-}
+use super::kind::Kind;
 
 /// An object as it should be: only the fields that we own.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,8 +6,8 @@
 
 mod failure;
 mod fetch;
+mod forecast;
 mod interference;
-mod outlook;
 mod preflight;
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use futures::{FutureExt, StreamExt, future, stream};
 
 use super::fetch::Location;
-use super::outlook::AKAMAI;
+use super::forecast::AKAMAI;
 use super::{Cause, End, Family, LookupFailure, ProbeFailure, Prober, RedirectProblem};
 use crate::dns::{Dns, DnsFailure, challenge_name};
 use akacert_core::outside::{Need, Target};

@@ -2,11 +2,13 @@
 //!
 //! CPS allows 35 requests a minute and 20 in 2 seconds for a whole account, and other programs use the account too. A
 //! budget is one token bucket with priorities. Within a priority the flows (one for each certificate) take turns, so
-//! that no certificate can keep the others waiting. The client reads CPS's answers for hints to pause.
+//! that no certificate can keep the others waiting. The client reads CPS's answers for hints to pause. Edge DNS
+//! has limits of its own, so `turns` has a separate budget for it.
 
 mod bucket;
 mod queue;
 mod registry;
+mod turns;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +20,7 @@ use tokio::time::Instant;
 use bucket::{Bucket, Limits};
 use queue::{Queue, Ticket};
 pub use registry::Budgets;
+pub use turns::Turns;
 
 /// The longest random addition to a pause.
 const LONGEST_JITTER: Duration = Duration::from_secs(5);

@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Budget;
-use crate::edge_dns::Turns;
+use super::{Budget, Turns};
 
 /// Budgets by group. Clones are cheap, and share the budgets.
 #[derive(Clone, Debug, Default)]

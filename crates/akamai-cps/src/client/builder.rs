@@ -1,5 +1,5 @@
-//! Builds a client: where it sends requests, which budget it uses, and who hears of them. `transport` has the HTTP
-//! side.
+//! Builds a client: where it sends requests, which budget it uses, and who hears of them. [`Transport`] has the
+//! HTTP side.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,27 +7,11 @@ use std::time::Duration;
 use sha2::Digest as _;
 use url::Url;
 
-use super::transport::{Transport, TransportBuilder};
 use super::{Client, Identity, Inner, Observer, Permit};
-use crate::budget::Budget;
-use crate::edge_dns::Turns;
+use crate::budget::{Budget, Turns};
 use crate::edgegrid::{Credentials, Signer};
-
-/// Why a client cannot be built.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BuildError {
-    /// The base URL is malformed.
-    #[error("`{0}` is no base URL: give scheme and host only, such as https://cps.example.com:8443")]
-    BaseUrl(String),
-    /// The additional certificate authority cannot be parsed.
-    #[error("the additional certificate authority is no PEM certificate")]
-    RootCertificate,
-    /// TLS cannot be set up.
-    #[error(
-        "the HTTP client cannot be set up ({0}); check that the system's certificate authorities are installed"
-    )]
-    Http(String),
-}
+use crate::error::BuildError;
+use crate::transport::{Transport, TransportBuilder};
 
 /// Builds a [`Client`].
 pub struct ClientBuilder {

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Answer;
 use crate::error::Error;
 use crate::operation::Operation;
+use crate::transport::Answer;
 
 /// Parses a successful answer. If the answer to a write cannot be parsed, its outcome is unknown.
 pub(crate) fn parse<T: DeserializeOwned>(operation: &'static Operation, answer: &Answer) -> Result<T, Error> {

@@ -1,11 +1,9 @@
-//! The client: signs, sends, times, repeats and judges requests. `cps`, `edge_dns` and `operation` have the
-//! operations. `throttle` interprets hints to wait.
+//! The client: signs, sends, times, repeats and judges requests. `throttle` interprets hints to wait. `cps` and
+//! `edge_dns` give the client its operations.
 
-mod answer;
 mod builder;
 mod json;
 mod throttle;
-mod transport;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,18 +14,14 @@ use rand::Rng as _;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::budget::{Budget, Priority};
-use crate::cps::Cps;
-use crate::edge_dns::{EdgeDns, Turns};
+use crate::budget::{Budget, Priority, Turns};
 use crate::edgegrid::{Credentials, Signer};
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::problem::Problem;
-pub(crate) use answer::Answer;
-use answer::Loss;
-pub use builder::{BuildError, ClientBuilder};
+use crate::transport::{self, Answer, Loss};
+pub use builder::ClientBuilder;
 pub(crate) use json::{parse, to_body};
-pub use transport::{Transport, TransportBuilder};
 
 /// The most times that a read is sent.
 const ATTEMPTS: u32 = 3;
@@ -118,17 +112,6 @@ impl Client {
         ClientBuilder::new(credentials)
     }
 
-    /// The operations of CPS, which wait in the budget under this priority and flow. Fairness is between flows: use
-    /// the UID of the certificate that the calls are for.
-    pub fn with(&self, priority: Priority, flow: impl Into<Arc<str>>) -> Cps {
-        Cps::new(self.clone(), priority, flow.into())
-    }
-
-    /// The operations of Edge DNS under this priority and flow. They have their own budget, see [`Turns`].
-    pub fn edge_dns(&self, priority: Priority, flow: impl Into<Arc<str>>) -> EdgeDns {
-        EdgeDns::new(self.clone(), priority, flow.into())
-    }
-
     /// Who this client is for Akamai.
     pub fn identity(&self) -> Identity {
         self.inner.identity
@@ -206,7 +189,7 @@ impl Client {
         if let Some(content_type) = call.operation.content_type {
             request = request.header(header::CONTENT_TYPE, content_type).body(call.body.clone());
         }
-        let mut request = request.build().map_err(|error| invalid(answer::reason(&error)))?;
+        let mut request = request.build().map_err(|error| invalid(transport::reason(&error)))?;
         let authorization = sign(signer, &request, &call.body).map_err(|error| invalid(error.to_string()))?;
         request.headers_mut().insert(header::AUTHORIZATION, authorization);
 
@@ -215,7 +198,7 @@ impl Client {
         }
         let sent = Instant::now();
         let result =
-            answer::read(http.execute(request).await, |text| signer.credentials().redact(text)).await;
+            transport::read(http.execute(request).await, |text| signer.credentials().redact(text)).await;
         let status = result.as_ref().ok().map(|answer| answer.status.as_u16());
         let duration = sent.elapsed();
         tracing::debug!(

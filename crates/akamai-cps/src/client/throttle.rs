@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use jiff::Timestamp;
 
-use super::answer::Answer;
+use crate::transport::Answer;
 
 /// The limits within which to keep a wait, whatever the answer says.
 const SHORTEST: Duration = Duration::from_secs(1);

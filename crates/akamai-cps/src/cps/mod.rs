@@ -10,9 +10,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use crate::budget::Priority;
-use crate::client::{Answer, Call, Client, parse};
+use crate::client::{Call, Client, parse};
 use crate::error::Error;
 use crate::operation::{self, Operation};
+use crate::transport::Answer;
 use crate::types::ContractId;
 pub use changes::Network;
 pub use enrollments::{CreateParams, DeleteParams, Removal, UpdateParams};
@@ -33,11 +34,15 @@ struct Arguments<'a> {
     body: Vec<u8>,
 }
 
-impl Cps {
-    pub(crate) fn new(client: Client, priority: Priority, flow: Arc<str>) -> Self {
-        Self { client, priority, flow }
+impl Client {
+    /// The operations of CPS, which wait in the budget under this priority and flow. Fairness is between flows: use
+    /// the UID of the certificate that the calls are for.
+    pub fn with(&self, priority: Priority, flow: impl Into<Arc<str>>) -> Cps {
+        Cps { client: self.clone(), priority, flow: flow.into() }
     }
+}
 
+impl Cps {
     /// Lists the contracts that the credentials can see (`GET /contract-api/v1/contracts/identifiers`). It is cheap,
     /// and so suits a check of the credentials.
     ///

@@ -3,18 +3,18 @@
 
 mod publish;
 mod rdata;
-mod turns;
 mod types;
 mod zone;
 
 use std::sync::Arc;
 
 use crate::budget::Priority;
-use crate::client::{Answer, Call, Client, parse, to_body};
+pub use crate::budget::Turns;
+use crate::client::{Call, Client, parse, to_body};
 use crate::error::Error;
 use crate::operation::{self, Operation};
+use crate::transport::Answer;
 pub use rdata::{quote, unquote};
-pub use turns::Turns;
 pub use types::{Added, Removed, TxtRecord};
 use types::{RecordSet, ZoneList};
 use zone::Place;
@@ -36,11 +36,14 @@ struct Arguments<'a> {
     body: Vec<u8>,
 }
 
-impl EdgeDns {
-    pub(crate) fn new(client: Client, priority: Priority, flow: Arc<str>) -> Self {
-        Self { client, priority, flow }
+impl Client {
+    /// The operations of Edge DNS under this priority and flow. They have their own budget, see [`Turns`].
+    pub fn edge_dns(&self, priority: Priority, flow: impl Into<Arc<str>>) -> EdgeDns {
+        EdgeDns { client: self.clone(), priority, flow: flow.into() }
     }
+}
 
+impl EdgeDns {
     /// Lists all zones that the credentials can see (`GET /zones?showAll=true`), of every type. Even a zone that
     /// cannot be written to takes its names away from the zone above. See [`zone_of`].
     ///

@@ -8,7 +8,7 @@ use crate::life::Step;
 use crate::life::absorb::Moment;
 use crate::life::answer::{Answer, Fault, FaultKind};
 use crate::life::fixtures::{self, play};
-use crate::outside::{Need, Outlook, Served, Target};
+use crate::outside::{NameForecast, Need, Served, Target};
 use crate::published::{Record, Token};
 use akacert_api::names::{
     CERTIFICATE_FINALIZER, ENROLLMENT_ID_ANNOTATION, INTENT_ANNOTATION, RENEWAL_ANNOTATION,
@@ -74,7 +74,7 @@ impl World {
             }
             Step::WriteRecord(record) => self.write(record),
             Step::RemoveRecord(record) => self.remove(record),
-            Step::LookOutside { targets, served, .. } => self.look_outside(targets, *served),
+            Step::Forecast { targets, served, .. } => self.look_outside(targets, *served),
             Step::Preflight(targets) => self.preflight(targets),
             Step::Probe { tokens, elsewhere, .. } => self.fetch(tokens, elsewhere),
             Step::CheckRecords(records) => self.look_for(records),
@@ -145,8 +145,8 @@ impl World {
         let failure = (self.outside == Outside::Elsewhere).then(|| "leads elsewhere".to_owned());
         let at_akamai = self.outside == Outside::AtAkamai;
         let served = served.then(|| Served { failure: failure.clone(), plain_http: at_akamai });
-        let outlook = Outlook { automatic: at_akamai, failure, served };
-        Answer::Outside(targets.iter().map(|target| (target.name.clone(), outlook.clone())).collect())
+        let outlook = NameForecast { automatic: at_akamai, failure, served };
+        Answer::Forecast(targets.iter().map(|target| (target.name.clone(), outlook.clone())).collect())
     }
 
     fn preflight(&self, targets: &[Target]) -> Answer {

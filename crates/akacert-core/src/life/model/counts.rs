@@ -28,7 +28,7 @@ macro_rules! kinds {
 
 kinds! {
     ListEnrollments Watch ReadEnrollment ReadChange ReadChallenges ReadWarnings ReadStaged ReadDeployments
-    Preflight Probe CheckRecords WriteRecord RemoveRecord RecordIntent CreateEnrollment LookOutside RecordEnrollment
+    Preflight Probe CheckRecords WriteRecord RemoveRecord RecordIntent CreateEnrollment Forecast RecordEnrollment
     Publish HandOff Acknowledge UpdateEnrollment AcknowledgeWarnings AcknowledgeDeployment Schedule RecordRenewal
     ForgetEnrollment DeleteEnrollment RemoveFinalizer
 }

@@ -117,7 +117,7 @@ impl Resource {
     }
 
     pub fn content(&self) -> Content {
-        self.published.config_map.as_deref().map(published::published).unwrap_or_default()
+        self.published.config_map.as_deref().map(published::content_of).unwrap_or_default()
     }
 
     /// Hosts and paths in the Ingresses.

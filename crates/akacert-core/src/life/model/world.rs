@@ -18,9 +18,8 @@ use super::user::Setting;
 use super::ways::Ways;
 use crate::account::{Account, View};
 use crate::life::fixtures;
+use crate::life::intervals::{ForecastTimes, Intervals};
 use crate::life::report::{is_at_rest, is_worth_a_write};
-use crate::life::schedule::Pace;
-use crate::life::schedule::Schedule;
 use crate::life::{Decision, Next, Pause, Snapshot, next};
 use crate::published::{self, Token};
 use crate::rivals;
@@ -337,8 +336,8 @@ impl World {
             publishing: &self.publishing,
             roots: &fixtures::ROOTS,
             rival: &|id| rivals::rival(self.me.view(), id, others()),
-            schedule: Schedule { scale: 1.0, seed: 7 },
-            outside: Pace { interval: Duration::from_secs(24 * 3600), started: self.started },
+            intervals: Intervals { scale: 1.0, seed: 7 },
+            forecast_times: ForecastTimes { interval: Duration::from_secs(24 * 3600), started: self.started },
             now: self.now,
         })
     }

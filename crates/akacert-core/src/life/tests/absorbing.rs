@@ -33,7 +33,7 @@ fn words(memory: &Memory) -> String {
         ("change", of.is_some_and(|of| of.id == CHANGE)),
         ("other-change", of.is_some_and(|of| of.id == OTHER)),
         ("challenges", of.is_some_and(|of| of.challenges.is_some())),
-        ("acknowledged", of.is_some_and(|of| of.acknowledged.is_some())),
+        ("acknowledgement", of.is_some_and(|of| of.acknowledgement.is_some())),
         ("warnings", of.is_some_and(|of| of.stop.warnings.is_some())),
         ("staged", of.is_some_and(|of| of.stop.staged.is_some())),
         ("preflight", memory.looks.preflight.is_some()),
@@ -189,7 +189,7 @@ fn what_was_read_for_a_change_that_is_not_followed_any_more_is_dropped() {
 
 #[test]
 fn an_acknowledgement_counts_although_cps_had_gone_on_by_itself() {
-    let told = "taken deployments change challenges acknowledged warnings staged preflight probe";
+    let told = "taken deployments change challenges acknowledgement warnings staged preflight probe";
     for answer in [
         Answer::Done,
         failed(FaultKind::NotFound),

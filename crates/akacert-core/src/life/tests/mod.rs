@@ -19,7 +19,7 @@ use akamai_cps_types::EnrollmentId;
 use kube::ResourceExt;
 
 use super::fixtures::{Scene, domain, enrollment, in_production, play, warnings};
-use super::memory::{Acknowledged, Attempt, Look};
+use super::memory::{Acknowledgement, Attempt, Look};
 use super::{Decision, Next, Pause, Step};
 use crate::account::View;
 use crate::published::{self, SolverEndpoint};

@@ -81,9 +81,9 @@ fn remember(scene: &mut Scene, decision: Decision, told: &mut Vec<String>) {
 
 /// What has nothing to do with what is published is answered as at rest.
 fn other_step(scene: &mut Scene, step: &Step) {
-    let answer = if let Step::LookOutside { targets, .. } = step {
-        let outlook = crate::outside::Outlook { automatic: false, failure: None, served: None };
-        Answer::Outside(targets.iter().map(|target| (target.name.clone(), outlook.clone())).collect())
+    let answer = if let Step::Forecast { targets, .. } = step {
+        let forecast = crate::outside::NameForecast { automatic: false, failure: None, served: None };
+        Answer::Forecast(targets.iter().map(|target| (target.name.clone(), forecast.clone())).collect())
     } else {
         assert!(matches!(step, Step::Watch { .. }), "{step}");
         let found = Some(Box::new(enrollment(10002, &["www.example.com", "api.example.com"])));
@@ -226,7 +226,7 @@ fn settle(scene: &mut Scene, zone: &mut BTreeSet<String>, most: usize) {
 
 /// The values that the ConfigMap names.
 fn remembered(scene: &Scene) -> BTreeSet<String> {
-    let records = scene.published.config_map.iter().flat_map(|found| published::published(found).records);
+    let records = scene.published.config_map.iter().flat_map(|found| published::content_of(found).records);
     records.flat_map(|record| record.values).collect()
 }
 

@@ -122,8 +122,8 @@ fn an_acknowledgement_is_not_repeated_while_cps_works() {
     let mut scene = reachable();
     scene.enrollment(&["www.example.com", "api.example.com"]);
     let Step::Acknowledge { proof, .. } = scene.step() else { panic!() };
-    let told = Acknowledged { proof: *proof, at: scene.now };
-    scene.of_change().acknowledged = Some(told);
+    let told = Acknowledgement { proof: *proof, at: scene.now };
+    scene.of_change().acknowledgement = Some(told);
     scene.memory.enrollment.reading = None;
     let decision = scene.next();
     assert_step(&decision, "Wait");
@@ -135,14 +135,14 @@ fn rotated_tokens_are_published_beside_the_old_ones_and_acknowledged_again() {
     let mut scene = reachable();
     scene.enrollment(&["www.example.com", "api.example.com"]);
     let Step::Acknowledge { proof, .. } = scene.step() else { panic!() };
-    let told = Acknowledged { proof: *proof, at: scene.now };
-    scene.of_change().acknowledged = Some(told);
+    let told = Acknowledgement { proof: *proof, at: scene.now };
+    scene.of_change().acknowledgement = Some(told);
     scene.challenges(vec![
         domain("www.example.com", "ccc", "RESPONSE_ERROR"),
         domain("api.example.com", "bbb", "RESPONSE_ERROR"),
     ]);
     publish_all(&mut scene);
-    let paths: Vec<_> = published::published(scene.published.config_map.as_ref().unwrap())
+    let paths: Vec<_> = published::content_of(scene.published.config_map.as_ref().unwrap())
         .tokens
         .into_iter()
         .map(|token| token.path.rsplit('/').next().unwrap().to_owned())
@@ -159,8 +159,8 @@ fn what_was_fetched_and_acknowledged_holds_for_the_names_that_are_left() {
     let mut scene = reachable();
     scene.enrollment(&["www.example.com", "api.example.com"]);
     let Step::Acknowledge { proof, .. } = scene.step() else { panic!() };
-    let told = Acknowledged { proof: *proof, at: scene.now };
-    scene.of_change().acknowledged = Some(told);
+    let told = Acknowledgement { proof: *proof, at: scene.now };
+    scene.of_change().acknowledgement = Some(told);
     scene.challenges(vec![
         domain("www.example.com", "aaa", "VALIDATED"),
         domain("api.example.com", "bbb", "IN_PROGRESS"),
@@ -175,8 +175,8 @@ fn challenges_are_read_again_when_cps_still_asks_after_the_acknowledgement() {
     let Step::Acknowledge { proof, .. } = scene.step() else { panic!() };
     let minute = std::time::Duration::from_secs(60);
     scene.now = scene.now.checked_add(minute).unwrap();
-    let told = Acknowledged { proof: *proof, at: scene.now };
-    scene.of_change().acknowledged = Some(told);
+    let told = Acknowledgement { proof: *proof, at: scene.now };
+    scene.of_change().acknowledgement = Some(told);
     assert_step(&scene.next(), "Wait");
     scene.now = scene.now.checked_add(minute).unwrap();
     scene.change(VALIDATING.0, VALIDATING.1, VALIDATING.2);

@@ -139,7 +139,7 @@ fn the_solver_serves_the_token_of_a_name_that_the_pending_change_has_and_whose_r
     let mut routed: Vec<_> = routed.flatten().map(|rule| rule.host.clone().unwrap()).collect();
     routed.sort();
     assert_eq!(routed, ["api.example.com", "www.example.com"]);
-    let content = published::published(scene.published.config_map.as_ref().unwrap());
+    let content = published::content_of(scene.published.config_map.as_ref().unwrap());
     assert_eq!(
         content.tokens.iter().map(|token| token.host.as_str()).collect::<Vec<_>>(),
         ["api.example.com"]
@@ -152,7 +152,7 @@ fn a_record_is_in_the_config_map_before_it_is_anywhere_else_and_leaves_it_last()
     let mut scene = asked(json!({"dns01": {"edgeDns": {}}}));
     let Step::Publish(write) = scene.step() else { panic!() };
     play(&mut scene.published, &write);
-    let content = published::published(scene.published.config_map.as_ref().unwrap());
+    let content = published::content_of(scene.published.config_map.as_ref().unwrap());
     assert_eq!(content.records.len(), 2);
     go_on(&mut scene);
 
@@ -282,7 +282,7 @@ fn a_wildcard_and_its_base_name_share_one_record_set() {
     scene.enrollment(&["www.example.com", "*.www.example.com"]);
     let Step::Publish(write) = scene.step() else { panic!() };
     play(&mut scene.published, &write);
-    let content = published::published(scene.published.config_map.as_ref().unwrap());
+    let content = published::content_of(scene.published.config_map.as_ref().unwrap());
     let records: Vec<_> = content.records.iter().collect();
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].values, ["digest".to_owned(), "second".to_owned()].into());
@@ -388,8 +388,8 @@ fn what_stood_goes_only_once_what_stands_in_its_place_is_found() {
     preflight(&mut scene, &[]);
     assert_eq!(published_now(&mut scene), ["delete Ingress"]);
     // The forecast of failure was about objects that are gone by now.
-    scene.outside.started = scene.now.checked_sub(std::time::Duration::from_secs(3700)).unwrap();
-    assert_step(&scene.next(), "LookOutside");
+    scene.forecast_times.started = scene.now.checked_sub(std::time::Duration::from_secs(3700)).unwrap();
+    assert_step(&scene.next(), "Forecast");
 }
 
 /// One Gateway accepts its routes, and the others refuse theirs.

@@ -61,7 +61,7 @@ fn a_malformed_config_map_has_no_tokens_and_says_why() {
     ];
     for (config_map, message) in cases {
         assert_eq!(read(&config_map).unwrap_err().to_string(), message);
-        assert_eq!(super::super::published(&config_map), Content::default());
+        assert_eq!(super::super::content_of(&config_map), Content::default());
     }
 }
 

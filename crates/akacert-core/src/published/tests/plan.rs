@@ -62,7 +62,7 @@ fn rotated_tokens_change_config_map_and_ingress_and_nothing_else() {
             "apply Ingress shop/akacert-www"
         ]
     );
-    assert_eq!(super::super::published(&observed.config_map.unwrap()).tokens.len(), 4);
+    assert_eq!(super::super::content_of(&observed.config_map.unwrap()).tokens.len(), 4);
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn what_stands_stays_when_the_tokens_of_other_names_go() {
     assert_eq!(removal, ["delete Ingress shop/akacert-www"]);
     let (rest, log) = publish(&certificate, &[], observed, &rules());
     assert_eq!(kinds(&log), ["ConfigMap"]);
-    assert!(super::super::published(&rest.config_map.unwrap()).tokens.is_empty());
+    assert!(super::super::content_of(&rest.config_map.unwrap()).tokens.is_empty());
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn more_hosts_than_a_route_can_have_are_several_routes() {
 #[test]
 fn a_kind_that_the_cluster_does_not_have_is_said_to_be_missing() {
     let certificate = of(json!({"http01": {"gateway": gateway()}}));
-    let observed = Observed { gateway_api_missing: true, ..nothing() };
+    let observed = Observed { missing_kinds: [Kind::HttpRoute].into(), ..nothing() };
     let blocked = plan(&certificate, &wanted(&two_tokens()), &observed, &rules()).unwrap_err();
     assert_eq!(
         blocked.to_string(),
@@ -165,9 +165,9 @@ fn updates_go_to_name_servers_that_a_flag_allows_and_no_others() {
             json!({"dns01": {"rfc2136": {"server": server, "keyName": "k", "keySecretRef": {"name": "tsig"}}}}),
         )
     };
-    assert_eq!(permitted(&rfc2136("NS1.example.net"), &rules()), Ok(()));
+    assert_eq!(may_publish(&rfc2136("NS1.example.net"), &rules()), Ok(()));
     assert_eq!(
-        permitted(&rfc2136("10.0.0.53:53"), &rules()).unwrap_err().to_string(),
+        may_publish(&rfc2136("10.0.0.53:53"), &rules()).unwrap_err().to_string(),
         "the operator does not send DNS updates to 10.0.0.53:53: correct dns01.rfc2136.server, or have the operator \
          started with --allow-dns-server 10.0.0.53:53"
     );

@@ -3,8 +3,8 @@
 
 mod addresses;
 mod dns;
+mod forecast;
 mod interference;
-mod outlook;
 mod preflight;
 mod public;
 mod replicas;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::OwnedMutexGuard;
 
-use crate::budget::Budget;
+use super::Budget;
 
 /// Akamai documents no limit for Edge DNS. This serves twelve certificates at once, and leaves room for others.
 const PER_MINUTE: u32 = 300;
@@ -43,7 +43,7 @@ impl Turns {
     }
 
     /// Waits for the turn to write to a zone, which lasts until the guard is dropped. First come, first served.
-    pub(super) async fn of_zone(&self, zone: &str) -> OwnedMutexGuard<()> {
+    pub(crate) async fn of_zone(&self, zone: &str) -> OwnedMutexGuard<()> {
         self.lock_of(zone).lock_owned().await
     }
 

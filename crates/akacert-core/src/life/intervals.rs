@@ -36,7 +36,7 @@ const WATCH: Duration = Duration::from_secs(1800);
 /// The same, once CPS should have begun a renewal.
 const WATCH_CLOSELY: Duration = Duration::from_secs(300);
 /// From the last write of an object that somebody changed back, until the operator forgets that.
-const UNDISPUTED: Duration = Duration::from_secs(3600);
+const AFTER_DISPUTE: Duration = Duration::from_secs(3600);
 /// From the last write of such an object, until the operator relies on it.
 const SETTLING: Duration = Duration::from_secs(60);
 /// The shortest interval, however small the scale.
@@ -44,14 +44,14 @@ const SHORTEST: Duration = Duration::from_millis(50);
 
 /// The intervals of one certificate.
 #[derive(Clone, Copy, Debug)]
-pub struct Schedule {
+pub struct Intervals {
     /// 1 for the real CPS.
     pub scale: f64,
     /// A number that differs between certificates, so that a fleet does not poll in step.
     pub seed: u64,
 }
 
-impl Schedule {
+impl Intervals {
     /// From the create to the first look at the change.
     #[must_use]
     pub fn after_create(&self) -> Duration {
@@ -104,8 +104,8 @@ impl Schedule {
 
     /// From the last write of an object that somebody changed back, until the operator forgets that.
     #[must_use]
-    pub fn undisputed(&self) -> Duration {
-        self.scaled(UNDISPUTED, 0)
+    pub fn after_dispute(&self) -> Duration {
+        self.scaled(AFTER_DISPUTE, 0)
     }
 
     /// From the last write of such an object, until the operator relies on it.
@@ -175,14 +175,14 @@ impl Schedule {
 
 /// When to check certificates at rest from outside.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct ForecastTimes {
     /// From one check to the next.
     pub interval: Duration,
     /// When the operator started.
     pub started: Timestamp,
 }
 
-impl Pace {
+impl ForecastTimes {
     /// The next check after a time. Each certificate has its own moments, spread over the interval, so that a restart
     /// of the operator neither repeats nor skips a check.
     #[must_use]
@@ -200,8 +200,8 @@ mod tests {
 
     #[test]
     fn polls_get_rarer_while_nothing_moves_and_stay_within_bounds() {
-        let schedule = Schedule { scale: 1.0, seed: 42 };
-        let waits: Vec<_> = (0..12).map(|n| schedule.while_validating(n)).collect();
+        let intervals = Intervals { scale: 1.0, seed: 42 };
+        let waits: Vec<_> = (0..12).map(|n| intervals.while_validating(n)).collect();
         assert!(waits[0] >= Duration::from_secs(81) && waits[0] <= Duration::from_secs(99), "{waits:?}");
         assert!(waits[3] > waits[0] * 2, "{waits:?}");
         assert!(waits[11] <= Duration::from_secs(330), "{waits:?}");
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn one_setting_scales_every_interval() {
-        let (real, fast) = (Schedule { scale: 1.0, seed: 7 }, Schedule { scale: 0.1, seed: 7 });
+        let (real, fast) = (Intervals { scale: 1.0, seed: 7 }, Intervals { scale: 0.1, seed: 7 });
         let ratio = real.while_deploying(2).as_secs_f64() / fast.while_deploying(2).as_secs_f64();
         assert!((ratio - 10.0).abs() < 0.001, "{ratio}");
     }
@@ -217,8 +217,8 @@ mod tests {
     #[test]
     fn all_certificates_look_at_their_contract_at_the_same_moments() {
         let of = |seed, last: &str| {
-            let schedule = Schedule { scale: 1.0, seed };
-            schedule.watch_after(last.parse().unwrap(), false).to_string()
+            let intervals = Intervals { scale: 1.0, seed };
+            intervals.watch_after(last.parse().unwrap(), false).to_string()
         };
         assert_eq!(of(1, "2026-11-23T12:00:01Z"), "2026-11-23T12:30:00Z");
         assert_eq!(of(2, "2026-11-23T12:29:59Z"), "2026-11-23T12:30:00Z");
@@ -227,14 +227,15 @@ mod tests {
 
     #[test]
     fn two_certificates_do_not_poll_in_step() {
-        let of = |seed| Schedule { scale: 1.0, seed }.while_deploying(0);
+        let of = |seed| Intervals { scale: 1.0, seed }.while_deploying(0);
         assert_ne!(of(1), of(2));
     }
 
     #[test]
     fn each_certificate_is_looked_at_once_a_day_at_its_own_moment() {
-        let pace = Pace { interval: Duration::from_secs(24 * 3600), started: Timestamp::UNIX_EPOCH };
-        let of = |seed, last: &str| pace.after(last.parse().unwrap(), seed).to_string();
+        let times =
+            ForecastTimes { interval: Duration::from_secs(24 * 3600), started: Timestamp::UNIX_EPOCH };
+        let of = |seed, last: &str| times.after(last.parse().unwrap(), seed).to_string();
         let hour = 3_600_000_000_000;
         assert_eq!(of(hour, "2026-11-23T00:30:00Z"), "2026-11-23T01:00:00Z");
         assert_eq!(of(hour, "2026-11-23T01:00:00Z"), "2026-11-24T01:00:00Z");

@@ -9,17 +9,23 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
-use akacert_core::outside::{Need, Outlook, Served, Target};
+use akacert_core::outside::{NameForecast, Need, Served, Target};
 
 use super::{Dns, Names, Prober, Reply, at, dns_of, fake, names, no_dns, prober, serve, settings};
 
-async fn look(prober: &Prober, name: &str, fingerprint: Option<&str>) -> Outlook {
+async fn look(prober: &Prober, name: &str, fingerprint: Option<&str>) -> NameForecast {
     look_at(prober, &no_dns().await, name, Need::Http, fingerprint).await
 }
 
-async fn look_at(prober: &Prober, dns: &Dns, name: &str, need: Need, fingerprint: Option<&str>) -> Outlook {
+async fn look_at(
+    prober: &Prober,
+    dns: &Dns,
+    name: &str,
+    need: Need,
+    fingerprint: Option<&str>,
+) -> NameForecast {
     let target = Target { name: name.to_owned(), need };
-    prober.look_outside(dns, &[target], fingerprint).await.remove(name).unwrap()
+    prober.forecast(dns, &[target], fingerprint).await.remove(name).unwrap()
 }
 
 async fn answering(text: &'static str) -> u16 {
@@ -29,14 +35,14 @@ async fn answering(text: &'static str) -> u16 {
 #[tokio::test]
 async fn a_name_that_answers_on_port_80_is_ready_whatever_it_says() {
     let port = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
-    let outlook = look(&prober(settings(port), names()), "www.example.com", None).await;
-    assert_eq!(outlook, Outlook { automatic: false, failure: None, served: None });
+    let forecast = look(&prober(settings(port), names()), "www.example.com", None).await;
+    assert_eq!(forecast, NameForecast { automatic: false, failure: None, served: None });
 }
 
 #[tokio::test]
 async fn a_name_that_does_not_resolve_would_fail() {
-    let outlook = look(&prober(settings(1), names()), "gone.example.com", None).await;
-    let failure = outlook.failure.unwrap();
+    let forecast = look(&prober(settings(1), names()), "gone.example.com", None).await;
+    let failure = forecast.failure.unwrap();
     assert!(failure.starts_with("the name has neither an A nor an AAAA record"), "{failure}");
 }
 
@@ -45,8 +51,8 @@ async fn each_address_of_a_name_has_to_answer() {
     let port = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     // Nothing listens at the second address.
     let two = Names(HashMap::from([("www.example.com", at(&["127.0.0.1", "127.0.0.9"]))]));
-    let outlook = look(&prober(settings(port), two), "www.example.com", None).await;
-    let failure = outlook.failure.unwrap();
+    let forecast = look(&prober(settings(port), two), "www.example.com", None).await;
+    let failure = forecast.failure.unwrap();
     assert!(
         failure.starts_with("the A record leads to 127.0.0.9, which cannot be reached on port 80"),
         "{failure}"
@@ -77,19 +83,19 @@ async fn a_name_is_looked_at_as_its_way_of_validation_needs_it() {
 #[tokio::test]
 async fn caa_records_for_another_authority_concern_a_name_at_akamai_too() {
     let dns = dns_of(|_| fake::Reply::Has(vec![fake::caa(0, "issue", "digicert.com")])).await;
-    let outlook = look_at(&prober(settings(1), names()), &dns, "cdn.example.com", Need::Edge, None).await;
-    assert!(outlook.automatic);
-    let failure = outlook.failure.unwrap();
+    let forecast = look_at(&prober(settings(1), names()), &dns, "cdn.example.com", Need::Edge, None).await;
+    assert!(forecast.automatic);
+    let failure = forecast.failure.unwrap();
     assert!(failure.starts_with("CAA records at cdn.example.com allow none of letsencrypt.org"), "{failure}");
 }
 
 #[tokio::test]
 async fn a_wildcard_is_no_host_that_could_be_looked_at() {
-    let outlook =
+    let forecast =
         look_at(&prober(settings(1), names()), &no_dns().await, "*.example.com", Need::Dns, Some("00ff"))
             .await;
-    assert_eq!(outlook.served, Some(Served { failure: None, plain_http: false }));
-    assert!(!outlook.automatic);
+    assert_eq!(forecast.served, Some(Served { failure: None, plain_http: false }));
+    assert!(!forecast.automatic);
 }
 
 /// A TLS server with its own certificate. Returns the port and the certificate's fingerprint.
@@ -147,8 +153,8 @@ async fn a_name_without_tls_is_not_served() {
     let port = answering(TO_HTTPS).await;
     // Nothing listens there.
     let settings = super::ProbeSettings { https_port: 1, ..settings(port) };
-    let outlook = look(&prober(settings, names()), "www.example.com", Some("00ff")).await;
-    let failure = outlook.served.unwrap().failure.unwrap();
+    let forecast = look(&prober(settings, names()), "www.example.com", Some("00ff")).await;
+    let failure = forecast.served.unwrap().failure.unwrap();
     assert!(failure.starts_with("no TLS handshake with 127.0.0.1:"), "{failure}");
 }
 

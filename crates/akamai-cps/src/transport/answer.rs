@@ -17,17 +17,17 @@ pub(crate) struct Answer {
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) struct Loss {
+pub(crate) struct Loss {
     /// What failed, without the URL, which may contain the account key.
-    pub(super) reason: String,
+    pub(crate) reason: String,
     /// Whether Akamai may have carried out the request.
-    pub(super) sent: bool,
+    pub(crate) sent: bool,
     /// Whether another try can help.
-    pub(super) may_pass: bool,
+    pub(crate) may_pass: bool,
 }
 
 /// Reads the whole answer. An error answer first passes through `redact`.
-pub(super) async fn read(
+pub(crate) async fn read(
     response: reqwest::Result<reqwest::Response>,
     redact: impl Fn(&str) -> String,
 ) -> Result<Answer, Loss> {
@@ -58,7 +58,7 @@ pub(super) async fn read(
 }
 
 /// What went wrong, in the same words each time. reqwest's own text may contain the URL and with it the account key.
-pub(super) fn reason(error: &reqwest::Error) -> String {
+pub(crate) fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return if error.is_connect() { "no connection in time" } else { "no answer in time" }.to_owned();
     }

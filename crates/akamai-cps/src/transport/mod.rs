@@ -1,15 +1,18 @@
-//! The connections, timeouts and trusted authorities of clients.
+//! The HTTP side of clients: connections, timeouts and trusted authorities. `answer` reads what comes back.
+
+mod answer;
 
 use std::time::Duration;
 
-use super::BuildError;
+use crate::error::BuildError;
+pub(crate) use answer::{Answer, Loss, read, reason};
 
 /// Connections that the clients of several accounts may share. Building one reads the system's certificate
 /// authorities, which blocks for tens of milliseconds. A clone costs nothing. Each request is signed separately, so
 /// sharing mixes no credentials.
 #[derive(Clone, Debug)]
 pub struct Transport {
-    pub(super) http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
 }
 
 /// Builds a [`Transport`].
@@ -90,7 +93,7 @@ impl TransportBuilder {
         if !roots.is_empty() {
             http = http.tls_certs_merge(roots);
         }
-        let http = http.build().map_err(|error| BuildError::Http(super::answer::reason(&error)))?;
+        let http = http.build().map_err(|error| BuildError::Http(reason(&error)))?;
         Ok(Transport { http })
     }
 }

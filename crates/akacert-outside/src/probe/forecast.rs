@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use super::fetch::{Answer, Location};
 use super::{Cause, ProbeFailure, Prober};
 use crate::dns::Dns;
-use akacert_core::outside::{Outlook, Served, Target};
+use akacert_core::outside::{NameForecast, Served, Target};
 
 /// The endings of edge hostnames (PAPI, "edge hostnames").
 pub(super) const AKAMAI: [&str; 3] = [".edgekey.net", ".edgesuite.net", ".akamaized.net"];
@@ -29,23 +29,24 @@ const MOST_ALIASES: usize = 8;
 impl Prober {
     /// Checks names, several at a time. If a fingerprint is given (SHA-256, hexadecimal), it also checks the served
     /// certificate.
-    pub async fn look_outside(
+    pub async fn forecast(
         &self,
         dns: &Dns,
         targets: &[Target],
         fingerprint: Option<&str>,
-    ) -> BTreeMap<String, Outlook> {
+    ) -> BTreeMap<String, NameForecast> {
         // Boxed: the compiler cannot prove the closure's future Send for every lifetime of a name.
         let looks: Vec<_> = targets
             .iter()
             .map(|target| {
-                async move { (target.name.clone(), self.outlook(dns, target, fingerprint).await) }.boxed()
+                async move { (target.name.clone(), self.forecast_name(dns, target, fingerprint).await) }
+                    .boxed()
             })
             .collect();
         stream::iter(looks).buffer_unordered(self.settings.concurrency.max(1)).collect().await
     }
 
-    async fn outlook(&self, dns: &Dns, target: &Target, fingerprint: Option<&str>) -> Outlook {
+    async fn forecast_name(&self, dns: &Dns, target: &Target, fingerprint: Option<&str>) -> NameForecast {
         // CPS validates wildcards only by DNS.
         let wildcard = target.is_wildcard();
         let automatic = !wildcard && self.is_at_akamai(&target.name).await;
@@ -63,7 +64,7 @@ impl Prober {
             }),
             None => None,
         };
-        Outlook { automatic, failure: failure.map(|failure| failure.to_string()), served }
+        NameForecast { automatic, failure: failure.map(|failure| failure.to_string()), served }
     }
 
     /// Whether the name's aliases lead to an edge hostname. If the lookup fails, they do not.
