@@ -120,6 +120,8 @@ impl Memory {
         match (step, answer) {
             (Step::ListEnrollments { .. }, Answer::Enrollments { begun, found }) => {
                 self.create.list = Some(Reading { at: begun, value: found });
+                // Whether what it shows is there has to be asked again.
+                self.enrollment.reading.take_if(|reading| reading.value.is_none());
             }
             (Step::Watch { .. } | Step::ReadEnrollment(_), Answer::Enrollment { begun, found }) => {
                 self.enrollment.reading = Some(Reading { at: begun, value: found });

@@ -110,7 +110,10 @@ fn name_is_free(
         Ok(Claim::Create) => {}
         Ok(Claim::Adopt(id)) => {
             d.status.contract_id = Some(contract.to_owned());
-            return Err(adopting::adopted(s, d, account, id));
+            let next = adopting::adopted(s, d, account, id);
+            // The list is behind if CPS does not have what it shows. A newer list drops this reading.
+            let gone = s.memory.enrollment.reading.as_ref().is_some_and(|reading| reading.value.is_none());
+            return Err(if gone { list_again(s, contract) } else { next });
         }
         Err(message) => {
             d.not_done(Progress::EnrollmentCreated, Reason::NotAdoptable, message);

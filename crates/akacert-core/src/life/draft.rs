@@ -63,6 +63,8 @@ pub struct Draft {
     /// The certificate is Ready for this generation of `spec`. What CPS does now happens behind a certificate that
     /// serves.
     was_ready: bool,
+    /// CPS shows nothing in production.
+    nothing_serves: bool,
     /// The recorded steps belong to another change.
     starts_anew: bool,
     kept: bool,
@@ -95,6 +97,7 @@ impl Draft {
             beside: vec![],
             gone: vec![],
             was_ready,
+            nothing_serves: false,
             starts_anew: false,
             kept: false,
             previous,
@@ -156,6 +159,11 @@ impl Draft {
     pub fn withheld(&mut self, reason: Reason, message: String) {
         self.kept = false;
         self.obstacle = Some(Obstacle { step: None, reason, message });
+    }
+
+    /// CPS shows nothing in production: a certificate that was Ready is no longer.
+    pub fn nothing_serves(&mut self) {
+        self.nothing_serves = true;
     }
 
     /// Reports that a step is not done. The reason says who has to act.
@@ -273,8 +281,11 @@ impl Draft {
         self.was_ready && obstacle.step != Some(Progress::EnrollmentCreated) && !self.is_invalid()
     }
 
-    /// What is in production is not what `spec` asks for, whatever else there is to report.
+    /// What is in production is not what `spec` asks for, or nothing is, whatever else there is to report.
     fn is_invalid(&self) -> bool {
+        if self.nothing_serves {
+            return true;
+        }
         let deployed = self.reports[Progress::Deployed as usize].as_ref();
         deployed.is_some_and(|report| report.reason == Reason::CertificateInvalid)
     }

@@ -329,6 +329,7 @@ pub fn deployed(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> Result<Pau
         again = Step::ReadEnrollment(id).into();
     }
     let Some(production) = &reading.value.production else {
+        d.nothing_serves();
         d.not_done(
             Progress::Deployed,
             Reason::WaitingForDeployment,

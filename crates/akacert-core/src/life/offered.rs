@@ -6,7 +6,7 @@ use akamai_cps_types::{Challenge, ChallengeType, DomainValidation};
 use super::proof::Proof;
 use crate::account::Account;
 use crate::allowed;
-use crate::published::{By, CHALLENGES_PATH, Record, Token};
+use crate::published::{self, By, CHALLENGES_PATH, Record, Token};
 use akacert_api::certificate::CertificateSpec;
 use akacert_api::way::Way;
 
@@ -55,7 +55,8 @@ pub(super) fn proof(spec: &CertificateSpec, domains: &[DomainValidation], accoun
         } else if way.is_http() {
             let tokens =
                 domain.to_publish(ChallengeType::Http01).filter_map(|offered| token(offered, account));
-            if way.is_served() { proof.tokens.extend(tokens) } else { proof.elsewhere.extend(tokens) }
+            let served = published::is_served(spec, &domain.domain.to_ascii_lowercase());
+            if served { proof.tokens.extend(tokens) } else { proof.elsewhere.extend(tokens) }
         }
     }
     for tokens in [&mut proof.tokens, &mut proof.elsewhere] {

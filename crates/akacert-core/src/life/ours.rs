@@ -19,20 +19,7 @@ pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> R
     if let Some(watch) = outdated(s, reading.at, id) {
         return Err(watch.into());
     }
-    let Some(enrollment) = reading.value.as_deref() else {
-        if s.spec().recreate_policy == Some(RecreatePolicy::Recreate) && is_asked_for(s) {
-            return Err(Next::Do(Step::ForgetEnrollment));
-        }
-        d.not_done(
-            Progress::EnrollmentCreated,
-            Reason::EnrollmentGone,
-            format!(
-                "Enrollment {id} is not in CPS any more, and nobody has asked for another one: set recreatePolicy: Recreate, \
-                 or delete this resource"
-            ),
-        );
-        return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.intervals.while_stalled()));
-    };
+    let Some(enrollment) = reading.value.as_deref() else { return Err(gone(s, d, id, reading.at)) };
     if !enrollment.has_common_name(&s.spec().common_name) {
         d.not_done(
             Progress::EnrollmentCreated,
@@ -46,6 +33,28 @@ pub fn enrollment<'a>(s: &'a Snapshot<'_>, d: &mut Draft, id: EnrollmentId) -> R
         return Err(reread(s, reading.at, Step::ReadEnrollment(id), s.intervals.while_stalled()));
     }
     Ok(enrollment)
+}
+
+/// CPS does not have it.
+fn gone(s: &Snapshot<'_>, d: &mut Draft, id: EnrollmentId, read_at: Timestamp) -> Next {
+    let again = || reread(s, read_at, Step::ReadEnrollment(id), s.intervals.while_stalled());
+    if s.recorded_enrollment().is_none() {
+        let message = format!("Enrollment {id} is not in CPS, so it cannot be adopted");
+        d.not_done(Progress::EnrollmentCreated, Reason::NotAdoptable, message);
+        return again();
+    }
+    if s.spec().recreate_policy == Some(RecreatePolicy::Recreate) && is_asked_for(s) {
+        return Next::Do(Step::ForgetEnrollment);
+    }
+    d.not_done(
+        Progress::EnrollmentCreated,
+        Reason::EnrollmentGone,
+        format!(
+            "Enrollment {id} is not in CPS any more, and nobody has asked for another one: set recreatePolicy: Recreate, \
+             or delete this resource"
+        ),
+    );
+    again()
 }
 
 /// While the certificate waits for a human, the contract's list still shows what CPS does meanwhile.

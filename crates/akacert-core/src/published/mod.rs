@@ -44,7 +44,7 @@ pub use plan::{
     Inventory, is_ours, is_owned, is_standing, may_publish, not_ours, plan, plan_handoff, plan_removal, sweep,
 };
 pub use replicas::{SolverEndpoint, ready_endpoints};
-pub use wanted::Wanted;
+pub use wanted::{Wanted, is_served};
 pub use write::{Object, Target, Write};
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::dns_endpoint::{self, DNSEndpoint};
 use super::http_route::{self, HTTPRoute};
 use super::{Rules, objects};
 use akacert_api::AkamaiCertificate;
+use akacert_api::certificate::CertificateSpec;
 use akacert_api::validation::{DCV_HOST, DnsEndpoint, GatewayRoute, IngressRoute, Redirect};
 use akacert_api::way::Way;
 
@@ -106,6 +107,10 @@ fn challenges(certificate: &AkamaiCertificate, wanted: &Wanted, rules: &Rules, a
         match certificate.spec.way(&token.host) {
             Way::Ingress(route) => add(&mut ingresses, route, token),
             Way::Gateway(route) => add(&mut gateways, route, token),
+            Way::Redirect(redirect) if is_served(&certificate.spec, &token.host) => {
+                redirect.ingress.iter().for_each(|route| add(&mut ingresses, route, token));
+                redirect.gateway.iter().for_each(|route| add(&mut gateways, route, token));
+            }
             // It goes another way by now, and stays answered in case the authority still asks.
             Way::Edge
             | Way::Redirect(_)
@@ -145,6 +150,13 @@ fn challenges(certificate: &AkamaiCertificate, wanted: &Wanted, rules: &Rules, a
 /// The Ingress of the whole certificate, beside which those of some names stand.
 fn main_ingress(certificate: &AkamaiCertificate) -> Option<&IngressRoute> {
     certificate.spec.validation.as_ref()?.http01.as_ref()?.ingress.as_ref()
+}
+
+/// Whether the solver serves the tokens of a name: by its way, or because its redirect no longer stands. A pending change
+/// may still have a name that `spec` has not.
+pub fn is_served(spec: &CertificateSpec, name: &str) -> bool {
+    let way = spec.way(name);
+    way.is_served() || (matches!(way, Way::Redirect(_)) && !spec.names().contains(&name))
 }
 
 /// The redirects that stand for the life of the certificate, each with its hosts.

@@ -1,15 +1,10 @@
 //! What cannot occur in the model, and why. A subject that does occur fails the test, so that the table only shrinks.
 //! A reason that cannot occur has no event either.
 
-use super::counts::Kind as K;
-use super::counts::Seen::{self, Reason as R, Step};
+use super::counts::Seen::{self, Reason as R};
 use akacert_api::reason::Reason::*;
 
 pub const NOT_IN_THE_MODEL: &[(&[Seen], &str)] = &[
-    (
-        &[R(Creating)],
-        "is told between two steps, where no status is written unless Ready flips or a drift shows",
-    ),
     (
         &[
             R(CredentialsAccepted),
@@ -26,13 +21,6 @@ pub const NOT_IN_THE_MODEL: &[(&[Seen], &str)] = &[
     (&[R(ContractUnknown), R(ContactsMissing), R(ForeignNames)], "the account and its defaults never change"),
     (&[R(WaitingForWarnings)], "CPS shows its warnings at once"),
     (
-        &[Step(K::ReadStaged), Step(K::AcknowledgeDeployment), R(DeploymentNeedsApproval)],
-        "spec.changeManagement is not set, and nothing waits on staging",
-    ),
-    (&[Step(K::Schedule), R(WaitingForWindow), R(ConfigurationInvalid)], "spec.deployment.window is not set"),
-    (&[Step(K::ForgetEnrollment), R(EnrollmentGone)], "nobody removes the enrollment from CPS"),
-    (&[R(NotAdoptable), R(Conflict)], "nothing is adopted, and no other certificate has the enrollment"),
-    (
         &[R(Immutable), R(UpdateRefused), R(UpdateIgnored), R(EnrollmentRefused)],
         "only the names change, and CPS takes every body",
     ),
@@ -40,13 +28,8 @@ pub const NOT_IN_THE_MODEL: &[(&[Seen], &str)] = &[
         &[R(ChangeFailed), R(InputNeeded), R(AuthorizationFailed)],
         "no change fails, and CPS asks for nothing else",
     ),
-    (
-        &[R(AutoValidated), R(PreflightFailed), R(RenewalWouldFail)],
-        "the names are always as their ways need them, and are never CNAMEd to Akamai",
-    ),
-    (&[R(Served), R(NotServed), R(PlainHttp)], "spec.probe is not set"),
+    (&[R(ConfigurationInvalid)], "the time zone of the window is one"),
     (&[R(RenewalLate), R(ExpiringSoon)], "the sequences end months before a certificate expires"),
-    (&[R(RecordMissing), R(DnsUpdateFailed)], "Edge DNS takes each record, and shows it at once"),
     (&[R(RouteNotAccepted), R(KindMissing)], "no way needs Gateway API or external-dns"),
     (
         &[R(ServerNotAllowed), R(AnnotationNotAllowed)],
@@ -56,5 +39,6 @@ pub const NOT_IN_THE_MODEL: &[(&[Seen], &str)] = &[
         &[R(NamespaceTerminating), R(NameTaken), R(ClusterError), R(Overruled)],
         "the API server takes each write, and everything in the namespace is ours",
     ),
+    (&[Seen::Event(PlainHttp)], "is told beside Served=True, which is no trouble and has no event"),
     (&[R(Throttled)], "CPS never says how long to wait"),
 ];

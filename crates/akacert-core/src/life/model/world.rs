@@ -1,40 +1,34 @@
-//! A model of all that the decision looks at and drives: the cluster, CPS, the network, the clock. Every rule that must
-//! never be broken is checked here, at each step. Not here: what it answers to a
-//! step (`answers`).
+//! A model of all that the decision looks at and drives: the cluster, CPS, the network, the clock. It looks at every
+//! resource as the operator does. Not here: what must never happen (`rules`), what it answers to a step (`answers`).
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use akamai_cps_types::{DomainValidation, Enrollment};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::counts::Counts;
-use super::cps::{Cps, Phase, Production};
+use super::cps::Cps;
+use super::held::{Phase, Production};
 use super::offered::{records, tokens};
+use super::resource::Resource;
 use super::user::Setting;
+use super::ways::Ways;
 use crate::account::{Account, View};
 use crate::life::fixtures;
-use crate::life::intervals::ForecastTimes;
-use crate::life::intervals::Intervals;
-use crate::life::memory::Memory;
+use crate::life::intervals::{ForecastTimes, Intervals};
 use crate::life::report::{is_at_rest, is_worth_a_write};
-use crate::life::{Decision, Next, Pause, Snapshot, Step, next};
-use crate::published::{self, SolverEndpoint, Token};
-use akacert_api::AkamaiCertificate;
+use crate::life::{Decision, Next, Pause, Snapshot, next};
+use crate::published::{self, Token};
+use crate::rivals;
 use akacert_api::condition_set;
-use akacert_api::reason::Reason;
 use akacert_api::status::{CertificateStatus, condition};
+use akacert_api::way::Way;
 
 /// More steps than a certificate ever needs without time passing.
 const MOST_STEPS: usize = 60;
-
-/// A create whose answer was lost may have been carried out, and not show yet, for as long.
-const IN_FLIGHT: Duration = Duration::from_secs(240);
-
-/// What came into CPS after a list, CPS refuses to create again; but nobody relies on that for long.
-const OLD_LIST: SignedDuration = SignedDuration::from_secs(300);
 
 /// Clients are slow to build.
 static ACCOUNT: LazyLock<Arc<Account>> = LazyLock::new(|| Arc::new(fixtures::account()));
@@ -50,6 +44,16 @@ pub enum CreateFault {
     RequestLost,
 }
 
+/// How the names look from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    AsNeeded,
+    /// They lead to Akamai, which answers plain HTTP too.
+    AtAkamai,
+    /// They lead somewhere else.
+    Elsewhere,
+}
+
 /// The operator dies at one of its next steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crash {
@@ -60,17 +64,22 @@ pub struct Crash {
 }
 
 pub struct World {
-    /// The certificate is in the cluster; before, nobody looks.
-    pub applied: bool,
-    pub certificate: AkamaiCertificate,
-    pub published: published::Observed,
+    /// The resource that is told about, and the one that is looked at.
+    pub me: Resource,
+    /// Others with the same common name, in the same namespace.
+    pub others: Vec<Resource>,
     pub cps: Cps,
     pub now: Timestamp,
     /// Tokens can be fetched from outside.
     pub network: bool,
+    pub outside: Outside,
     pub account: bool,
+    /// The second zone takes no record.
+    pub zone_refuses: bool,
     pub create_fault: Option<CreateFault>,
     pub failing_calls: u32,
+    /// Somebody has removed an enrollment from CPS.
+    pub removed: bool,
     /// The answer to the next update is lost.
     pub update_lost: bool,
     /// Renewals that the user has asked for.
@@ -79,28 +88,21 @@ pub struct World {
     /// The calls of CPS, by their names.
     pub called: Vec<&'static str>,
     pub(super) setting: Setting,
-    /// The hashes that the user has approved.
+    /// The hashes and changes that the user has approved.
     pub(super) approved: BTreeSet<String>,
     pub steps: usize,
     pub counts: Counts,
     pub log: Vec<String>,
-    /// The names of the certificate that was last seen in production.
-    pub(super) seen: Vec<&'static str>,
-    pub(super) memory: Memory,
-    /// When this operator lost the answer to a create.
-    pub(super) lost: Option<Timestamp>,
     /// The last list, which certificates share.
     pub(super) list: Option<(Timestamp, Vec<Enrollment>)>,
-    wake: Option<Timestamp>,
     /// When this operator started.
     started: Timestamp,
-    pub(super) fetched: BTreeSet<Token>,
     /// The TXT records in DNS: names and values.
     pub zone: BTreeSet<(String, String)>,
+    /// Those that the user wrote himself.
+    pub by_hand: BTreeSet<(String, String)>,
     /// Those that were there when somebody deleted the ConfigMap, the only trace of them that survives a crash.
     pub forgotten: BTreeSet<(String, String)>,
-    /// Those that this operator has found in DNS.
-    pub(super) found: BTreeSet<(String, String)>,
     publishing: published::Rules,
 }
 
@@ -108,21 +110,20 @@ impl World {
     /// A certificate that is about to be applied. One of its names is proven by a TXT record, the others by tokens.
     pub fn new() -> Self {
         let mut scene = fixtures::Scene::new();
-        let validation = json!({
-            "http01": {"ingress": {"className": "traefik"}},
-            "domains": [{"names": ["api.example.com"], "dns01": {"edgeDns": {}}}]
-        });
-        scene.certificate.spec.validation = serde_json::from_value(validation).unwrap();
+        scene.certificate.spec.validation = Some(Ways::Mixed.validation());
+        scene.certificate.metadata.creation_timestamp = Some(Time(scene.now));
         let mut world = Self {
-            applied: false,
-            certificate: scene.certificate,
-            published: scene.published,
+            me: Resource::new(scene.certificate),
+            others: vec![],
             cps: Cps::default(),
             now: scene.now,
             network: true,
+            outside: Outside::AsNeeded,
             account: true,
+            zone_refuses: false,
             create_fault: None,
             failing_calls: 0,
+            removed: false,
             update_lost: false,
             renewals_asked: 0,
             crash: None,
@@ -132,16 +133,11 @@ impl World {
             steps: 0,
             counts: Counts::default(),
             log: vec![],
-            seen: vec![],
-            memory: Memory::default(),
-            lost: None,
             list: None,
-            wake: None,
             started: scene.now,
-            fetched: BTreeSet::new(),
             zone: BTreeSet::new(),
+            by_hand: BTreeSet::new(),
             forgotten: BTreeSet::new(),
-            found: BTreeSet::new(),
             publishing: scene.publishing,
         };
         world.solver(true);
@@ -150,33 +146,57 @@ impl World {
 
     /// The solver has a ready replica, or none.
     pub fn solver(&mut self, ready: bool) {
-        let replica = SolverEndpoint { ip: [10, 77, 1, 2].into(), port: 8080 };
-        self.published.solver = if ready { vec![replica] } else { vec![] };
+        self.all().for_each(|resource| resource.solver(ready));
+    }
+
+    pub fn all(&mut self) -> impl Iterator<Item = &mut Resource> {
+        std::iter::once(&mut self.me).chain(&mut self.others)
     }
 
     /// The operator starts anew and looks.
     pub fn restart(&mut self) {
-        self.memory = Memory::default();
-        self.found.clear();
-        self.lost = None;
+        self.starts();
+        self.look();
+    }
+
+    fn starts(&mut self) {
+        self.all().for_each(Resource::forget);
         self.list = None;
         self.crash = None;
         self.started = self.now;
+    }
+
+    /// Another operator leads from now on. Its watches are behind until time passes.
+    pub fn take_over(&mut self, lag: usize) {
+        self.starts();
+        self.all().for_each(|resource| resource.taken_over(lag));
         self.look();
     }
 
     /// Time passes; the operator looks whenever it wanted to.
     pub fn pass(&mut self, time: Duration) {
         let until = self.now + time;
-        while let Some(wake) = self.wake.filter(|wake| *wake <= until) {
-            self.now = wake;
+        let behind = self.all().filter_map(|resource| resource.stale.take()).count();
+        if behind > 0 {
             self.look();
+        }
+        while let Some((wake, index)) = self.wakes().filter(|(wake, _)| *wake <= until) {
+            self.now = wake.max(self.now);
+            if !self.turn(index, Self::look_at_it) {
+                self.restart();
+            }
         }
         self.now = until;
     }
 
+    /// The resource that is to be looked at first, and when.
+    fn wakes(&self) -> Option<(Timestamp, usize)> {
+        let all = std::iter::once(&self.me).chain(&self.others).enumerate();
+        all.filter_map(|(index, resource)| Some((resource.wake?, index))).min()
+    }
+
     pub fn status(&self) -> CertificateStatus {
-        self.certificate.status.clone().unwrap_or_default()
+        self.me.status()
     }
 
     /// How many calls there were, beside the list that all certificates of a contract share.
@@ -190,53 +210,114 @@ impl World {
 
     /// CPS makes a move.
     pub fn advance_cps(&mut self) {
-        let served: BTreeSet<Token> = self.served();
-        let (zone, spec) = (self.zone.clone(), self.certificate.spec.clone());
-        self.cps.advance(self.now, |domain| match spec.way(&domain.domain).is_dns() {
-            true => records(domain).iter().all(|record| zone.contains(record)),
-            false => tokens(domain).iter().all(|token| served.contains(token)),
-        });
+        let proven: Vec<String> = self.proven();
+        self.cps.advance(self.now, |domain| proven.contains(&domain.domain));
     }
 
-    /// Observe, decide, report, act, until the decision is to wait.
+    /// The names that CPS asks for, and that a certificate authority can prove.
+    fn proven(&self) -> Vec<String> {
+        let offered = self.cps.ours.iter().flat_map(|held| held.challenges());
+        let all = || std::iter::once(&self.me).chain(&self.others).filter(|resource| resource.applied);
+        let served: BTreeSet<Token> = all().flat_map(|resource| self.served(resource)).collect();
+        let proven = |domain: &DomainValidation, by: &Resource| match by.certificate.spec.way(&domain.domain)
+        {
+            Way::External => self.network,
+            Way::Redirect(_) if by.redirects(&domain.domain) => self.network,
+            Way::EdgeDns(_) | Way::DnsEndpoint(_) | Way::Rfc2136(_) | Way::Manual => {
+                records(domain).iter().all(|record| self.zone.contains(record))
+            }
+            Way::Edge | Way::Ingress(_) | Way::Gateway(_) | Way::Redirect(_) => {
+                tokens(domain).iter().all(|token| served.contains(token))
+            }
+        };
+        offered
+            .filter(|domain| all().any(|resource| proven(domain, resource)))
+            .map(|domain| domain.domain)
+            .collect()
+    }
+
+    /// The tokens that somebody outside gets.
+    pub(super) fn served(&self, resource: &Resource) -> BTreeSet<Token> {
+        if self.network { resource.served() } else { BTreeSet::new() }
+    }
+
+    /// Looks at every resource, whatever it waited for.
     pub fn look(&mut self) {
-        if !self.applied {
-            return;
+        while !(0..=self.others.len()).all(|index| self.turn(index, Self::look_at_it)) {
+            self.starts();
+        }
+        self.others.retain(|other| !other.is_gone());
+    }
+
+    /// Does something with a resource as with the one that is told about.
+    fn turn<T>(&mut self, index: usize, act: impl FnOnce(&mut Self) -> T) -> T {
+        let other = index.checked_sub(1);
+        if let Some(other) = other {
+            std::mem::swap(&mut self.me, &mut self.others[other]);
+        }
+        let result = act(self);
+        if let Some(other) = other {
+            std::mem::swap(&mut self.me, &mut self.others[other]);
+        }
+        result
+    }
+
+    /// Observe, decide, report, act, until the decision is to wait. Answers whether the operator survives it.
+    fn look_at_it(&mut self) -> bool {
+        if !self.me.applied {
+            return true;
         }
         for _ in 0..MOST_STEPS {
-            self.memory.for_generation(self.certificate.metadata.generation.unwrap_or_default());
+            let generation = self.me.view().metadata.generation.unwrap_or_default();
+            self.me.memory.for_generation(generation);
+            self.me.published.shared_in_use = self
+                .others
+                .iter()
+                .any(|other| other.published.config_map.is_some() || !other.published.ingresses.is_empty());
             let Decision { next, status } = self.decide();
             self.check(&next, &status);
-            if is_worth_a_write(&self.certificate, &status, &next) {
-                self.check_reported(&status);
-                self.counts.status(&self.status(), &status);
-                self.certificate.status = Some(status);
+            if is_worth_a_write(self.me.view(), &status, &next) {
+                self.report(status);
             }
             let step = match next {
                 Next::Do(step) => step,
-                Next::Pause(pause) => return self.pause(pause),
+                Next::Pause(pause) => {
+                    self.pause(pause);
+                    return true;
+                }
             };
             self.steps += 1;
             self.counts.step(&step);
-            self.log.push(format!("{}: {step}", self.now));
+            let name = self.me.certificate.metadata.name.as_deref().unwrap_or_default();
+            self.log.push(format!("{}: {name}: {step}", self.now));
             if !self.survives(&step) {
                 self.log.push("the operator dies".into());
-                return self.restart();
+                return false;
             }
         }
         panic!("runs in a circle: {self:?}");
     }
 
+    /// The API server answers with the resource as it is now.
+    fn report(&mut self, status: CertificateStatus) {
+        self.check_reported(&status);
+        let known = self.me.view().status.clone().unwrap_or_default();
+        self.counts.status(&known, &status);
+        self.me.change().status = Some(status);
+        self.me.stale = None;
+    }
+
     fn pause(&mut self, pause: Pause) {
-        self.wake = match pause {
+        self.me.wake = match pause {
             Pause::Until(time) => {
                 assert!(time > self.now, "waits for no time: {self:?}");
                 Some(time)
             }
             Pause::UntilEvent => None,
         };
-        if is_at_rest(&self.status()) {
-            self.memory.rest(self.now);
+        self.check_paused();
+        if is_at_rest(&self.me.status()) {
+            self.me.memory.rest(self.now);
         }
     }
 
@@ -246,125 +327,31 @@ impl World {
         } else {
             View::NotReady { message: "no".into(), transient: false }
         };
+        let others = || self.others.iter().filter(|other| other.applied).map(|other| &other.certificate);
         next(&Snapshot {
-            certificate: &self.certificate,
+            certificate: self.me.view(),
             account: &view,
-            published: &self.published,
-            memory: &self.memory,
+            published: &self.me.published,
+            memory: &self.me.memory,
             publishing: &self.publishing,
             roots: &fixtures::ROOTS,
-            rival: &|_| None,
+            rival: &|id| rivals::rival(self.me.view(), id, others()),
             intervals: Intervals { scale: 1.0, seed: 7 },
             forecast_times: ForecastTimes { interval: Duration::from_secs(24 * 3600), started: self.started },
             now: self.now,
         })
     }
-
-    /// What must never happen.
-    fn check(&self, next: &Next, status: &CertificateStatus) {
-        assert!(self.cps.ours.len() <= 1, "two enrollments: {self:?}");
-        assert!(self.cps.renewals <= self.renewals_asked, "renews more than was asked for: {self:?}");
-        let gone = condition_set::find(&status.conditions, condition::STALLED)
-            .is_some_and(|stalled| stalled.reason == Reason::EnrollmentGone.as_str());
-        let shown = self.cps.ours.iter().any(|held| held.shown.is_some());
-        assert!(!gone || !shown, "calls it gone, and it is there: {self:?}");
-        let Next::Do(step) = next else { return };
-        self.check_approved(step);
-        if let Step::CreateEnrollment { .. } = step {
-            assert!(self.certificate.metadata.annotations.is_some(), "no trace of the create: {self:?}");
-            let list = self.memory.create.list.as_ref().map_or(Timestamp::MIN, |list| list.at);
-            assert!(self.now.duration_since(list) <= OLD_LIST, "creates by an old list: {self:?}");
-            let overlooked = self.cps.ours.iter().any(|held| held.shown.is_some_and(|shown| shown < list));
-            assert!(!overlooked, "creates what there is: {self:?}");
-            let in_flight = self.lost.is_some_and(|lost| self.now < lost + IN_FLIGHT);
-            assert!(!in_flight, "repeats a create blindly: {self:?}");
-        }
-        if let Step::WriteRecord(record) = step {
-            let remembered = self.published.config_map.iter().any(|map| {
-                let known = published::content_of(map).records;
-                known
-                    .iter()
-                    .any(|known| known.name == record.name && known.values.is_superset(&record.values))
-            });
-            assert!(remembered, "writes what nobody would remove: {self:?}");
-        }
-        if let Step::Acknowledge { .. } = step {
-            let offered = self.memory.challenges().map(|reading| reading.value.clone()).unwrap_or_default();
-            let way = |domain: &&DomainValidation| self.certificate.spec.way(&domain.domain);
-            for record in offered.iter().filter(|domain| way(domain).is_dns()).flat_map(records) {
-                assert!(self.found.contains(&record), "{record:?} was never found: {self:?}");
-            }
-            let offered: Vec<Token> =
-                offered.iter().filter(|domain| !way(domain).is_dns()).flat_map(tokens).collect();
-            let (routed, stored) = (self.routed(), self.stored());
-            for token in offered {
-                assert!(stored.contains(&token), "{token:?} is not in the ConfigMap: {self:?}");
-                assert!(
-                    routed.contains(&(token.host.clone(), token.path.clone())),
-                    "{token:?} has no path: {self:?}"
-                );
-                assert!(self.fetched.contains(&token), "{token:?} was never fetched: {self:?}");
-            }
-        }
-    }
-
-    /// What a status may never say to others.
-    fn check_reported(&self, status: &CertificateStatus) {
-        if condition_set::is_true(&status.conditions, condition::READY) {
-            let names = self.certificate.spec.names();
-            let missing = names.iter().any(|name| !self.seen.contains(name));
-            assert!(!missing, "Ready without a certificate: {self:?}");
-        }
-    }
-
-    fn stored(&self) -> BTreeSet<Token> {
-        self.published.config_map.iter().flat_map(|map| published::content_of(map).tokens).collect()
-    }
-
-    /// Hosts and paths in the Ingress.
-    fn routed(&self) -> BTreeSet<(String, String)> {
-        let ingress = self.published.ingresses.first().and_then(|ingress| ingress.spec.as_ref());
-        let rules = ingress.and_then(|spec| spec.rules.as_ref()).into_iter().flatten();
-        rules
-            .flat_map(|rule| {
-                let paths = rule.http.iter().flat_map(|http| &http.paths);
-                paths.map(|path| {
-                    (rule.host.clone().unwrap_or_default(), path.path.clone().unwrap_or_default())
-                })
-            })
-            .collect()
-    }
-
-    /// What somebody outside gets.
-    pub(super) fn served(&self) -> BTreeSet<Token> {
-        let whole =
-            self.network && self.published.service.is_some() && !self.published.endpoint_slices.is_empty();
-        if !whole || self.published.solver.is_empty() {
-            return BTreeSet::new();
-        }
-        let routed = self.routed();
-        self.stored()
-            .into_iter()
-            .filter(|token| routed.contains(&(token.host.clone(), token.path.clone())))
-            .collect()
-    }
 }
 
 impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let conditions: Vec<_> = self
-            .status()
-            .conditions
-            .iter()
-            .map(|condition| {
-                format!(
-                    "{}={} {}: {}",
-                    condition.type_, condition.status, condition.reason, condition.message
-                )
-            })
-            .collect();
+        let told = |resource: &Resource| -> Vec<String> {
+            let conditions = resource.status().conditions.into_iter();
+            conditions.map(|is| format!("{}={} {}: {}", is.type_, is.status, is.reason, is.message)).collect()
+        };
         let phases: Vec<(Phase, Production)> =
             self.cps.ours.iter().map(|held| (held.phase, held.production)).collect();
-        write!(f, "at {}\n{:#?}\n{phases:?}\n{:#?}", self.now, self.log, conditions)
+        let all: Vec<Vec<String>> = std::iter::once(&self.me).chain(&self.others).map(told).collect();
+        write!(f, "at {}\n{:#?}\n{phases:?}\n{all:#?}", self.now, self.log)
     }
 }

@@ -1,8 +1,10 @@
 //! Existing enrollments: adopted, only observed, or left alone.
 
 use super::*;
+use crate::life::answer::Answer;
 use crate::life::fixtures::IN_PRODUCTION;
-use akacert_api::policy::{AdoptionPolicy, ManagementPolicy};
+use crate::life::memory::Reading;
+use akacert_api::policy::{AdoptionPolicy, ManagementPolicy, RecreatePolicy};
 
 const NAMES: [&str; 2] = ["www.example.com", "api.example.com"];
 
@@ -54,6 +56,31 @@ fn an_enrollment_of_another_kind_is_not_adopted() {
     let found = scene.memory.enrollment.reading.as_mut().unwrap().value.as_mut().unwrap();
     found.validation_type = akamai_cps_types::ValidationType::Ov;
     assert_says(&scene.next(), "Stalled", "True", Reason::NotAdoptable);
+}
+
+#[test]
+fn a_named_enrollment_that_cps_does_not_have_is_waited_for_whatever_the_policy_for_what_is_gone() {
+    let mut scene = named(&NAMES);
+    scene.certificate.spec.recreate_policy = Some(RecreatePolicy::Recreate);
+    scene.memory.enrollment.reading = Some(Reading { at: scene.now, value: None });
+    let decision = scene.next();
+    assert_step(&decision, "Wait");
+    assert_says(&decision, "Stalled", "True", Reason::NotAdoptable);
+}
+
+#[test]
+fn where_the_list_shows_what_cps_does_not_have_a_newer_list_decides() {
+    let mut scene = Scene::new();
+    scene.certificate.spec.adoption_policy = Some(AdoptionPolicy::AdoptOrCreate);
+    scene.certificate.spec.recreate_policy = Some(RecreatePolicy::Recreate);
+    scene.listed(vec![enrollment(10002, &NAMES)]);
+    scene.memory.enrollment.reading = Some(Reading { at: scene.now, value: None });
+    assert_step(&scene.next(), "Wait");
+    scene.now = scene.now.checked_add(std::time::Duration::from_secs(3600)).unwrap();
+    let Next::Do(step) = scene.next().next else { panic!("waits on") };
+    assert_eq!(step.name(), "ListEnrollments");
+    scene.answer(&step, Answer::Enrollments { begun: scene.now, found: vec![] });
+    assert_step(&scene.next(), "RecordIntent");
 }
 
 #[test]

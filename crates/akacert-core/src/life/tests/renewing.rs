@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use akamai_cps_types::Deployments;
 use jiff::Timestamp;
 
 use super::*;
@@ -240,5 +241,52 @@ fn what_is_on_staging_goes_on_by_itself_once_it_was_verified_where_policy_says_s
     scene.certificate.spec.deployment = Some(DeploymentPolicy { approve: Some(Approve::Auto), window: None });
     assert_step(&scene.next(), "ReadStaged");
     scene.deployments(Default::default());
+    assert_says(&scene.next(), "Ready", "False", Reason::WaitingForDeployment);
+}
+
+#[test]
+fn a_name_that_was_added_since_does_not_hold_up_what_waits_on_staging() {
+    let mut scene = staged();
+    scene.edit(|spec| spec.dns_names.get_or_insert_default().push("new.example.com".into()));
+    scene.pending(&NAMES, 20003, "new-certificate");
+    assert_says(&scene.next(), "Stalled", "True", Reason::DeploymentNeedsApproval);
+    scene.annotate("akacert.io/approve-deployment", "20003");
+    assert_step(&scene.next(), "ReadStaged");
+}
+
+#[test]
+fn a_certificate_that_takes_a_name_out_of_production_never_goes_there_by_itself() {
+    let mut scene = Scene::ready();
+    scene.certificate.spec.deployment = Some(DeploymentPolicy { approve: Some(Approve::Auto), window: None });
+    scene.change("wait-ack-change-management", "awaiting-input", &["change-management"]);
+    let mut deployments = crate::life::fixtures::IN_PRODUCTION.clone();
+    deployments.staging = crate::life::fixtures::in_production(&["www.example.com"]).production;
+    scene.deployments(deployments);
+    scene.pending(&["www.example.com"], 20003, "modify-san");
+    let decision = scene.next();
+    assert_step(&decision, "Wait");
+    assert_says(&decision, "Renewing", "True", Reason::DeploymentNeedsApproval);
+}
+
+#[test]
+fn which_names_were_ordered_is_asked_before_the_certificate_on_staging_is_called_invalid() {
+    let mut scene = staged();
+    let on_staging = crate::life::fixtures::in_production(&["www.example.com"]).production;
+    scene.deployments(Deployments { staging: on_staging, ..Deployments::default() });
+    scene.memory.enrollment.reading = None;
+    assert_step(&scene.next(), "ReadEnrollment");
+    scene.pending(&["www.example.com"], 20003, "modify-san");
+    assert_says(&scene.next(), "Stalled", "True", Reason::DeploymentNeedsApproval);
+}
+
+#[test]
+fn a_certificate_is_not_ready_once_cps_shows_nothing_in_production_after_its_renewal() {
+    let mut scene = renewing();
+    scene.change("deploy-cert-to-production", "running", &[]);
+    let decision = scene.next();
+    assert_eq!(says(&decision.status, "Ready").0, "True");
+    scene.certificate.status = Some(decision.status);
+    scene.change("complete", "completed", &[]);
+    scene.deployments(Deployments::default());
     assert_says(&scene.next(), "Ready", "False", Reason::WaitingForDeployment);
 }

@@ -126,6 +126,28 @@ fn each_way_publishes_what_it_needs_and_looks_at_it_before_anything_is_acknowled
 }
 
 #[test]
+fn the_solver_serves_the_token_of_a_name_that_the_pending_change_has_and_whose_redirect_no_longer_stands() {
+    let mut scene = asked(json!({"http01": {"redirect": {"ingress": {"className": "traefik"}}}}));
+    scene.certificate.spec.dns_names = None;
+    scene.pending(&["www.example.com", "api.example.com"], 20003, "new-certificate");
+    let steps = go_on(&mut scene);
+    let served = |step: &&String| step.as_str() == "apply Ingress";
+    assert_eq!(steps.iter().filter(served).count(), 2, "one redirects, one leads to the token: {steps:?}");
+    assert_eq!(steps.last().map(String::as_str), Some("Acknowledge"));
+    let routed =
+        scene.published.ingresses.iter().flat_map(|ingress| &ingress.spec).flat_map(|spec| &spec.rules);
+    let mut routed: Vec<_> = routed.flatten().map(|rule| rule.host.clone().unwrap()).collect();
+    routed.sort();
+    assert_eq!(routed, ["api.example.com", "www.example.com"]);
+    let content = published::content_of(scene.published.config_map.as_ref().unwrap());
+    assert_eq!(
+        content.tokens.iter().map(|token| token.host.as_str()).collect::<Vec<_>>(),
+        ["api.example.com"]
+    );
+    assert_eq!(content.redirects.iter().map(|to| to.host.as_str()).collect::<Vec<_>>(), ["www.example.com"]);
+}
+
+#[test]
 fn a_record_is_in_the_config_map_before_it_is_anywhere_else_and_leaves_it_last() {
     let mut scene = asked(json!({"dns01": {"edgeDns": {}}}));
     let Step::Publish(write) = scene.step() else { panic!() };
