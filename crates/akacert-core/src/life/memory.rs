@@ -1,5 +1,6 @@
 //! What the operator remembers of one certificate between looks. There is one part for each lifetime, and the
-//! operator forgets by dropping a part. Losing all of it costs some calls and nothing else.
+//! operator forgets by dropping a part. Losing all of it costs calls, and what failed
+//! is tried again at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::published::{Record, Token};
 pub struct Memory {
     /// Valid for one generation of `spec`.
     pub generation: OfGeneration,
-    /// Valid until an enrollment is recorded.
+    /// Valid for one create.
     pub create: OfCreate,
     /// Valid for our enrollment.
     pub enrollment: OfEnrollment,
@@ -33,7 +34,7 @@ pub struct Memory {
     pub forecast: Option<Forecast>,
     /// The last write of each object in the cluster. It is kept for as long as somebody may undo it.
     pub writes: Writes,
-    /// The failed steps. A failure stays until the step succeeds, even while the certificate rests.
+    /// The failed steps. A failure stays until the step succeeds; at rest, until its back-off is over.
     pub failures: Failures,
 }
 

@@ -102,9 +102,9 @@ pub fn slim<K: Resource>(object: &mut K) {
 /// Whether we own a field that is not wanted any more; the next apply removes it.
 fn has_leftovers<K: Resource>(desired: &Value, observed: &K) -> bool {
     let owned = observed.managed_fields().iter().filter(|entry| is_our_apply(entry));
-    owned.filter_map(|entry| entry.fields_v1.as_ref()).any(|fields| match &fields.0 {
-        Value::String(text) => serde_json::from_str(text).is_ok_and(|fields| !covers(desired, &fields)),
-        fields => !covers(desired, fields),
+    owned.filter_map(|entry| entry.fields_v1.as_ref()).any(|fields| match fields.0.as_str() {
+        Some(text) => serde_json::from_str(text).is_ok_and(|fields| !covers(desired, &fields)),
+        None => !covers(desired, &fields.0),
     })
 }
 
