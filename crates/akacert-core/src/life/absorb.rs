@@ -9,6 +9,7 @@ use akamai_cps_types::{Change, ChangeId, DeploymentSchedule};
 use jiff::Timestamp;
 
 use super::answer::{Answer, Fault, FaultKind};
+use super::failures::key;
 use super::intervals::Intervals;
 use super::memory::{
     Acknowledgement, Attempt, DeploymentsReading, Failure, Forecast, Look, Memory, OfChange, OfStop, Reading,
@@ -112,7 +113,7 @@ impl Memory {
         let delay = fault.retry_after.or(refused).unwrap_or_else(|| moment.intervals.after_failure(count));
         let retry_at = moment.ended.checked_add(delay).unwrap_or(Timestamp::MAX);
         let message = said(step, reason, fault.message);
-        self.failures.insert(step.key(), Failure { reason, message, count, retry_at });
+        self.failures.insert(key(step), Failure { reason, message, count, retry_at });
     }
 
     fn answered(&mut self, step: &Step, answer: Answer, moment: Moment) {

@@ -15,6 +15,13 @@ pub struct Failures(BTreeMap<Key, Failure>);
 /// The name of a step, and the object that it publishes: one that cannot be written holds up no other.
 pub type Key = (&'static str, Option<Target>);
 
+/// The key of a step.
+#[must_use]
+pub fn key(step: &Step) -> Key {
+    let target = if let Step::Publish(write) = step { Some(write.target_owned()) } else { None };
+    (step.name(), target)
+}
+
 /// How a step failed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
@@ -32,7 +39,7 @@ impl Failures {
     /// The failure of a step.
     #[must_use]
     pub fn of(&self, step: &Step) -> Option<&Failure> {
-        self.0.get(&step.key())
+        self.0.get(&key(step))
     }
 
     /// The failure of a step of this name, which publishes nothing.
@@ -53,7 +60,7 @@ impl Failures {
     }
 
     pub(super) fn forget(&mut self, step: &Step) {
-        self.0.remove(&step.key());
+        self.0.remove(&key(step));
     }
 
     /// Keeps failures whose back-off lasts, or every look would retry the step. Of the others, the step is no longer

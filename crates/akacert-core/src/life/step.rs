@@ -5,7 +5,6 @@ use std::fmt;
 use akamai_cps_types::{ChangeId, DeploymentSchedule, Enrollment, EnrollmentId};
 use jiff::Timestamp;
 
-use super::failures::Key;
 use super::intent::{Intent, Renewal};
 use super::proof::Proof;
 use crate::outside::Target;
@@ -185,13 +184,6 @@ impl Step {
             Step::DeleteEnrollment(_) => "DeleteEnrollment",
             Step::RemoveFinalizer => "RemoveFinalizer",
         }
-    }
-
-    /// The key for the memory of failures.
-    #[must_use]
-    pub fn key(&self) -> Key {
-        let target = if let Step::Publish(write) = self { Some(write.target_owned()) } else { None };
-        (self.name(), target)
     }
 
     /// What the step changes.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::life::answer::Answer;
-use crate::life::failures::Failure;
+use crate::life::failures::{Failure, key};
 use crate::life::fixtures::noon;
 use crate::published::Write;
 
@@ -163,7 +163,7 @@ fn a_step_that_cannot_be_published_leaves_a_certificate_ready_and_is_tried_again
 /// The API server refuses a step, which waits until a time.
 fn refuse(scene: &mut Scene, step: &Step, retry_at: Timestamp) {
     let failure = Failure { reason: Reason::ClusterError, message: "refused".into(), count: 1, retry_at };
-    scene.memory.failures.insert(step.key(), failure);
+    scene.memory.failures.insert(key(step), failure);
 }
 
 /// `www` goes through an Ingress and `api` behind a standing redirect by another, which somebody deleted and the API
