@@ -244,7 +244,7 @@ pub fn renewal_requested(s: &Snapshot<'_>) -> Option<Renewal> {
 }
 
 /// The status may be older than what is in production: what is renewed is what is there now, and that is read after the
-/// enrollment, since a change may end between the two.
+/// enrollment, since a change may end between the two. Where nothing is, nothing is to be renewed.
 fn is_replaced(s: &Snapshot<'_>, id: EnrollmentId) -> Result<bool, Next> {
     let Some(deployments) =
         s.memory.enrollment.deployments.as_ref().filter(|deployments| deployments.at >= read_at(s))
@@ -254,7 +254,7 @@ fn is_replaced(s: &Snapshot<'_>, id: EnrollmentId) -> Result<bool, Next> {
     let present =
         deployments.value.production.as_ref().and_then(|production| deployed::describe(production).ok());
     let replaced =
-        |renewal: Renewal| present.is_some_and(|present| present.serial_number != renewal.serial_number);
+        |renewal: Renewal| present.is_none_or(|present| present.serial_number != renewal.serial_number);
     Ok(renewal_requested(s).is_none_or(replaced))
 }
 

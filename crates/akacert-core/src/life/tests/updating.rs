@@ -221,6 +221,15 @@ fn a_renewal_by_annotation_is_ordered_only_by_what_is_in_production_after_the_ch
 }
 
 #[test]
+fn no_renewal_is_ordered_while_cps_shows_nothing_in_production() {
+    let mut scene = Scene::ready();
+    scene.enrollment(&NAMES);
+    scene.deployments(Default::default());
+    scene.annotate("akacert.io/renew-before", "2026-11-20T00:00:00Z");
+    assert_step(&scene.next(), "Wait");
+}
+
+#[test]
 fn a_certificate_that_was_issued_later_is_not_renewed() {
     let mut scene = Scene::ready();
     scene.enrollment(&NAMES);
