@@ -20,11 +20,12 @@ use akacert_api::status::{CertificateStatus, condition};
 use akacert_api::{AkamaiCertificate, condition_set};
 use akacert_core::account::View;
 use akacert_core::life::absorb::Moment;
+use akacert_core::life::answer::{Answer, Fault};
 use akacert_core::life::intervals::Intervals;
 use akacert_core::life::memory::Memory;
 use akacert_core::life::report::{is_at_rest, is_worth_a_write};
 use akacert_core::life::{Decision, Next, Pause, Snapshot, Step, next};
-use akacert_core::published::{Observed, slim};
+use akacert_core::published::Observed;
 use akacert_core::{events, rivals};
 use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
@@ -35,7 +36,7 @@ use tracing::Instrument;
 
 use crate::cluster::event;
 use crate::process::failpoint;
-use act::{Gone, Subject, cluster_fault};
+use act::{Gone, Subject};
 use context::Context;
 use knowledge::Known;
 
@@ -78,18 +79,19 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
         let Decision { next, status } = decide(&certificate, &account, &published, &known.memory, ctx);
         let client = account.ready().and_then(|account| ctx.accounts.client(&account.key));
         if is_worth_a_write(&certificate, &status, &next) {
-            match report(&certificate, status, ctx).await {
-                Ok(reported) => certificate = reported,
-                Err(error) if is_gone(&error) => {
+            match report(&mut certificate, status, ctx).await {
+                Ok(Answer::Failed(fault)) => {
+                    let intervals = intervals(&certificate, ctx.interval_scale);
+                    return not_reported(next, fault, known, intervals);
+                }
+                // The status belongs to a version that is no longer the newest: decide again.
+                Ok(Answer::Overtaken) => continue,
+                Ok(_) => known.written = Some(certificate.clone()),
+                Err(Gone) => {
                     vanished::clean_up(&certificate, client.as_ref(), &known.memory).await;
                     return Pause::UntilEvent;
                 }
-                Err(error) => {
-                    let intervals = intervals(&certificate, ctx.interval_scale);
-                    return not_reported(next, &error, known, intervals);
-                }
             }
-            known.written = Some(certificate.clone());
         }
         let step = match next {
             Next::Do(step) => step,
@@ -160,8 +162,7 @@ async fn take(step: &Step, subject: &mut Subject<'_>, known: &mut Known, ctx: &C
 }
 
 /// The status could not be written. Nothing else happens until it can be.
-fn not_reported(next: Next, error: &kube::Error, known: &mut Known, intervals: Intervals) -> Pause {
-    let fault = cluster_fault(error);
+fn not_reported(next: Next, fault: Fault, known: &mut Known, intervals: Intervals) -> Pause {
     tracing::warn!(reason = %Reason::ClusterError, "{}", fault.message);
     let now = Timestamp::now();
     let moment = Moment { begun: now, ended: now, intervals };
@@ -174,15 +175,12 @@ fn not_reported(next: Next, error: &kube::Error, known: &mut Known, intervals: I
     }
 }
 
-fn is_gone(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.is_not_found())
-}
-
+/// Writes the status of exactly the version that the decision saw: a watch that is behind would bring an old one back.
 async fn report(
-    certificate: &Arc<AkamaiCertificate>,
+    certificate: &mut Arc<AkamaiCertificate>,
     status: CertificateStatus,
     ctx: &Context,
-) -> kube::Result<Arc<AkamaiCertificate>> {
+) -> Result<Answer, Gone> {
     let name = certificate.name_any();
     let api: Api<AkamaiCertificate> =
         Api::namespaced(ctx.client.clone(), &certificate.namespace().unwrap_or_default());
@@ -190,16 +188,19 @@ async fn report(
         "apiVersion": AkamaiCertificate::api_version(&()),
         "kind": AkamaiCertificate::kind(&()),
         // The UID keeps this from a new resource of the same name.
-        "metadata": {"name": name, "uid": certificate.uid()},
+        "metadata": {"name": name, "uid": certificate.uid(), "resourceVersion": certificate.resource_version()},
         "status": status,
     }));
+    let before = certificate.status.clone().unwrap_or_default();
     failpoint::reach("before the status");
     let answer = api.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &patch).await;
     failpoint::reach("after the status");
     ctx.metrics.api_write("report the status", answer.is_ok());
-    let mut reported = answer?;
-    slim(&mut reported);
-    for event in events::between(&certificate.status.clone().unwrap_or_default(), &status) {
+    let answer = act::written(answer, certificate, ctx).await?;
+    if !matches!(answer, Answer::Done) {
+        return Ok(answer);
+    }
+    for event in events::between(&before, &status) {
         failpoint::reach("before an event");
         if let Err(error) = event::publish(&ctx.recorder, &event, &certificate.object_ref(&())).await {
             tracing::warn!(%error, reason = event.reason, "an event could not be sent");
@@ -209,7 +210,7 @@ async fn report(
     if let Some(ready) = condition_set::find(&status.conditions, condition::READY) {
         tracing::info!(ready = ready.status, reason = ready.reason, because = ready.message, "status");
     }
-    Ok(Arc::new(reported))
+    Ok(Answer::Done)
 }
 
 fn intervals(certificate: &AkamaiCertificate, scale: f64) -> Intervals {

@@ -114,24 +114,35 @@ async fn patch_metadata(
     let answer = api.patch(&name, &params, &patch).await;
     failpoint::reach(&format!("after: {what}"));
     ctx.metrics.api_write(what, answer.is_ok());
+    written(answer, subject.certificate, ctx).await
+}
+
+/// What the answer to a write of exactly the seen version means. The resource becomes the newest one that is known.
+pub async fn written(
+    answer: kube::Result<AkamaiCertificate>,
+    certificate: &mut Arc<AkamaiCertificate>,
+    ctx: &Context,
+) -> Result<Answer, Gone> {
     match answer {
-        Ok(mut certificate) => {
-            slim(&mut certificate);
-            *subject.certificate = Arc::new(certificate);
+        Ok(mut written) => {
+            slim(&mut written);
+            *certificate = Arc::new(written);
             Ok(Answer::Done)
         }
         // Somebody else wrote first: read the new version and decide again.
         Err(kube::Error::Api(status)) if status.is_conflict() => {
-            let mut found = match api.get_opt(&name).await {
+            let api: Api<AkamaiCertificate> =
+                Api::namespaced(ctx.client.clone(), &certificate.namespace().unwrap_or_default());
+            let mut found = match api.get_opt(&certificate.name_any()).await {
                 Ok(found) => found.ok_or(Gone)?,
                 Err(error) => return Ok(Answer::Failed(fault::cluster_fault(&error))),
             };
-            if found.uid() != subject.certificate.uid() {
+            if found.uid() != certificate.uid() {
                 // This is another resource of the same name. Nothing that the operator read or made belongs to it.
                 return Err(Gone);
             }
             slim(&mut found);
-            *subject.certificate = Arc::new(found);
+            *certificate = Arc::new(found);
             Ok(Answer::Overtaken)
         }
         Err(kube::Error::Api(status)) if status.is_not_found() => Err(Gone),

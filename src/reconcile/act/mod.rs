@@ -20,7 +20,7 @@ use akacert_core::published::SolverEndpoint;
 use akamai_cps::Client;
 
 use super::context::Context;
-pub use fault::cluster_fault;
+pub use cluster::written;
 
 pub struct Subject<'a> {
     /// The resource. A write replaces it with the API server's answer.

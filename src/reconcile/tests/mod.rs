@@ -68,6 +68,20 @@ async fn a_status_that_the_api_server_refuses_is_written_by_the_next_look() {
 }
 
 #[tokio::test]
+async fn a_watch_that_is_behind_brings_no_old_status_back() {
+    let mut world = World::new(Scene::created(), takes_all).await;
+    let behind = world.certificate();
+    let mut newest = world.api.get(CERTIFICATE).unwrap();
+    newest["status"]["failures"] = json!({"count": 3, "last": "2026-11-29T12:00:00Z"});
+    world.api.put(CERTIFICATE, &newest);
+    world.look_at(behind).await;
+    let failures = world.certificate().status.unwrap().failures.unwrap();
+    assert_eq!(failures.count, 3);
+    let is_status = |request: &String| request.starts_with("PATCH") && request.ends_with("/status");
+    assert_eq!(world.api.requests().iter().filter(|request| is_status(request)).count(), 2);
+}
+
+#[tokio::test]
 async fn nothing_is_created_while_the_intent_cannot_be_recorded() {
     let mut world = World::new(Scene::new(), takes_all).await;
     world.api.fault("akamaicertificates/www", Fault::Refused(500));
