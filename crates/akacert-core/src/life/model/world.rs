@@ -277,6 +277,10 @@ impl World {
             let Decision { next, status } = self.decide();
             self.check(&next, &status);
             if is_worth_a_write(self.me.view(), &status, &next) {
+                // The API server refuses the status of an old version, and shows the newest one.
+                if self.me.stale.take().is_some() {
+                    continue;
+                }
                 self.report(status);
             }
             let step = match next {
@@ -298,13 +302,11 @@ impl World {
         panic!("runs in a circle: {self:?}");
     }
 
-    /// The API server answers with the resource as it is now.
     fn report(&mut self, status: CertificateStatus) {
         self.check_reported(&status);
         let known = self.me.view().status.clone().unwrap_or_default();
         self.counts.status(&known, &status);
         self.me.change().status = Some(status);
-        self.me.stale = None;
     }
 
     fn pause(&mut self, pause: Pause) {
