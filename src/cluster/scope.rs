@@ -1,5 +1,5 @@
-//! Which namespaces the operator watches: all, or some. It watches each of some namespaces separately, because that
-//! needs no right beyond the namespace.
+//! Which namespaces the operator watches: all, or some. It watches each namespace of a list separately: it then
+//! needs permissions in those namespaces only.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 
 use akacert_core::published::slim;
 
-/// The events of a kind: one list, and then changes. A watch that breaks starts again, after a growing pause, and what
-/// happened meanwhile comes as changes too: whoever waits for a change would not hear of it from a second list.
+/// The events of a kind: one list, and then changes. A broken watch starts again after a back-off. It then reports as
+/// changes what happened in the gap: a second list would not tell what changed.
 pub type Watch<K> = BoxStream<'static, watcher::Result<Event<K>>>;
 
 /// The events of one watch: whenever it starts again, another list.
@@ -91,8 +91,9 @@ where
         .boxed()
 }
 
-/// Merges the watches of several namespaces, or the one of all, into one: a first list of all, and then only changes. A
-/// store would take a later list of one namespace for the list of all.
+/// Merges the watches of several namespaces, or the single cluster-wide watch, into one stream. The stream begins with one
+/// list of everything, and has only changes after it. A store would treat a later list of one namespace as the complete
+/// list.
 struct Merge<K: Resource<DynamicType = ()> + 'static> {
     parts: Vec<Part<K>>,
     listed: bool,
@@ -147,7 +148,8 @@ where
     }
 }
 
-/// What a list after a gap in the watch says of the gap: what it lacks was deleted, and what has another version changed.
+/// Turns the list that follows a gap into changes. An object that the list lacks was deleted. An object that is new or has
+/// another version was changed.
 fn relisted<K>(part: &mut Part<K>, seen: &Store<K>) -> Vec<Event<K>>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,

@@ -1,4 +1,4 @@
-//! The watches that the operator starts, whoever leads, and whom each of them wakes. Not here: the accounts, which
+//! The watches that every replica runs, leader or not, and what each watch wakes. Not here: the accounts, which
 //! their controllers watch.
 
 use std::fmt::Debug;
@@ -26,12 +26,13 @@ pub struct Watched {
     pub namespaces: Store<PartialObjectMeta<Namespace>>,
     /// The versions of all Secrets that accounts may name.
     pub secrets: Store<PartialObjectMeta<Secret>>,
-    /// What is published.
+    /// Reads and changes the published objects.
     pub publisher: Publisher,
 }
 
 impl Watched {
-    /// Starts the watches, which run until shutdown. The stream names certificates for which what is published changed.
+    /// Starts the watches, which run until shutdown. The stream yields a certificate when an object changes that the
+    /// operator published for it.
     pub fn start(
         client: &Client,
         given: &Given,
@@ -39,7 +40,7 @@ impl Watched {
         shutdown: &CancellationToken,
     ) -> (Self, Wake) {
         let accounts = wakers.accounts.clone();
-        // The last certificate of an account that is marked for deletion may be gone.
+        // An account that is marked for deletion waits until its last certificate is gone, which may be now.
         let certificates = Certificates::new(client, &given.scope, move || accounts.wake());
         let metadata = watcher::Config::default();
 
@@ -53,7 +54,7 @@ impl Watched {
         });
 
         let accounts = wakers.accounts.clone();
-        // Those of ClusterAkamaiAccounts lie beside the operator.
+        // The Secrets of ClusterAkamaiAccounts are in the operator's own namespace.
         let scope = given.scope.and(&given.rules.operator_namespace);
         let credentials = |seen: &_| scope.watch(client, &metadata, seen);
         let secrets = watch_metadata::<Secret>(credentials, shutdown, move |_| accounts.wake());

@@ -27,7 +27,7 @@ pub struct Challenges(Arc<RwLock<Index>>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     Answer(Bytes),
-    /// The path is below the challenge path, and the host's challenges redirect to this host.
+    /// The path is below the challenge path. The requested host redirects its challenges to the host in this value.
     Redirect(Arc<str>),
     UnknownPath,
     /// No ConfigMap has a token for this host.
@@ -96,7 +96,7 @@ impl Challenges {
 fn content(config_map: &ConfigMap) -> (Arc<str>, Content) {
     let source = Arc::from(config_map.name_any());
     let content = read(config_map).unwrap_or_else(|error| {
-        tracing::warn!(config_map = %source, %error, "a ConfigMap is left out");
+        tracing::warn!(config_map = %source, %error, "the solver ignores a ConfigMap that it cannot parse");
         Content::default()
     });
     (source, content)

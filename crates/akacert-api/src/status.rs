@@ -19,8 +19,8 @@ pub mod condition {
     pub const ENROLLMENT_CREATED: &str = "EnrollmentCreated";
     /// Step: everything that CPS asks for is published.
     pub const CHALLENGES_PUBLISHED: &str = "ChallengesPublished";
-    /// Whether every name met the requirements of its way of validation when the operator last checked the names for
-    /// a change.
+    /// The result of the last preflight. True if every name met the requirements of its way of validation. The operator
+    /// runs a preflight for each change in CPS.
     pub const PREFLIGHT_PASSED: &str = "PreflightPassed";
     /// Step: the operator has fetched every token and found every TXT record, as the authority would.
     pub const CHALLENGES_REACHABLE: &str = "ChallengesReachable";
@@ -51,7 +51,8 @@ pub struct CertificateStatus {
     /// ID of our enrollment in CPS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrollment_id: Option<i64>,
-    /// The generation of `spec` that the enrollment in CPS was last made or found to agree with.
+    /// The last generation of `spec` that the enrollment in CPS matched. The operator sets it when it creates or updates
+    /// the enrollment, or finds that the two already match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrollment_generation: Option<i64>,
     /// Contract of the enrollment, without the `ctr_` prefix.
@@ -60,10 +61,10 @@ pub struct CertificateStatus {
     /// The pending change of the enrollment; absent when none is pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<ChangeStatus>,
-    /// What the next write to CPS would do, while one is outstanding.
+    /// What the operator's next write to CPS would do. Absent when the operator has nothing to write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanStatus>,
-    /// The names under validation, while a change waits for it.
+    /// The names that the authority is validating. Present only while a change waits for validation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub domains: Vec<DomainStatus>,
@@ -76,9 +77,11 @@ pub struct CertificateStatus {
     /// When CPS begins the next renewal, by itself; absent until CPS has said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_renewal_time: Option<Time>,
-    /// `Ready`, `Reconciling`, `Stalled`, `Renewing`, `Drifted` (all but the first only while True) and the steps `AccountReady`,
-    /// `EnrollmentCreated`, `ChallengesPublished`, `ChallengesReachable`, `DomainsValidated`, `Deployed`; beside them
-    /// `PreflightPassed`, `RenewalReady`, `Served`, `HandedOff`.
+    /// `Ready` is always present; `Reconciling`, `Stalled`, `Renewing` and `Drifted` are present only while True. The steps
+    /// are
+    /// `AccountReady`, `EnrollmentCreated`, `ChallengesPublished`, `ChallengesReachable`, `DomainsValidated` and
+    /// `Deployed`. The
+    /// other conditions are `PreflightPassed`, `RenewalReady`, `Served` and `HandedOff`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -94,11 +97,12 @@ pub struct AccountStatus {
     /// The contracts that the credentials can see, without the `ctr_` prefix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contracts: Vec<String>,
-    /// The Secret that this status is about. While it has this version, an account that was Ready is used at once after a
-    /// restart of the operator, and checked again later.
+    /// The Secret that this status is about. If the Secret still has this version after a restart, the operator uses a
+    /// Ready account at once. It checks the account again later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked_secret: Option<SecretVersion>,
-    /// `Ready`: the credentials were checked with one cheap call. `Stalled` only while True.
+    /// `Ready` is True if Akamai accepted the credentials. The operator checks them with one read request. `Stalled` only
+    /// while True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -134,13 +138,13 @@ pub struct ChangeStatus {
     /// CPS's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Since when the change has had this status, as far as the operator saw it.
+    /// When the operator first saw the change with this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
     /// When the challenges of this change were last acknowledged to CPS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Time>,
-    /// What CPS warns about and waits for.
+    /// The warnings that somebody has to approve before CPS continues.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<WarningStatus>,
     /// The value of `akacert.io/approve-warnings` that approves exactly these warnings.
@@ -154,7 +158,7 @@ pub struct ChangeStatus {
 pub struct FailuresStatus {
     /// How many acknowledgements in a row were followed by a refusal.
     pub count: i64,
-    /// When the last of them was made.
+    /// When the operator last acknowledged the challenges before such a refusal.
     pub last: Time,
 }
 
@@ -175,7 +179,7 @@ pub struct WarningStatus {
 pub struct PlanStatus {
     /// What it does to the enrollment.
     pub action: PlanAction,
-    /// What it entails.
+    /// How much the write changes in CPS.
     pub risk: Risk,
     /// What differs, such as `dnsNames: + api.example.com`.
     pub changes: Vec<String>,
@@ -192,10 +196,10 @@ pub enum PlanAction {
     Renew,
 }
 
-/// What a write entails, from least to most.
+/// How much a write changes in CPS, from the least change to the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Risk {
-    /// CPS saves it without a change: contacts, organization.
+    /// CPS saves the new values at once and starts no change. This applies to contacts and the organization.
     MetadataOnly,
     /// CPS deploys the same certificate again, with other network settings.
     Redeploy,
@@ -211,12 +215,13 @@ pub enum Risk {
 pub struct DomainStatus {
     /// The name.
     pub name: String,
-    /// How it is proven, as the path below `spec.validation`: `http01.ingress`, `dns01.edgeDns`, …
+    /// How control of the name is proven: the path of the setting below `spec.validation`: `http01.ingress`,
+    /// `dns01.edgeDns`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub way: Option<String>,
     /// CPS's validation state of it: `VALIDATED`, `IN_PROGRESS`, `RESPONSE_ERROR`, …
     pub state: String,
-    /// Whether the name was found as its way needs it; absent before the first look, and with `selfCheck: Off`.
+    /// The result of the preflight for this name. Absent before the first preflight, and with `selfCheck: Off`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preflight: Option<Preflight>,
     /// What stands in the way: CPS's own text, the preflight's, or the self-check's.
@@ -230,10 +235,10 @@ pub struct DomainStatus {
     pub challenges: Vec<ChallengeStatus>,
 }
 
-/// What a look at a name before its validation found.
+/// The result of the preflight for a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Preflight {
-    /// The name meets the requirements of its way.
+    /// The name meets the requirements of its way of validation.
     Passed,
     /// It does not; `error` says why.
     Failed,

@@ -22,8 +22,8 @@ pub fn names_hash(csr: &cps::Csr) -> String {
     HEXLOWER.encode(&Sha256::digest(names.join(" ").as_bytes()))
 }
 
-/// Whether a create with this body makes such an enrollment: every field that was sent has its value. What CPS adds
-/// or normalises does not count.
+/// Whether a create with the body `sent` makes the enrollment `found`: every field of `sent` has the same value in
+/// `found`. What CPS adds or normalises does not count.
 #[must_use]
 pub fn matches_intent(found: &cps::Enrollment, sent: &cps::Enrollment) -> bool {
     match (comparable(found), comparable(sent)) {

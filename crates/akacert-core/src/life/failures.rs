@@ -1,4 +1,5 @@
-//! The steps that failed, and when each is tried again. Not here: writes that succeed and are undone (`super::writes`).
+//! The steps that failed, and when each is tried again. Not here: writes that succeed and that
+//! somebody undoes (`super::writes`).
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::published::Target;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Failures(BTreeMap<Key, Failure>);
 
-/// The name of a step, and the object that it publishes: one that cannot be written holds up no other.
+/// The name of a step, and the object that the step publishes: an object that cannot be written holds up no other object.
 pub type Key = (&'static str, Option<Target>);
 
 /// The key of a step.
@@ -42,7 +43,7 @@ impl Failures {
         self.0.get(&key(step))
     }
 
-    /// The failure of a step of this name, which publishes nothing.
+    /// The failure of the step with this name. The step must be one that publishes nothing.
     #[must_use]
     pub fn named(&self, step: &'static str) -> Option<&Failure> {
         self.0.get(&(step, None))
@@ -63,7 +64,7 @@ impl Failures {
         self.0.remove(&key(step));
     }
 
-    /// Keeps failures whose back-off lasts, or every look would retry the step. Of the others, the step is no longer
+    /// Keeps each failure whose back-off has not ended, or every look would retry its step. The other steps are no longer
     /// wanted.
     pub(super) fn rest(&mut self, now: Timestamp) {
         self.0.retain(|_, failure| failure.retry_at > now);

@@ -110,7 +110,7 @@ impl Budget {
     }
 
     /// Holds all requests back until `resume`, plus a random time, so that not all users of the account come back at
-    /// the same moment. A pause that ends later stays.
+    /// the same moment. If the present pause ends later, it stays.
     pub fn pause_until(&self, resume: Instant) {
         let now = Instant::now();
         let wait = resume.saturating_duration_since(now);

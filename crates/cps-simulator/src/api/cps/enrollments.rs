@@ -142,7 +142,7 @@ pub(super) async fn replace(
     ))
 }
 
-/// Refuses what CPS refuses of an enrollment in its present state, unless the query allows it.
+/// Refuses an update that CPS refuses in the enrollment's present state. The query can allow some of these updates.
 fn may_be_replaced(
     service: &Service,
     enrollment: &Enrollment,
