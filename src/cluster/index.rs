@@ -1,4 +1,4 @@
-//! Finds the objects of a store by a key, such as the UID of their owner or their namespace. A lookup costs as much
+//! Finds the objects of a store by a key, such as their owner or their namespace. A lookup costs as much
 //! as it finds, however large the fleet is.
 
 use std::collections::{BTreeSet, HashMap};

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use akacert_core::published::slim;
 
-/// The events of a kind: one list, and then changes. A broken watch starts again after a back-off. It then reports as
+/// The events of a kind: one list, and then changes (`optional` puts empty lists before it). A broken watch starts again after a back-off. It then reports as
 /// changes what happened in the gap: a second list would not tell what changed.
 pub type Watch<K> = BoxStream<'static, watcher::Result<Event<K>>>;
 
@@ -124,7 +124,11 @@ where
         }
         let Some(part) = self.parts.get_mut(index) else { return vec![] };
         match event {
-            Event::Init => part.list.clear(),
+            Event::Init => {
+                part.list.clear();
+                // Until it has listed again, what it has would be taken for everything.
+                part.listed = self.listed;
+            }
             Event::InitApply(object) => part.list.push(object),
             Event::InitDone if self.listed => return relisted(part, &self.seen),
             Event::InitDone => {
@@ -238,6 +242,17 @@ mod tests {
         scene.take(0, [Event::Delete(object("a", "one")), Event::Apply(object("a", "three"))]);
         scene.list(1, &[]);
         assert_eq!(scene.seen(), ["a/three", "a/two"]);
+    }
+
+    #[test]
+    fn a_namespace_that_is_listed_again_before_the_others_loses_nothing() {
+        let mut scene = scene();
+        scene.list(0, &["one", "two"]);
+        scene.take(0, [Event::Init, Event::InitApply(object("a", "one"))]);
+        scene.list(1, &["one"]);
+        assert!(scene.seen().is_empty());
+        scene.take(0, [Event::InitApply(object("a", "two")), Event::InitDone]);
+        assert_eq!(scene.seen(), ["a/one", "a/two", "b/one"]);
     }
 
     #[test]

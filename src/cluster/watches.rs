@@ -1,4 +1,5 @@
-//! The watches behind [`super::Publisher`]: one for each row of [`Kind`], limited by labels. They fill stores, and wake the
+//! The watches behind [`super::Publisher`]: one for each row of [`Kind`], limited by labels, one of the solver's replicas,
+//! and one of the Ingress classes. They fill stores, and wake the
 //! certificates that an event concerns.
 
 use std::collections::BTreeSet;
