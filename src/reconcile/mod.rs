@@ -85,7 +85,10 @@ async fn look(watched: Arc<AkamaiCertificate>, known: &mut Known, ctx: &Context)
                     return not_reported(next, fault, known, intervals);
                 }
                 // The status belongs to a version that is no longer the newest: decide again.
-                Ok(Answer::Overtaken) => continue,
+                Ok(Answer::Overtaken) => {
+                    known.written = Some(certificate.clone());
+                    continue;
+                }
                 Ok(_) => known.written = Some(certificate.clone()),
                 Err(Gone) => {
                     vanished::clean_up(&certificate, client.as_ref(), &known.memory).await;

@@ -130,7 +130,7 @@ pub async fn written(
             Ok(Answer::Done)
         }
         // Somebody else wrote first: read the new version and decide again.
-        Err(kube::Error::Api(status)) if status.is_conflict() => {
+        Err(error) if is_conflict(&error) => {
             let api: Api<AkamaiCertificate> =
                 Api::namespaced(ctx.client.clone(), &certificate.namespace().unwrap_or_default());
             let mut found = match api.get_opt(&certificate.name_any()).await {
@@ -141,6 +141,10 @@ pub async fn written(
                 // This is another resource of the same name. Nothing that the operator read or made belongs to it.
                 return Err(Gone);
             }
+            if found.resource_version() == certificate.resource_version() {
+                // Something other than the version was refused, and would be again.
+                return Ok(Answer::Failed(fault::cluster_fault(&error)));
+            }
             slim(&mut found);
             *certificate = Arc::new(found);
             Ok(Answer::Overtaken)
@@ -148,4 +152,8 @@ pub async fn written(
         Err(kube::Error::Api(status)) if status.is_not_found() => Err(Gone),
         Err(error) => Ok(Answer::Failed(fault::cluster_fault(&error))),
     }
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_conflict())
 }

@@ -82,6 +82,15 @@ async fn a_watch_that_is_behind_brings_no_old_status_back() {
 }
 
 #[tokio::test]
+async fn a_conflict_that_is_not_about_the_version_waits_as_any_refusal() {
+    let mut world = World::new(Scene::created(), takes_all).await;
+    world.api.fault("akamaicertificates/www/status", Fault::Refused(409));
+    assert!(matches!(world.look().await, Pause::Until(_)));
+    let is_status = |request: &String| request.starts_with("PATCH") && request.ends_with("/status");
+    assert_eq!(world.api.requests().iter().filter(|request| is_status(request)).count(), 1);
+}
+
+#[tokio::test]
 async fn nothing_is_created_while_the_intent_cannot_be_recorded() {
     let mut world = World::new(Scene::new(), takes_all).await;
     world.api.fault("akamaicertificates/www", Fault::Refused(500));
