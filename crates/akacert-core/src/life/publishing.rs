@@ -51,6 +51,11 @@ impl Standing {
         published::plan(s.certificate, &Wanted { held, ..self.wanted.clone() }, s.published, s.publishing)
     }
 
+    /// What a change publishes beside, if some of what stands cannot be written: the ConfigMap keeps its redirects.
+    fn beside(&self) -> Wanted {
+        Wanted { kept: self.content.redirects.iter().cloned().collect(), ..Wanted::default() }
+    }
+
     /// Whether nothing else is published.
     pub(super) fn is_all(&self) -> bool {
         self.surplus.is_empty() && self.content.records.is_empty() && self.content.tokens.is_empty()
@@ -82,7 +87,7 @@ pub(super) fn published(s: &Snapshot<'_>, d: &mut Draft, proof: &Proof) -> Resul
     let beside = if standing.missing(s).is_ok_and(|missing| missing.is_empty()) {
         standing.wanted
     } else {
-        Wanted { kept: standing.content.redirects.iter().cloned().collect(), ..Wanted::default() }
+        standing.beside()
     };
     let old = standing.content;
     // Somebody may have deleted the ConfigMap: what was written since the start is remembered twice.
@@ -148,7 +153,7 @@ pub(super) fn stands(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Re
     if !allowed || !has_finalizer(s) || s.spec().observes() {
         return Ok(None);
     }
-    match standing.missing(s).map(|writes| writes.into_iter().next()) {
+    match standing.missing(s).map(|writes| first(s, &writes).cloned()) {
         Ok(None) => Ok(s.memory.writes.disputed(s.now, |kind| kind != Kind::Handoff).filter(|_| is_ready(s))),
         Ok(Some(write)) => {
             let step = Step::Publish(Box::new(write));
@@ -169,6 +174,15 @@ pub(super) fn stands(s: &Snapshot<'_>, d: &mut Draft, standing: &Standing) -> Re
     }
 }
 
+/// The first write to do. What serves comes before what leads to it; of what leads there, one that is held keeps no other
+/// back.
+fn first<'a>(s: &Snapshot<'_>, writes: &'a [Write]) -> Option<&'a Write> {
+    let serves =
+        |write: &Write| matches!(write.target().0, Kind::ConfigMap | Kind::Service | Kind::EndpointSlice);
+    let is_held = |write: &Write| super::held(s, &Step::Publish(Box::new(write.clone()))).is_some();
+    writes.iter().find(|write| serves(write) || !is_held(write)).or(writes.first())
+}
+
 /// The change is over: what was published for it goes. What stood goes once what stands in its place is proven.
 pub(super) fn nothing_for_the_change(
     s: &Snapshot<'_>,
@@ -179,12 +193,13 @@ pub(super) fn nothing_for_the_change(
     let stood = |write: &&Write| published::is_standing(write, s.published);
     let publish = |write: &Write| Err(Next::Do(Step::Publish(Box::new(write.clone()))));
     // A ConfigMap that stays loses its tokens before their routes go: by them a route would be wanted again. What is
-    // missing besides came first (`stands`), and holds nothing up if it cannot be written.
-    let is_held = |write: &Write| super::held(s, &Step::Publish(Box::new(write.clone()))).is_some();
-    let missing = standing.missing.iter().flatten();
-    if let Some(write) =
-        missing.into_iter().find(|write| write.target().0 == Kind::ConfigMap || !is_held(write))
-    {
+    // missing besides came first (`stands`): it cannot be written now, and holds nothing up.
+    let is_config_map = |write: &&Write| write.target().0 == Kind::ConfigMap;
+    let missing = standing.missing.clone().or_else(|_| {
+        let beside = standing.beside();
+        published::plan(s.certificate, &beside, s.published, s.publishing)
+    });
+    if let Some(write) = missing.iter().flatten().find(is_config_map) {
         return publish(write);
     }
     if let Some(write) = standing.surplus.iter().find(|write| !stood(write)) {

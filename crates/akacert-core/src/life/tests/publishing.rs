@@ -210,35 +210,67 @@ fn a_redirect_that_cannot_be_written_keeps_no_token_of_another_name_from_its_ren
     assert_says(&scene.next(), "RenewalReady", "False", Reason::ClusterError);
 }
 
+/// Also behind a redirect of a kind that the cluster has no more: nothing that stands can be planned.
+fn without_gateways(scene: &mut Scene) {
+    let redirect = json!({"gateway": {"parentRefs": [{"name": "public"}]}});
+    let validation = scene.certificate.spec.validation.as_mut().unwrap();
+    let mut ways = serde_json::to_value(&*validation).unwrap();
+    let shop = json!({"names": ["shop.example.com"], "http01": {"redirect": redirect}});
+    ways["domains"].as_array_mut().unwrap().push(shop);
+    *validation = serde_json::from_value(ways).unwrap();
+    scene.certificate.spec.dns_names.get_or_insert_default().push("shop.example.com".into());
+    scene.published.missing_kinds = [published::Kind::HttpRoute].into();
+}
+
 #[test]
-fn a_redirect_whose_name_is_taken_keeps_no_token_of_another_name_from_its_renewal() {
+fn a_kind_that_the_cluster_lacks_keeps_no_token_of_another_name_from_its_renewal() {
     let mut scene = renewing_without_the_redirect();
-    let Next::Do(Step::Publish(write)) = ({
-        scene.memory.failures = Default::default();
-        scene.next().next
-    }) else {
-        panic!()
-    };
-    play(&mut scene.published, &write);
-    let theirs = std::sync::Arc::make_mut(&mut scene.published.ingresses[0]);
-    theirs.metadata.owner_references = None;
-    theirs.metadata.labels = None;
+    without_gateways(&mut scene);
     assert_eq!(write_all(&mut scene), 2);
-    assert_eq!(hosts(&scene), ["api.example.com", "www.example.com"]);
-    assert_says(&scene.next(), "RenewalReady", "False", Reason::NameTaken);
+    assert_eq!(hosts(&scene), ["www.example.com"]);
+    assert_says(&scene.next(), "RenewalReady", "False", Reason::KindMissing);
+}
+
+#[test]
+fn of_two_redirects_the_one_that_cannot_be_written_does_not_keep_the_other_away() {
+    let mut scene = standing();
+    let other = json!({
+        "http01": {"redirect": {"ingress": {"className": "traefik"}}},
+        "domains": [{"names": ["api.example.com"], "http01": {"redirect": {"ingress": {"className": "nginx"}}}}]
+    });
+    scene.certificate.spec.validation = Some(serde_json::from_value(other).unwrap());
+    write_all(&mut scene);
+    assert_eq!(scene.published.ingresses.len(), 2);
+    scene.published.ingresses.clear();
+    let (step, until) = (scene.step(), scene.now + seconds(600));
+    refuse(&mut scene, &step, until);
+    assert_eq!(write_all(&mut scene), 1);
+    assert_says(&scene.next(), "RenewalReady", "False", Reason::ClusterError);
+}
+
+/// The renewal is over. What was published for it is gone, and the redirects of the ConfigMap are not.
+fn assert_cleaned_up(mut scene: Scene, names: &[&str]) {
+    write_all(&mut scene);
+    scene.change("complete", "completed", &[]);
+    scene.deployments(crate::life::fixtures::in_production(names));
+    scene.enrollment(names);
+    write_all(&mut scene);
+    let content = published::content_of(scene.published.config_map.as_deref().unwrap());
+    assert!(content.tokens.is_empty());
+    assert_eq!(content.redirects.len(), 1);
+    assert!(hosts(&scene).is_empty());
 }
 
 #[test]
 fn a_redirect_that_cannot_be_written_keeps_nothing_of_a_change_that_is_over() {
+    assert_cleaned_up(renewing_without_the_redirect(), &["www.example.com", "api.example.com"]);
+}
+
+#[test]
+fn a_kind_that_the_cluster_lacks_keeps_nothing_of_a_change_that_is_over() {
     let mut scene = renewing_without_the_redirect();
-    write_all(&mut scene);
-    scene.change("complete", "completed", &[]);
-    scene.deployments(crate::life::fixtures::IN_PRODUCTION.clone());
-    scene.enrollment(&["www.example.com", "api.example.com"]);
-    write_all(&mut scene);
-    let content = published::content_of(scene.published.config_map.as_deref().unwrap());
-    assert!(content.tokens.is_empty());
-    assert!(hosts(&scene).is_empty());
+    without_gateways(&mut scene);
+    assert_cleaned_up(scene, &["www.example.com", "api.example.com", "shop.example.com"]);
 }
 
 #[test]
